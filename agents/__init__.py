@@ -1,0 +1,1 @@
+"""Who acts: vectorised populations, the Mesa model over them, the world step."""

@@ -1,0 +1,1 @@
+"""Configs, plans, Ray, results, reports, checks and the command line."""

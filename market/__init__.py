@@ -1,0 +1,5 @@
+"""The exchange: integers, book, auction, margin, funding, oracle, liquidation."""
+
+from market.precision import enable_exact_integers
+
+enable_exact_integers()

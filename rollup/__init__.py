@@ -1,0 +1,1 @@
+"""The chain: mempool, sequencing, faults, batches, roots, proofs, settlement."""
