@@ -1,0 +1,106 @@
+"""Sequential kernels as XLA custom calls: Numba code inside a compiled JAX step.
+
+A block of an exchange is a sequence: each message changes the book that the next one
+meets. An array machine pays for that with masks over whole sides; a CPU core does not
+have to. This module lets a Numba-compiled function be called from inside a jitted JAX
+program on the CPU, without Python, callback or copy: the function is compiled to a
+C function pointer that speaks XLA's foreign-function interface (`XLA_FFI_CallFrame`)
+and registered under a name.
+
+Only int64 buffers are passed. Every operand carries a leading axis of lanes.
+
+Source: the C header ``xla/ffi/api/c_api.h`` that jaxlib ships (``jax.ffi.include_dir()``).
+"""
+
+import ctypes
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from numba import carray, cfunc, njit, types
+from numba.extending import intrinsic
+
+# Offsets in 8-byte words of the fields of XLA_FFI_CallFrame, ..._Buffer, and so on.
+_FRAME_EXTENSION = 1
+_FRAME_ARGS = 9
+_FRAME_RETS = 14
+_BUFFER_DATA = 3
+_BUFFER_RANK = 4
+_BUFFER_DIMS = 5
+_EXTENSION_TYPE = 1
+_EXTENSION_METADATA = 3
+_METADATA_EXTENSION = 1
+_API_VERSION = 0 | 3 << 32  # int32 major 0, int32 minor 3, little-endian
+
+
+@intrinsic
+def _pointer(typingctx, address):
+    """An int64 address as a pointer that `carray` accepts."""
+    signature = types.voidptr(types.int64)
+
+    def codegen(context, builder, signature, args):
+        kind = context.get_value_type(types.voidptr)
+        return builder.inttoptr(args[0], kind)
+
+    return signature, codegen
+
+
+@njit(inline="always")
+def _words(address, count):
+    return carray(_pointer(address), count, np.int64)
+
+
+@njit
+def _buffer(table, index):
+    """The lanes x words view of one operand: its leading axis, the rest flattened."""
+    frame = _words(table, index + 1)
+    header = _words(frame[index], 6)
+    rank = header[_BUFFER_RANK]
+    dims = _words(header[_BUFFER_DIMS], max(rank, 1))
+    rows, size = 1, 1
+    if rank > 0:
+        rows = dims[0]
+        for axis in range(1, rank):
+            size *= dims[axis]
+    return _words(header[_BUFFER_DATA], rows * size).reshape((rows, size))
+
+
+@njit
+def argument(frame, index):
+    """Operand ``index`` of the call as int64 [lanes, words]; read only by contract."""
+    return _buffer(_words(frame, _FRAME_ARGS + 1)[_FRAME_ARGS], index)
+
+
+@njit
+def result(frame, index):
+    """Result ``index`` of the call as int64 [lanes, words]; uninitialised."""
+    return _buffer(_words(frame, _FRAME_RETS + 1)[_FRAME_RETS], index)
+
+
+@njit
+def answers_metadata_query(frame):
+    """XLA asks each handler once for its API version; true where this call was that."""
+    extension = _words(frame, 2)[_FRAME_EXTENSION]
+    if extension == 0:
+        return False
+    header = _words(extension, 4)
+    if header[_EXTENSION_TYPE] & 0xFFFFFFFF != _METADATA_EXTENSION:
+        return False
+    metadata = _words(header[_EXTENSION_METADATA], 5)
+    metadata[3] = _API_VERSION
+    return True
+
+
+def register(name: str, handler: Callable) -> None:
+    """Registers ``handler(frame: int64) -> int64`` as the CPU custom call ``name``.
+
+    The handler must first return 0 where `answers_metadata_query(frame)`; it returns 0
+    for success. Compiled code is cached on disk beside the source.
+    """
+    compiled = cfunc(types.int64(types.int64), cache=True)(handler)
+    pointer = ctypes.cast(compiled.address, ctypes.c_void_p)
+    jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(pointer), platform="cpu")
+    _KEPT_ALIVE.append(compiled)
+
+
+_KEPT_ALIVE: list = []

@@ -1,0 +1,98 @@
+"""What a venue is: the static specification of its markets, and its parameters.
+
+`VenueSpec` changes shapes and code and costs a compilation; `VenueParams` is a pytree
+of integers that may differ from lane to lane. Preset numbers: see `market.presets`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import jax
+from jax import Array
+
+
+class SelfTrade(IntEnum):
+    """What happens when an order would trade with one of its own account."""
+
+    CANCEL_OLDEST = 0  # the resting order is cancelled, the incoming one goes on
+    CANCEL_NEWEST = 1  # the incoming order stops there and its rest is dropped
+    DECREMENT = 2  # both shrink by the smaller of the two, without a fill
+
+
+@dataclass(frozen=True)
+class MarketSpec:
+    """One perpetual market.
+
+    Attributes:
+        name: ticker of the base asset.
+        tick_usd: price of one tick, decimal dollars, as text.
+        lot_base: size of one lot in the base asset, as text.
+        multiplier: quote quanta of one lot at one tick; exact by construction.
+    """
+
+    name: str
+    tick_usd: str
+    lot_base: str
+    multiplier: int
+
+
+@dataclass(frozen=True)
+class VenueSpec:
+    """Shapes and code of a venue.
+
+    Attributes:
+        preset: margin and liquidation rules: `dydx_v4`, `starkex` or `hyperliquid`.
+        markets: the M markets.
+        accounts: A, everyone who can hold collateral.
+        slots: order slots of one account in one market.
+        book_capacity: C, resting orders of one side of one book.
+        self_trade: prevention mode.
+        liquidations_per_block, deleverages_per_block: work bounds of a block.
+    """
+
+    preset: str
+    markets: tuple[MarketSpec, ...]
+    accounts: int
+    slots: int = 4
+    book_capacity: int = 256
+    self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST
+    liquidations_per_block: int = 50
+    deleverages_per_block: int = 10
+
+    @property
+    def multipliers(self) -> tuple[int, ...]:
+        """Quote quanta per lot and tick, one a market."""
+        return tuple(market.multiplier for market in self.markets)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class VenueParams:
+    """The numbers of a venue; int64, [M] for one per market, [] for one in all."""
+
+    # margin
+    initial_ppm: Array  # [M] base initial margin fraction
+    maintenance_fraction_ppm: Array  # [M] share of the base initial requirement
+    oi_lower: Array  # [M] quanta: open interest where the initial fraction starts up
+    oi_upper: Array  # [M] quanta: where it reaches one; 0 switches the scaling off
+    # trading
+    maker_fee_ppm: Array  # [] of the fill's notional; may be negative (a rebate)
+    taker_fee_ppm: Array  # []
+    price_band_ppm: Array  # [M] furthest limit from the oracle price
+    max_order_lots: Array  # [M]
+    halted: Array  # [M] 1: orders are rejected, cancels pass
+    # liquidation
+    bankruptcy_adjustment_ppm: Array  # [] BA >= 1
+    spread_to_maintenance_ppm: Array  # [] SMMR
+    liquidation_fee_ppm: Array  # [] cap of the fee, of the fill's notional
+    liquidator_reward_ppm: Array  # [] the liquidator's share of that fee
+    min_liquidation_notional: Array  # [] quanta
+    max_liquidation_portion_ppm: Array  # [] of the position
+    max_liquidation_notional: Array  # [] quanta per account and block
+    # funding
+    funding_interval_us: Array  # []
+    funding_sample_us: Array  # []
+    impact_notional: Array  # [M] quanta
+    funding_clamp_ppm: Array  # [] multiple of (IMF - MMF) that caps the 8h rate
+    premium_clamp_ppm: Array  # [] the same for one vote
+    default_funding_ppm: Array  # [M] added to the premium
