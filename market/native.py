@@ -9,7 +9,7 @@ and registered under a name.
 
 Only int64 buffers are passed. Every operand carries a leading axis of lanes.
 
-Source: the C header ``xla/ffi/api/c_api.h`` that jaxlib ships (``jax.ffi.include_dir()``).
+Source: the C header ``xla/ffi/api/c_api.h`` of jaxlib (`jax.ffi.include_dir()`).
 """
 
 import ctypes
