@@ -1,0 +1,1 @@
+"""Hashes of the commitments: batched kernels in JAX and their plain-Python twins."""
