@@ -1,0 +1,243 @@
+"""One block of the rollup: wait, order, pay, execute, seal, settle.
+
+The chain runs an exchange that it is given: it decides which transactions reach it and
+in which order, it charges for priority, it commits to the result and carries batches
+to settlement. Faults act here: a halted sequencer makes no block (the venue's height
+stands still, prices and orders in it grow old), a censored transaction waits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from market.orders import Kind, Receipt, Status, Tx, no_transactions
+from market.state import ExchangeInfo, ExchangeState
+from market.units import PPM
+from rollup import batches, histogram, mempool
+from rollup.batches import BatchParams, BatchState
+from rollup.faults import FaultKind, FaultWindows, is_censored, severity
+from rollup.roots import accounts_root
+from rollup.sequencing import POLICIES, SequencerParams
+
+
+@dataclass(frozen=True)
+class ChainSpec:
+    """Shapes and code of a rollup.
+
+    Attributes:
+        policy: name of the ordering scheme (`rollup.sequencing.POLICIES`).
+        queue: Q, capacity of the mempool.
+        block_txs: B, transactions of one block.
+        batch_blocks: blocks of one batch.
+    """
+
+    policy: str = "fcfs"
+    queue: int = 512
+    block_txs: int = 256
+    batch_blocks: int = 60
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class ChainParams:
+    """Numbers of a rollup."""
+
+    sequencer: SequencerParams
+    batches: BatchParams
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class ChainState:
+    """The rollup between two blocks."""
+
+    queue: Tx  # [Q]
+    height: Array  # [] blocks made; stands still while the sequencer is halted
+    batches: BatchState
+    latency: Array  # [256] histogram of send-to-execution, all transactions
+    entered: Array  # [] transactions offered to the mempool
+    executed: Array  # [] accepted by the exchange
+    rejected: Array  # [] refused by the exchange, with a reason in its counters
+    expired: Array  # []
+    full: Array  # [] dropped because the mempool was full
+    censored: Array  # [] transaction-blocks passed over by a censor
+    halted: Array  # [] blocks not made
+    queue_peak: Array  # []
+    revenue: Array  # [] quanta the sequencer earned
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class BlockOutcome:
+    """What one block of the chain did."""
+
+    txs: Tx  # [B] in the order they executed; kind NONE beyond the last
+    receipts: Receipt  # [B]
+    payment: Array  # [B] quanta really paid to the sequencer
+    exchange: ExchangeInfo
+    delay_us: Array  # [] sum of send-to-execution over the block
+    is_halted: Array  # [] bool
+
+
+#: Runs the exchange: (state, txs, height, is_halted) -> (state, receipts, info).
+Execute = Callable[
+    [ExchangeState, Tx, Array, Array], tuple[ExchangeState, Receipt, ExchangeInfo]
+]
+
+
+def open_chain(spec: ChainSpec, blocks: int, accounts: int) -> ChainState:
+    """A rollup before its first block, for a run of so many blocks."""
+    zero = jnp.zeros((), jnp.int64)
+    return ChainState(
+        queue=no_transactions((spec.queue,)),
+        height=zero,
+        batches=batches.open_batches(blocks // spec.batch_blocks + 1, accounts),
+        latency=jnp.zeros((histogram.BUCKETS,), jnp.int64),
+        entered=zero,
+        executed=zero,
+        rejected=zero,
+        expired=zero,
+        full=zero,
+        censored=zero,
+        halted=zero,
+        queue_peak=zero,
+        revenue=zero,
+    )
+
+
+def step(
+    state: ChainState,
+    exchange: ExchangeState,
+    offered: Tx,
+    windows: FaultWindows,
+    family_of: Array,
+    block: Array,
+    params: ChainParams,
+    *,
+    spec: ChainSpec,
+    block_us: int,
+    execute: Execute,
+) -> tuple[ChainState, ExchangeState, BlockOutcome]:
+    """Advances the rollup by one block.
+
+    Args:
+        state: the rollup.
+        exchange: the exchange it runs.
+        offered: [N] transactions sent in this block.
+        windows: faults of the run.
+        family_of: [A] family number of each account.
+        block: [] number of the block in time, halted or not.
+        params: numbers of the rollup.
+        spec: its shapes.
+        block_us: length of a block.
+        execute: one block of the exchange.
+    """
+    now_us = block * block_us
+    admitted = mempool.admit(state.queue, offered)
+    queue, expired = mempool.drop_expired(admitted.queue, state.height)
+    waiting = jnp.sum(queue.kind != Kind.NONE)
+    stopped = severity(windows, FaultKind.SEQUENCER_HALT, now_us)
+    is_halted = stopped >= PPM
+    arrived = (queue.kind != Kind.NONE) & (queue.arrival_us < now_us + block_us)
+    passed_over = arrived & _censored(queue, windows, now_us, family_of)
+    room = spec.block_txs * (PPM - stopped) // PPM
+    room = room * batches.room_ppm(state.batches, params.batches) // PPM
+    policy = POLICIES[spec.policy]
+    ordering = policy.order(
+        queue, arrived & ~passed_over, room, params.sequencer, spec.block_txs
+    )
+    txs = mempool.gather(queue, ordering.index, ordering.live)
+    taken = jnp.zeros((spec.queue,), bool).at[ordering.index].max(ordering.live)
+    exchange, payment = _charge(exchange, txs, ordering.payment)
+    exchange, receipts, info = execute(exchange, txs, state.height, is_halted)
+    delay = jnp.where(ordering.live, now_us + block_us - txs.sent_us, 0)
+    refused = ordering.live & (receipts.status >= Status.REJECTED)
+    pipeline = replace(
+        batches.request_payouts(
+            state.batches, _new_withdrawals(state, exchange), now_us
+        ),
+        open_txs=state.batches.open_txs + jnp.sum(ordering.live),
+    )
+    pipeline = _seal_on_schedule(pipeline, exchange, block, spec, now_us + block_us)
+    paid_before = pipeline.pending
+    pipeline = batches.advance(pipeline, windows, params.batches, now_us, block_us)
+    exchange = replace(
+        exchange, withdrawn=exchange.withdrawn - (paid_before - pipeline.pending)
+    )
+    state = replace(
+        state,
+        queue=mempool.without(queue, taken),
+        height=state.height + jnp.where(is_halted, 0, 1),
+        batches=pipeline,
+        latency=histogram.add(state.latency, delay, ordering.live),
+        entered=state.entered + admitted.entered,
+        executed=state.executed + jnp.sum(ordering.live & ~refused),
+        rejected=state.rejected + jnp.sum(refused),
+        expired=state.expired + expired,
+        full=state.full + admitted.full,
+        censored=state.censored + jnp.sum(passed_over),
+        halted=state.halted + is_halted,
+        queue_peak=jnp.maximum(state.queue_peak, waiting),
+        revenue=state.revenue + jnp.sum(payment),
+    )
+    outcome = BlockOutcome(
+        txs=txs,
+        receipts=receipts,
+        payment=payment,
+        exchange=info,
+        delay_us=jnp.sum(delay),
+        is_halted=is_halted,
+    )
+    return state, exchange, outcome
+
+
+def unaccounted(state: ChainState) -> Array:
+    """Transactions that entered and are nowhere: 0 unless the chain lost one."""
+    queued = jnp.sum(state.queue.kind != Kind.NONE)
+    left = state.executed + state.rejected + state.expired + state.full + queued
+    return state.entered - left
+
+
+def _censored(queue: Tx, windows: FaultWindows, now_us, family_of) -> Array:
+    family = family_of[jnp.clip(queue.account, 0, family_of.shape[0] - 1)]
+    # A cheap hash that stays with the transaction for as long as it waits.
+    luck = ((queue.account * 2_654_435_761 + queue.sent_us * 40_503) >> 8) % PPM
+    return is_censored(windows, now_us, family, queue.kind, luck)
+
+
+def _charge(exchange: ExchangeState, txs: Tx, payment: Array):
+    """Takes gas and bids from the senders, as far as their collateral goes.
+
+    Revenue joins the exchange's fee account, so that money stays in one ledger.
+    """
+    account = jnp.clip(txs.account, 0, exchange.collateral.shape[0] - 1)
+    asked = jnp.zeros_like(exchange.collateral).at[account].add(payment)
+    paid = jnp.clip(exchange.collateral, 0, asked)
+    exchange = replace(
+        exchange,
+        collateral=exchange.collateral - paid,
+        fees=exchange.fees + jnp.sum(paid),
+    )
+    return exchange, jnp.where(asked[account] == paid[account], payment, 0)
+
+
+def _new_withdrawals(state: ChainState, exchange: ExchangeState) -> Array:
+    return exchange.withdrawn - state.batches.pending
+
+
+def _seal_on_schedule(
+    pipeline: BatchState, exchange: ExchangeState, block, spec: ChainSpec, now_us
+) -> BatchState:
+    """Seals a batch at every `batch_blocks`-th block; the branch is free of the lane."""
+    is_last = (block + 1) % spec.batch_blocks == 0
+    root = jax.lax.cond(
+        is_last,
+        accounts_root,
+        lambda _: jnp.zeros((8,), jnp.uint32),
+        exchange,
+    )
+    sealed = batches.seal(pipeline, root, now_us)
+    return jax.tree.map(lambda new, old: jnp.where(is_last, new, old), sealed, pipeline)
