@@ -147,6 +147,9 @@ def dydx_v4(
         halted=as_int([0] * len(names)),
         liquidator_reward_ppm=as_int(ppm(liquidator_reward)),
         default_funding_ppm=as_int([0] * len(names)),
+        oracle_threshold_ppm=as_int(0),
+        oracle_heartbeat_us=as_int(0),
+        oracle_quorum=as_int(1),
     )
 
 
@@ -176,7 +179,6 @@ def _genesis_numbers() -> dict:
         "max_liquidation_portion_ppm": as_int(ppm("0.1")),
         "max_liquidation_notional": as_int(usd(100_000)),
         "funding_interval_us": as_int(3600 * US_PER_SECOND),
-        "funding_sample_us": as_int(60 * US_PER_SECOND),
         "funding_clamp_ppm": as_int(ppm("6")),
         "premium_clamp_ppm": as_int(ppm("60")),
     }

@@ -48,6 +48,9 @@ class VenueSpec:
         book_capacity: C, resting orders of one side of one book.
         self_trade: prevention mode.
         liquidations_per_block, deleverages_per_block: work bounds of a block.
+        votes_per_sample: V, blocks in one funding sample; the rule wants 15 or more.
+        samples_per_funding: samples in one funding interval.
+        funding_offset_blocks: how far into an interval the run starts.
     """
 
     preset: str
@@ -58,6 +61,9 @@ class VenueSpec:
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST
     liquidations_per_block: int = 50
     deleverages_per_block: int = 10
+    votes_per_sample: int = 60
+    samples_per_funding: int = 60
+    funding_offset_blocks: int = 0
 
     @property
     def multipliers(self) -> tuple[int, ...]:
@@ -90,9 +96,12 @@ class VenueParams:
     max_liquidation_portion_ppm: Array  # [] of the position
     max_liquidation_notional: Array  # [] quanta per account and block
     # funding
-    funding_interval_us: Array  # []
-    funding_sample_us: Array  # []
+    funding_interval_us: Array  # [] that a rate is charged for
     impact_notional: Array  # [M] quanta
     funding_clamp_ppm: Array  # [] multiple of (IMF - MMF) that caps the 8h rate
     premium_clamp_ppm: Array  # [] the same for one vote
     default_funding_ppm: Array  # [M] added to the premium
+    # oracle
+    oracle_threshold_ppm: Array  # [] deviation that publishes at once
+    oracle_heartbeat_us: Array  # [] longest silence while reports arrive
+    oracle_quorum: Array  # [] reports needed for a price

@@ -53,7 +53,10 @@ class ExchangeState:
     last: Array  # [M] ticks of the last fill
     funding_index: Array  # [M] 1e-6 quanta per lot, cumulative
     premium_sum: Array  # [M] ppm: premium samples of this funding interval
-    premium_votes: Array  # [M] ppm: sum of the votes of this sample interval
+    premium_samples: Array  # [] samples taken in this funding interval
+    votes: Array  # [M, V] ppm: premium votes of this sample interval, one a block
+    vote_count: Array  # [] blocks since the last sample
+    oracle_us: Array  # [M] when the oracle price was last published
     counters: Array  # [STATUS_COUNT] outcomes since the start, by `Status`
     gate_block: Array  # [] withdrawals are blocked up to this block
 
@@ -126,7 +129,10 @@ def open_exchange(
         last=ticks,
         funding_index=per_market,
         premium_sum=per_market,
-        premium_votes=per_market,
+        premium_samples=zero,
+        votes=jnp.zeros((markets, spec.votes_per_sample), jnp.int64),
+        vote_count=zero,
+        oracle_us=per_market,
         counters=jnp.zeros((STATUS_COUNT,), jnp.int64),
         gate_block=zero,
     )

@@ -76,7 +76,7 @@ class BlockOutcome:
 
     txs: Tx  # [B] in the order they executed; kind NONE beyond the last
     receipts: Receipt  # [B]
-    payment: Array  # [B] quanta really paid to the sequencer
+    payment: Array  # [B] quanta asked for by the sequencer
     exchange: ExchangeInfo
     delay_us: Array  # [] sum of send-to-execution over the block
     is_halted: Array  # [] bool
@@ -151,7 +151,7 @@ def step(
     )
     txs = mempool.gather(queue, ordering.index, ordering.live)
     taken = jnp.zeros((spec.queue,), bool).at[ordering.index].max(ordering.live)
-    exchange, payment = _charge(exchange, txs, ordering.payment)
+    exchange, earned = charge(exchange, txs, ordering.payment)
     exchange, receipts, info = execute(exchange, txs, state.height, is_halted)
     delay = jnp.where(ordering.live, now_us + block_us - txs.sent_us, 0)
     refused = ordering.live & (receipts.status >= Status.REJECTED)
@@ -181,12 +181,12 @@ def step(
         censored=state.censored + jnp.sum(passed_over),
         halted=state.halted + is_halted,
         queue_peak=jnp.maximum(state.queue_peak, waiting),
-        revenue=state.revenue + jnp.sum(payment),
+        revenue=state.revenue + earned,
     )
     outcome = BlockOutcome(
         txs=txs,
         receipts=receipts,
-        payment=payment,
+        payment=ordering.payment,
         exchange=info,
         delay_us=jnp.sum(delay),
         is_halted=is_halted,
@@ -208,30 +208,38 @@ def _censored(queue: Tx, windows: FaultWindows, now_us, family_of) -> Array:
     return is_censored(windows, now_us, family, queue.kind, luck)
 
 
-def _charge(exchange: ExchangeState, txs: Tx, payment: Array):
+def charge(exchange: ExchangeState, txs: Tx, payment: Array):
     """Takes gas and bids from the senders, as far as their collateral goes.
 
     Revenue joins the exchange's fee account, so that money stays in one ledger.
+
+    Returns:
+        The exchange, and the quanta earned.
     """
     account = jnp.clip(txs.account, 0, exchange.collateral.shape[0] - 1)
     asked = jnp.zeros_like(exchange.collateral).at[account].add(payment)
     paid = jnp.clip(exchange.collateral, 0, asked)
+    earned = jnp.sum(paid)
     exchange = replace(
         exchange,
         collateral=exchange.collateral - paid,
-        fees=exchange.fees + jnp.sum(paid),
+        fees=exchange.fees + earned,
     )
-    return exchange, jnp.where(asked[account] == paid[account], payment, 0)
-
-
-def _new_withdrawals(state: ChainState, exchange: ExchangeState) -> Array:
-    return exchange.withdrawn - state.batches.pending
+    return exchange, earned
 
 
 def _seal_on_schedule(
-    pipeline: BatchState, exchange: ExchangeState, block, spec: ChainSpec, now_us
+    pipeline: BatchState,
+    exchange: ExchangeState,
+    block,
+    is_halted,
+    spec: ChainSpec,
+    now_us,
 ) -> BatchState:
-    """Seals a batch at every `batch_blocks`-th block; the branch is free of the lane."""
+    """Seals a batch at every `batch_blocks`-th block, unless the sequencer is down.
+
+    The schedule is the same in every lane, so the root is really computed only then.
+    """
     is_last = (block + 1) % spec.batch_blocks == 0
     root = jax.lax.cond(
         is_last,
@@ -240,4 +248,5 @@ def _seal_on_schedule(
         exchange,
     )
     sealed = batches.seal(pipeline, root, now_us)
-    return jax.tree.map(lambda new, old: jnp.where(is_last, new, old), sealed, pipeline)
+    due = is_last & ~is_halted
+    return jax.tree.map(lambda new, old: jnp.where(due, new, old), sealed, pipeline)
