@@ -20,7 +20,9 @@ and ``end = first + slots``; no division is needed to tell whose an order is.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from market.specs import SelfTrade
 
@@ -122,18 +124,31 @@ def _place(book, side, ticks):
     return place
 
 
+@intrinsic
+def _move(typingctx, column, target, source, count):
+    """C's ``memmove`` of ``count`` words inside one contiguous int64 array."""
+    signature = types.void(column, types.intp, types.intp, types.intp)
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        to, origin = (builder.gep(array.data, [index]) for index in args[1:3])
+        cgutils.raw_memmove(builder, to, origin, args[3], 8)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @njit(inline="always")
-def _open_gap(column, place, count):
-    """Moves entries ``[place, count)`` one up."""
-    for index in range(count, place, -1):
-        column[index] = column[index - 1]
+def _open_gap(column, place, count, value):
+    """Moves entries ``[place, count)`` one up and fills the gap."""
+    _move(column, place + 1, place, count - place)
+    column[place] = value
 
 
 @njit(inline="always")
 def _close_gap(column, place, count):
     """Moves entries ``(place, count)`` one down and clears the last."""
-    for index in range(place, count - 1):
-        column[index] = column[index + 1]
+    _move(column, place, place + 1, count - 1 - place)
     column[count - 1] = 0
 
 
@@ -156,16 +171,11 @@ def insert(book, side, ticks, lots, owner, loss, expiry):
     if not has_room(book, side):
         return False
     place, count = _place(book, side, ticks), book.count[side]
-    _open_gap(book.ticks[side], place, count)
-    _open_gap(book.lots[side], place, count)
-    _open_gap(book.owner[side], place, count)
-    _open_gap(book.loss[side], place, count)
-    _open_gap(book.expiry[side], place, count)
-    book.ticks[side, place] = ticks
-    book.lots[side, place] = lots
-    book.owner[side, place] = owner
-    book.loss[side, place] = loss
-    book.expiry[side, place] = expiry
+    _open_gap(book.ticks[side], place, count, ticks)
+    _open_gap(book.lots[side], place, count, lots)
+    _open_gap(book.owner[side], place, count, owner)
+    _open_gap(book.loss[side], place, count, loss)
+    _open_gap(book.expiry[side], place, count, expiry)
     book.count[side] = count + 1
     return True
 
