@@ -11,11 +11,12 @@ Source: RFC 7693 (Blake2s, parameters digest length 32, fanout 1, depth 1).
 
 from functools import cache, partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, UInt32
+
+from rollup.hashing.batching import over_messages
 
 #: Initial vector, the same as SHA-256's.
 IV = (
@@ -41,10 +42,6 @@ BLOCK_WORDS = 16
 BLOCK_BYTES = 64
 #: Parameter word 0: 32-byte digest, no key, fanout 1, depth 1.
 _PARAMETERS = 0x01010020
-#: Messages hashed together: what fits the second-level cache of a core, and what
-#: keeps an accelerator busy.
-CPU_LANES = 1024
-DEVICE_LANES = 1 << 16
 
 
 def blake2s(
@@ -71,7 +68,7 @@ def blake2s(
         raise ValueError(f"{words.shape[1]} words do not hold {length_bytes} bytes")
     if len(person) > 8:
         raise ValueError(f"personalisation of {len(person)} bytes; at most 8")
-    return _flattening(length_bytes, bytes(person))(jnp.asarray(words, jnp.uint32))
+    return _digest(length_bytes, bytes(person))(jnp.asarray(words, jnp.uint32))
 
 
 def blake2s_64(messages: UInt32[Array, "N 16"]) -> UInt32[Array, "N 8"]:
@@ -176,37 +173,7 @@ def _rotate_rows(rows, sign: int):
 
 
 @cache
-def _flattening(length_bytes: int, person: bytes):
-    """The batched hash for one message length; vmap only lengthens its batch."""
-
-    @jax.custom_batching.custom_vmap
-    def digest(words):
-        run = partial(_in_blocks, length_bytes=length_bytes, person=person)
-        return lax.platform_dependent(
-            words,
-            cpu=partial(run, lanes=CPU_LANES),
-            default=partial(run, lanes=DEVICE_LANES),
-        )
-
-    @digest.def_vmap
-    def _(axis_size, in_batched, words):
-        flat = digest(words.reshape(-1, words.shape[-1]))
-        return flat.reshape(axis_size, -1, DIGEST_WORDS), True
-
-    return digest
-
-
-def _in_blocks(words, *, lanes: int, length_bytes: int, person: bytes):
-    """Hashes [N, W] in blocks of at most ``lanes`` messages."""
-    count, width = words.shape
-    lanes = min(lanes, max(count, 1))
-    if count <= lanes:
-        return hash_columns(words.T, length_bytes, person).T
-    blocks = -(-count // lanes)
-    padded = jnp.pad(words, ((0, blocks * lanes - count), (0, 0)))
-
-    def block(part):
-        return hash_columns(part.T, length_bytes, person).T
-
-    digests = lax.map(block, padded.reshape(blocks, lanes, width))
-    return digests.reshape(-1, DIGEST_WORDS)[:count]
+def _digest(length_bytes: int, person: bytes):
+    """The batched hash of one message length."""
+    kernel = partial(hash_columns, length_bytes=length_bytes, person=person)
+    return over_messages(kernel)

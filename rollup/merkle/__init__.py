@@ -5,15 +5,41 @@ nothing of this package.
 """
 
 from rollup.merkle.leaves import ACCOUNT_PERSON, account_leaf
-from rollup.merkle.nodes import BLAKE2S, NodeHash
-from rollup.merkle.tree import EMPTY_LEAF, merkle_levels, merkle_root
+from rollup.merkle.nodes import BLAKE2S, KECCAK256, NodeHash, empty_subtrees, hash_pairs
+from rollup.merkle.paths import (
+    build_tree,
+    open_paths,
+    roots_of_paths,
+    tree_height,
+    tree_root,
+    update_leaves,
+)
+from rollup.merkle.proof import MerkleProof, prove
+from rollup.merkle.sparse import VENUE_HEIGHT, extended_root, sparse_paths, sparse_root
+from rollup.merkle.tree import EMPTY_LEAF, height_of, merkle_levels, merkle_root
 
 __all__ = [
     "ACCOUNT_PERSON",
     "BLAKE2S",
     "EMPTY_LEAF",
+    "KECCAK256",
+    "VENUE_HEIGHT",
+    "MerkleProof",
     "NodeHash",
     "account_leaf",
+    "build_tree",
+    "empty_subtrees",
+    "extended_root",
+    "hash_pairs",
+    "height_of",
     "merkle_levels",
     "merkle_root",
+    "open_paths",
+    "prove",
+    "roots_of_paths",
+    "sparse_paths",
+    "sparse_root",
+    "tree_height",
+    "tree_root",
+    "update_leaves",
 ]

@@ -1,9 +1,14 @@
 """What a tree needs to know of its hash."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
-from rollup.hashing.blake2s import hash_columns
+import numpy as np
+
+from rollup.hashing import blake2s, keccak, reference
+from rollup.hashing.batching import CPU_LANES, over_messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +20,9 @@ class NodeHash:
         ident: its number in the binary form of proofs (see ``docs/proofs.md``).
         words: 32-bit words of a digest, ``w``.
         compress: UInt32 [2w, L] -> UInt32 [w, L], the parents of L pairs held word by
-            word, left child first; row-independent, compiled once per block of lanes.
-        compress_host: the same on two digests as little-endian bytes, plain Python.
+            word, left child first; lanes never meet. Compiled once per block of lanes.
+        compress_host: the same on two digests as little-endian bytes, plain Python;
+            raises ValueError on bytes that are no digest.
         cpu_lanes: pairs that are best hashed together on a CPU.
     """
 
@@ -25,17 +31,7 @@ class NodeHash:
     words: int
     compress: Callable
     compress_host: Callable[[bytes, bytes], bytes]
-    cpu_lanes: int = 1024
-
-
-def _blake2s_pair(pairs):
-    return hash_columns(pairs, 64)
-
-
-def _blake2s_host(left: bytes, right: bytes) -> bytes:
-    from hashlib import blake2s
-
-    return blake2s(left + right).digest()
+    cpu_lanes: int = CPU_LANES
 
 
 #: Standard Blake2s-256 of the two digests, 64 bytes, unkeyed and unpersonalised.
@@ -43,6 +39,32 @@ BLAKE2S = NodeHash(
     name="blake2s",
     ident=1,
     words=8,
-    compress=_blake2s_pair,
-    compress_host=_blake2s_host,
+    compress=partial(blake2s.hash_columns, length_bytes=64),
+    compress_host=lambda left, right: hashlib.blake2s(left + right).digest(),
 )
+#: Keccak-256 of the two digests, 64 bytes: what a contract can check cheaply.
+KECCAK256 = NodeHash(
+    name="keccak256",
+    ident=2,
+    words=8,
+    compress=partial(keccak.hash_columns, length_bytes=64),
+    compress_host=lambda left, right: reference.keccak256(left + right),
+)
+
+
+@cache
+def hash_pairs(node_hash: NodeHash) -> Callable:
+    """The hash of pairs side by side, UInt32 [N, 2w] -> UInt32 [N, w], vmappable."""
+    return over_messages(node_hash.compress, node_hash.cpu_lanes)
+
+
+@cache
+def empty_subtrees(node_hash: NodeHash, height: int) -> np.ndarray:
+    """Roots of trees of empty leaves of height 0 .. ``height``, uint32 [height+1, w].
+
+    Computed once on the host.
+    """
+    digests = [bytes(4 * node_hash.words)]
+    for _ in range(height):
+        digests.append(node_hash.compress_host(digests[-1], digests[-1]))
+    return np.array([np.frombuffer(d, "<u4") for d in digests], np.uint32)

@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, UInt32
 
-from rollup.hashing.blake2s import DEVICE_LANES
+from rollup.hashing.batching import DEVICE_LANES
 from rollup.merkle.nodes import BLAKE2S, NodeHash
 
 #: The leaf of a place nobody holds, and what a tree is filled up with: all zero. No

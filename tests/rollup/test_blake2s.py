@@ -1,6 +1,7 @@
 """Blake2s-256 in JAX is the Blake2s-256 of RFC 7693, for whole batches."""
 
 import hashlib
+from functools import partial
 
 import jax
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollup.hashing.blake2s import CPU_LANES, _in_blocks, blake2s, blake2s_64
+from rollup.hashing.batching import CPU_LANES, in_blocks
+from rollup.hashing.blake2s import blake2s, blake2s_64, hash_columns
 
 SIXTY_FOUR = jax.jit(blake2s_64)
 
@@ -56,8 +58,9 @@ def test_blocks_of_lanes_do_not_change_a_digest(count):
 
 def test_the_lowering_of_other_devices_gives_the_same_bits():
     words = np.random.default_rng(3).integers(0, 1 << 32, (300, 16), dtype=np.uint32)
-    small = _in_blocks(words, lanes=64, length_bytes=64, person=b"")
-    large = _in_blocks(words, lanes=1 << 16, length_bytes=64, person=b"")
+    pair = partial(hash_columns, length_bytes=64)
+    small = in_blocks(words, kernel=pair, lanes=64)
+    large = in_blocks(words, kernel=pair, lanes=1 << 16)
     assert np.array_equal(small, large)
     assert np.array_equal(small, blake2s_64(words))
 

@@ -1,0 +1,50 @@
+"""From a kernel on columns of lanes to a hash of many messages under any vmap."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+#: Messages hashed together: what stays in the caches of one core, and what keeps an
+#: accelerator busy.
+CPU_LANES = 1024
+DEVICE_LANES = 1 << 16
+
+
+def over_messages(kernel: Callable, cpu_lanes: int = CPU_LANES) -> Callable:
+    """A hash of UInt32 [N, W] -> UInt32 [N, d] from a kernel [W, L] -> [d, L].
+
+    The messages pass in blocks whose size fits the device; the bits do not depend on
+    it, since messages never meet. Vmap only lengthens the batch.
+    """
+
+    @jax.custom_batching.custom_vmap
+    def digest(words):
+        return lax.platform_dependent(
+            words,
+            cpu=partial(in_blocks, kernel=kernel, lanes=cpu_lanes),
+            default=partial(in_blocks, kernel=kernel, lanes=DEVICE_LANES),
+        )
+
+    @digest.def_vmap
+    def _(axis_size, in_batched, words):
+        worlds, count, width = words.shape
+        flat = digest(words.reshape(worlds * count, width))
+        return flat.reshape(worlds, count, -1), True
+
+    return digest
+
+
+def in_blocks(words, *, kernel: Callable, lanes: int):
+    """Hashes [N, W] in blocks of at most ``lanes`` messages."""
+    count, width = words.shape
+    if count <= lanes:
+        return kernel(words.T).T
+    blocks = -(-count // lanes)
+    padded = jnp.pad(words, ((0, blocks * lanes - count), (0, 0)))
+    digests = lax.map(
+        lambda part: kernel(part.T).T, padded.reshape(blocks, lanes, width)
+    )
+    return digests.reshape(blocks * lanes, -1)[:count]
