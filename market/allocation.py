@@ -1,0 +1,158 @@
+"""Allocation of a deleveraging over accounts: queues and pro-rata rules, in whole lots.
+
+What an allocation hands out, and what it says it left, sum to what was asked, to the
+lot. Costs are linear in the accounts, a sort apart. The same rules on plain ints, and
+the rankings of the venues, are in :mod:`market.rules.adl`.
+
+Source: Chitra et al., "Autodeleveraging: Impossibilities and Optimization", arXiv
+2512.01112, for the pro-rata family.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from market.wide import IntLike, compare_products, mul_div_floor, mul_div_rest
+
+#: Fractional bits of the scores of array queues.
+SCORE_BITS = 32
+
+
+# --- queues ------------------------------------------------------------------------
+
+
+def hyperliquid_score(
+    mark: IntLike,
+    entry: IntLike,
+    notional: IntLike,
+    account_value: IntLike,
+    is_short,
+    invert_shorts: bool = True,
+) -> jax.Array:
+    """Queue score of Hyperliquid: profit ratio times leverage, in 32 fractional bits.
+
+    ``(mark / entry) * (notional / account_value)``, floored after each division. The
+    exact ratio is :func:`market.rules.hyperliquid.adl_index`.
+
+    Args:
+      mark: mark price, in any unit; below 2**31.
+      entry: entry price, in the same unit; > 0.
+      notional: |position| at the mark.
+      account_value: equity; where it is not above zero the score is the largest.
+      is_short: bool.
+      invert_shorts: score shorts by entry / mark, which ranks them by their profit;
+        the documented text says mark / entry for both sides.
+    """
+    swap = jnp.logical_and(is_short, invert_shorts)
+    above, below = jnp.where(swap, entry, mark), jnp.where(swap, mark, entry)
+    profit = mul_div_floor(above, 1 << SCORE_BITS, jnp.maximum(below, 1))
+    score = mul_div_floor(profit, notional, jnp.maximum(account_value, 1))
+    return jnp.where(account_value > 0, score, jnp.iinfo(jnp.int64).max)
+
+
+def queue_order(score: jax.Array) -> jax.Array:
+    """Accounts by score, largest first; equal scores in account order: int64[A]."""
+    return jnp.argsort(-score, stable=True)
+
+
+def allocate_in_order(
+    order: jax.Array, capacity: jax.Array, amount: IntLike
+) -> jax.Array:
+    """Takes all of each in order until the amount is met.
+
+    Args:
+      order: int64[A] accounts, first to last.
+      capacity: int64[A] most that each can give, >= 0.
+      amount: lots wanted.
+
+    Returns:
+      int64[A] lots taken, in account order; they sum to min(amount, sum of capacity).
+    """
+    queued = capacity[order]
+    before = jnp.cumsum(queued) - queued
+    taken = jnp.clip(amount - before, 0, queued)
+    return jnp.zeros_like(capacity).at[order].set(taken)
+
+
+# --- pro rata ----------------------------------------------------------------------
+
+
+def _floored_shares(weights: jax.Array, amount: IntLike):
+    """floor(amount * w / W) of each, and the remainders of the divisions."""
+    whole = jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), 1)
+    return mul_div_rest(weights, jnp.asarray(amount)[..., None], whole)
+
+
+def allocate_pro_rata(weights: jax.Array, amount: IntLike) -> jax.Array:
+    """Shares in proportion to the weights, by largest remainder: nothing is lost.
+
+    Args:
+      weights: int64[A] >= 0, sum within 2**62.
+      amount: to be shared, >= 0.
+
+    Returns:
+      int64[A] that sums to ``amount`` (to zero if all weights are zero). Units that the
+      floors leave go to the largest remainders, equal ones to the lower account. While
+      ``amount <= sum(weights)`` nobody gives more than its weight.
+    """
+    share, rest = _floored_shares(weights, amount)
+    missing = jnp.asarray(amount) - jnp.sum(share, axis=-1)
+    order = jnp.argsort(-rest, stable=True, axis=-1)
+    rank = jnp.argsort(order, axis=-1)
+    extra = (rank < missing[..., None]) & (rest > 0)
+    return share + extra
+
+
+def allocate_floored(
+    weights: jax.Array, amount: IntLike
+) -> tuple[jax.Array, jax.Array]:
+    """Shares in proportion to the weights, each floored, and what stays unallocated.
+
+    Contract pro-rata as published: with positions for weights the floors leave a
+    shortfall of less than a lot an account, which somebody else has to bear.
+    """
+    share, _ = _floored_shares(weights, amount)
+    return share, jnp.asarray(amount) - jnp.sum(share, axis=-1)
+
+
+def allocate_capped(
+    weights: jax.Array, caps: jax.Array, amount: IntLike
+) -> tuple[jax.Array, jax.Array]:
+    """Capped pro-rata by water-filling: min(level * weight, cap), exactly.
+
+    Rounds of pro-rata in which those that reach their cap drop out, until none does;
+    whether one does is decided by cross products, not by rounded shares.
+
+    Args:
+      weights: int64[A] >= 0.
+      caps: int64[A] >= 0, most that each gives.
+      amount: to be shared.
+
+    Returns:
+      int64[A] shares within the caps, and what the caps left unallocated.
+    """
+
+    def level(full):
+        open_weights = jnp.where(full, 0, weights)
+        left = amount - jnp.sum(jnp.where(full, caps, 0))
+        return open_weights, left
+
+    def overflowing(full):
+        open_weights, left = level(full)
+        whole = jnp.sum(open_weights)
+        reaches = compare_products(left, open_weights, caps, whole) >= 0
+        return ~full & reaches & (whole > 0)
+
+    def drop_out(carry):
+        full, more = carry
+        full = full | more
+        return full, overflowing(full)
+
+    nobody = jnp.zeros(weights.shape, bool)
+    full, _ = lax.while_loop(
+        lambda carry: jnp.any(carry[1]), drop_out, (nobody, overflowing(nobody))
+    )
+    open_weights, left = level(full)
+    shared = allocate_pro_rata(open_weights, jnp.maximum(left, 0))
+    taken = jnp.where(full, caps, shared)
+    return taken, amount - jnp.sum(taken)
