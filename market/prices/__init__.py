@@ -1,0 +1,46 @@
+"""Exogenous prices: what the world outside does, in whole ticks per block.
+
+One market is driven by a model (a replayed file, a drawn crash, a jump-diffusion);
+shocks may be added to it; the others follow it. A path depends on the run's key and
+the numbers alone, so that all venues compared on one seed see the same prices. Paths
+are integer JAX functions: equal on every device, with or without lanes.
+"""
+
+from market.prices.crash import FIGURES
+from market.prices.klines import KlineError
+from market.prices.paths import (
+    MODELS,
+    PriceParams,
+    PriceSpec,
+    Shocks,
+    check_prices,
+    price_path,
+)
+from market.prices.quotes import (
+    Driven,
+    Quote,
+    Shock,
+    crash_prices,
+    jump_diffusion_prices,
+    replay_prices,
+)
+from market.prices.ticks import MAX_TICKS, PriceError
+
+__all__ = [
+    "FIGURES",
+    "MAX_TICKS",
+    "MODELS",
+    "Driven",
+    "KlineError",
+    "PriceError",
+    "PriceParams",
+    "PriceSpec",
+    "Quote",
+    "Shock",
+    "Shocks",
+    "check_prices",
+    "crash_prices",
+    "jump_diffusion_prices",
+    "price_path",
+    "replay_prices",
+]

@@ -1,0 +1,164 @@
+"""One interface to every price model: `price_path`, its spec and its numbers."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from market.logarithms import log_q32
+from market.prices.correlated import DrivenParams, driven_paths
+from market.prices.crash import CrashParams, crash_path, crash_phases
+from market.prices.jump_diffusion import JumpDiffusionParams, jump_diffusion_path
+from market.prices.replay import ReplayParams, minutes_needed, replay_path
+from market.prices.ticks import PriceError, ticks_of_log
+from market.randomness import WHOLE_RUN, block_key
+from market.units import PPM
+
+
+@dataclass(frozen=True)
+class PriceSpec:
+    """What changes the compiled program: the model and its timetable.
+
+    Attributes:
+        model: one of `MODELS`.
+        markets: number of markets, M; all but the first are driven by it.
+        fall_minutes: minutes from peak to low; of the model ``crash`` only.
+    """
+
+    model: str
+    markets: int = 1
+    fall_minutes: int = 38
+
+    def __post_init__(self):
+        if self.model not in MODELS:
+            known = ", ".join(MODELS)
+            raise PriceError(f"unknown price model {self.model!r}; allowed are {known}")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Shocks:
+    """Lasting steps of the first market's price, [S] each."""
+
+    at_us: Array  # from this time of the run on
+    size_ppm: Array  # above -1,000,000
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class PriceParams:
+    """The numbers of a path; a pytree of int64 that a sweep may vary."""
+
+    start_ticks: Array  # of the first market, scalar; a replay starts at its file
+    model: CrashParams | ReplayParams | JumpDiffusionParams
+    driven: DrivenParams  # [M - 1]
+    shocks: Shocks  # [S]
+
+
+def _crash(key, params, *, spec, blocks, block_us):
+    return crash_path(
+        key,
+        params.start_ticks,
+        params.model,
+        minutes=spec.fall_minutes,
+        blocks=blocks,
+        block_us=block_us,
+    )
+
+
+def _jump_diffusion(key, params, *, spec, blocks, block_us):
+    return jump_diffusion_path(
+        key, params.start_ticks, params.model, blocks=blocks, block_us=block_us
+    )
+
+
+def _replay(key, params, *, spec, blocks, block_us):
+    return replay_path(key, params.model, blocks=blocks, block_us=block_us)
+
+
+#: Models of the first market: (key, params, *, spec, blocks, block_us) -> ticks [T].
+MODELS = {"crash": _crash, "jump_diffusion": _jump_diffusion, "replay": _replay}
+
+
+def price_path(
+    key: Array, params: PriceParams, *, spec: PriceSpec, blocks: int, block_us: int
+) -> Int[Array, "T M"]:
+    """Fundamental prices of a run in ticks per block, all positive.
+
+    Args:
+        key: the key of the run (`market.randomness.run_key`).
+        params: numbers of the path.
+        spec: the model; static.
+        blocks: number of blocks, T; static.
+        block_us: length of a block in microseconds; static.
+    """
+    whole = block_key(key, WHOLE_RUN)
+    model = MODELS[spec.model]
+    first = model(whole, params, spec=spec, blocks=blocks, block_us=block_us)
+    first = _shocked(first, params.shocks, block_us)
+    others = driven_paths(whole, first, params.driven, block_us=block_us)
+    return jnp.concatenate([first[:, None], others], axis=1)
+
+
+def _shocked(path, shocks, block_us):
+    """The path with each shock from its time on; without shocks, the path itself."""
+    if shocks.at_us.shape[-1] == 0:
+        return path
+    steps = log_q32(PPM + shocks.size_ppm) - log_q32(PPM)
+    time = jnp.asarray(np.arange(path.shape[0]) * block_us)
+    level = jnp.sum(jnp.where(time[:, None] >= shocks.at_us, steps, 0), axis=1)
+    return jnp.where(level == 0, path, ticks_of_log(log_q32(path) + level))
+
+
+def check_prices(
+    params: PriceParams, *, spec: PriceSpec, blocks: int, block_us: int
+) -> None:
+    """Refuses a run that its prices cannot serve, before anything is compiled.
+
+    Raises:
+        PriceError: the file has fewer minutes than the run, or the crash's figures
+            cannot be reached in the bars that the run has.
+    """
+    if blocks < 1 or block_us < 1:
+        raise PriceError(f"{blocks} blocks of {block_us} us; both must be 1 or more")
+    if params.driven.beta_ppm.shape[-1] != spec.markets - 1:
+        raise PriceError(f"{spec.markets} markets need {spec.markets - 1} driven ones")
+    if spec.model == "replay":
+        have = params.model.bars.shape[-2]
+        need = minutes_needed(blocks, block_us)
+        if have < need:
+            raise PriceError(
+                f"the price file holds {have} minutes from the start minute on, the "
+                f"run lasts {need}; shorten the run or start earlier in the file"
+            )
+    if spec.model == "crash":
+        _check_crash(params.model, spec, blocks, block_us)
+
+
+def _check_crash(crash, spec, blocks, block_us):
+    phases = crash_phases(spec.fall_minutes, blocks, block_us)
+    depth, worst, widest, rebound = (
+        float(np.max(np.asarray(value))) / PPM
+        for value in (
+            crash.depth_ppm,
+            crash.worst_ppm,
+            crash.widest_ppm,
+            crash.rebound_ppm,
+        )
+    )
+    # Half of the bars' cap is left to the noise and to the ramp of the fall.
+    fall = -np.log1p(-depth) - np.log1p(0.6 * widest)
+    rise = np.log1p(rebound) - np.log1p(0.35 * widest)
+    cap = -np.log1p(-worst)
+    for name, way, bars in (
+        ("depth", fall, phases.low - phases.peak - 1),
+        ("rebound", rise, phases.rebound - phases.low - 1),
+    ):
+        if way > 0.97 * cap * bars:
+            raise PriceError(
+                f"a {name} of {depth if name == 'depth' else rebound:.3f} needs more "
+                f"than {bars} minutes of at most {worst:.3f}; take a longer run, a "
+                f"larger worst minute or a smaller {name}"
+            )

@@ -1,0 +1,222 @@
+"""Builds price models from the numbers people write: dollars, fractions, seconds.
+
+Runs on the host. Decimals become whole ticks, ppm and microseconds once, here; each
+number out of range is refused with its name and what is allowed.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from market.prices.correlated import LEAST_CORRELATION_PPM, DrivenParams
+from market.prices.crash import FIGURES, CrashParams, Figures
+from market.prices.jump_diffusion import JumpDiffusionParams
+from market.prices.klines import bars_in_ticks, read_klines
+from market.prices.paths import PriceParams, PriceSpec, Shocks
+from market.prices.replay import ReplayParams
+from market.prices.ticks import PriceError, whole_ppm, whole_ticks, whole_us
+from market.units import PPM, as_int
+
+Number = Decimal | str | float | int
+
+
+class Quote(NamedTuple):
+    """A market's first price and the price of one tick, both in quote currency."""
+
+    price: Number
+    tick: Number
+
+
+class Driven(NamedTuple):
+    """A market that follows the first."""
+
+    quote: Quote
+    beta: Number = "1.1"
+    correlation: Number = "0.85"
+
+
+class Shock(NamedTuple):
+    """A lasting step of the first market's price."""
+
+    at_seconds: Number
+    size: Number  # a fraction: -0.1 takes a tenth of the price away
+
+
+def crash_prices(
+    first: Quote,
+    driven: Sequence[Driven] = (),
+    shocks: Sequence[Shock] = (),
+    *,
+    figures: str | Figures = "2020-03-12",
+    calm: Number = "0.0006",
+) -> tuple[PriceSpec, PriceParams]:
+    """A random path through the figures of a crash.
+
+    Args:
+        first: the market that crashes.
+        driven: the markets that follow it.
+        shocks: further steps of the first market.
+        figures: a name of `FIGURES`, or figures of one's own.
+        calm: standard deviation of a minute before the crash, a fraction.
+
+    Raises:
+        PriceError: a number is out of range, or figures contradict each other.
+    """
+    numbers = _figures(figures)
+    model = CrashParams(
+        depth_ppm=_ppm(numbers.depth, "depth", 0.001, 0.9),
+        worst_ppm=_ppm(numbers.worst, "worst", 0.001, 0.5),
+        widest_ppm=_ppm(numbers.widest, "widest", 0.001, 0.5),
+        deviation_ppm=_ppm(numbers.deviation, "deviation", 0.0001, 0.2),
+        calm_ppm=_ppm(calm, "calm", 0, 0.01),
+        rebound_ppm=_ppm(numbers.rebound, "rebound", 0.001, 5),
+    )
+    _check_figures(model, numbers.minutes)
+    spec = PriceSpec("crash", 1 + len(driven), numbers.minutes)
+    return spec, _params(_ticks(first, "price"), model, driven, shocks)
+
+
+def replay_prices(
+    path: str | Path,
+    tick: Number,
+    driven: Sequence[Driven] = (),
+    shocks: Sequence[Shock] = (),
+    *,
+    start_minute: int = 0,
+) -> tuple[PriceSpec, PriceParams]:
+    """A replay of a kline file, from ``start_minute`` of it on.
+
+    Raises:
+        KlineError: the file is bad (`market.prices.klines`).
+        PriceError: another number is out of range.
+    """
+    bars = bars_in_ticks(read_klines(path), tick, start_minute=start_minute)
+    model = ReplayParams(bars=as_int(bars))
+    return PriceSpec("replay", 1 + len(driven)), _params(
+        int(bars[0, 0]), model, driven, shocks
+    )
+
+
+def jump_diffusion_prices(
+    first: Quote,
+    driven: Sequence[Driven] = (),
+    shocks: Sequence[Shock] = (),
+    *,
+    volatility: Number = "0.0002",
+    drift_per_hour: Number = 0,
+    jumps_per_hour: Number = 0,
+    jump_mean: Number = 0,
+    jump_deviation: Number = 0,
+    reversion_per_second: Number = 0,
+    volatility_of_volatility: Number = 0,
+) -> tuple[PriceSpec, PriceParams]:
+    """A jump-diffusion; all numbers are fractions, of the logarithm of the price.
+
+    Args:
+        first: the market that moves by itself.
+        driven: the markets that follow it.
+        shocks: further steps of the first market.
+        volatility: standard deviation over one second, at most 0.1.
+        drift_per_hour: mean change in an hour without jumps.
+        jumps_per_hour: expected number of jumps in an hour.
+        jump_mean: mean jump.
+        jump_deviation: standard deviation of a jump.
+        reversion_per_second: share of the log volatility's distance lost in a second.
+        volatility_of_volatility: deviation of the log volatility over one second.
+
+    Raises:
+        PriceError: a number is out of range.
+    """
+    rate = Decimal(whole_ppm(jumps_per_hour, "jumps_per_hour", 0, 3600)) / 3600
+    model = JumpDiffusionParams(
+        drift_ppm_per_hour=_ppm(drift_per_hour, "drift_per_hour", -1, 1),
+        volatility_ppm=_ppm(volatility, "volatility", 0, 0.1),
+        jumps_ppm_per_second=as_int(int(rate.to_integral_value())),
+        jump_mean_ppm=_ppm(jump_mean, "jump_mean", -2, 2),
+        jump_deviation_ppm=_ppm(jump_deviation, "jump_deviation", 0, 1),
+        reversion_ppm_per_second=_ppm(
+            reversion_per_second, "reversion_per_second", 0, 1
+        ),
+        volatility_of_volatility_ppm=_ppm(
+            volatility_of_volatility, "volatility_of_volatility", 0, 1
+        ),
+    )
+    spec = PriceSpec("jump_diffusion", 1 + len(driven))
+    return spec, _params(_ticks(first, "price"), model, driven, shocks)
+
+
+def _ticks(quote: Quote, name: str) -> int:
+    return whole_ticks(quote.price, quote.tick, name)
+
+
+def _ppm(fraction, name, least, most):
+    return as_int(whole_ppm(fraction, name, least, most))
+
+
+def _figures(figures: str | Figures) -> Figures:
+    if isinstance(figures, Figures):
+        return figures
+    if figures not in FIGURES:
+        raise PriceError(
+            f"unknown crash {figures!r}; allowed are {', '.join(sorted(FIGURES))}"
+        )
+    return FIGURES[figures]
+
+
+def _check_figures(model: CrashParams, minutes: int) -> None:
+    """Refuses figures that no path can have all at once."""
+    depth, worst, widest, rebound = (
+        int(value)
+        for value in (
+            model.depth_ppm,
+            model.worst_ppm,
+            model.widest_ppm,
+            model.rebound_ppm,
+        )
+    )
+    if minutes < 8:
+        raise PriceError(f"a crash of {minutes} minutes; allowed are 8 or more")
+    if not worst < widest < min(depth, PPM):
+        raise PriceError(
+            f"the widest minute ({widest} ppm) must lie between the worst minute's "
+            f"fall ({worst} ppm) and the depth ({depth} ppm)"
+        )
+    highest_at_low = widest * (PPM + 6 * widest // 10) // PPM
+    if rebound <= highest_at_low or (PPM - depth) * (PPM + highest_at_low) >= PPM**2:
+        raise PriceError(
+            f"the low's own minute reaches {highest_at_low} ppm above the low; the "
+            f"rebound ({rebound} ppm) and the peak must lie above that"
+        )
+
+
+def _params(start, model, driven, shocks) -> PriceParams:
+    return PriceParams(
+        start_ticks=as_int(start),
+        model=model,
+        driven=_driven(driven),
+        shocks=Shocks(
+            at_us=as_int([whole_us(s.at_seconds, "shock time") for s in shocks]),
+            size_ppm=as_int([whole_ppm(s.size, "shock", -0.95, 9) for s in shocks]),
+        ),
+    )
+
+
+def _driven(driven: Sequence[Driven]) -> DrivenParams:
+    least = LEAST_CORRELATION_PPM / PPM
+    rows = [
+        (
+            _ticks(market.quote, f"price of market {number}"),
+            whole_ppm(market.beta, f"beta of market {number}", -5, 5),
+            whole_ppm(market.correlation, f"correlation of market {number}", least, 1),
+        )
+        for number, market in enumerate(driven, start=2)
+    ]
+    start, beta, correlation = np.array(rows, np.int64).reshape(-1, 3).T
+    return DrivenParams(
+        start_ticks=as_int(start),
+        beta_ppm=as_int(beta),
+        correlation_ppm=as_int(correlation),
+    )
