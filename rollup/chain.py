@@ -79,6 +79,7 @@ class BlockOutcome:
     payment: Array  # [B] quanta asked for by the sequencer
     exchange: ExchangeInfo
     delay_us: Array  # [] sum of send-to-execution over the block
+    oracle: Array  # [M] prices the block was margined at
     is_halted: Array  # [] bool
 
 
@@ -155,13 +156,14 @@ def step(
     exchange, receipts, info = execute(exchange, txs, state.height, is_halted)
     delay = jnp.where(ordering.live, now_us + block_us - txs.sent_us, 0)
     refused = ordering.live & (receipts.status >= Status.REJECTED)
+    fresh = exchange.withdrawn - state.batches.pending
     pipeline = replace(
-        batches.request_payouts(
-            state.batches, _new_withdrawals(state, exchange), now_us
-        ),
+        batches.request_payouts(state.batches, fresh, now_us),
         open_txs=state.batches.open_txs + jnp.sum(ordering.live),
     )
-    pipeline = _seal_on_schedule(pipeline, exchange, block, spec, now_us + block_us)
+    pipeline = _seal_on_schedule(
+        pipeline, exchange, block, is_halted, spec, now_us + block_us
+    )
     paid_before = pipeline.pending
     pipeline = batches.advance(pipeline, windows, params.batches, now_us, block_us)
     exchange = replace(
@@ -189,6 +191,7 @@ def step(
         payment=ordering.payment,
         exchange=info,
         delay_us=jnp.sum(delay),
+        oracle=exchange.oracle,
         is_halted=is_halted,
     )
     return state, exchange, outcome

@@ -38,8 +38,11 @@ class Policy(Protocol):
     name: str
     auction: bool  # executes by uniform-price auction instead of continuously
 
-    def visible(self, queue: Tx) -> Array:
-        """Which waiting transactions others may see before inclusion; bool [Q]."""
+    def visible(self, queue: Tx) -> Array | None:
+        """Which waiting transactions others may see before inclusion; bool [Q].
+
+        None where the scheme shows nothing, ever: then no view has a mempool in it.
+        """
         ...
 
     def order(

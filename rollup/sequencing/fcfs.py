@@ -36,9 +36,9 @@ class FirstComeFirstServed:
     name: str = "fcfs"
     auction: bool = False
 
-    def visible(self, queue: Tx) -> Array:
+    def visible(self, queue: Tx) -> None:
         """Nothing is visible before inclusion."""
-        return jnp.zeros(queue.kind.shape, bool)
+        return None
 
     def order(
         self,

@@ -1,0 +1,144 @@
+"""Liquidators: keepers with limited capital that race for accounts in danger.
+
+Each block a liquidator picks an account from the danger list, bids for its position
+at a discount as far as its own margin allows, and sends the liquidation; the first to
+be sequenced earns the venue's reward. What it took over it unwinds when no one is in
+danger. A liquidator without capital left still sends liquidations but backs no one.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from agents.population import (
+    Endowment,
+    FamilySpec,
+    Latency,
+    View,
+    lots_for,
+    only,
+    pick,
+    stacked,
+    transactions,
+)
+from market.orders import Flag, Kind
+from market.randomness import Stream, bernoulli_ppm, draw_words, split_word, uniform_int
+from market.units import PPM, ppm_floor
+
+INTENTS = 2
+_FIELD_BITS = 16
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class LiquidatorParams:
+    """Numbers of the family; int64 scalars."""
+
+    endowment: Endowment
+    latency: Latency
+    alert_ppm: Array  # chance that a liquidator acts in a block
+    discount_ppm: Array  # how far under the oracle price it bids
+    leverage_ppm: Array  # largest position it carries, of its equity
+    unwind_ppm: Array  # chance a block to unwind
+    fee_bid: Array  # quanta: the largest bid for priority
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class LiquidatorMemory:
+    """Liquidators keep no memory beyond a count of what they sent; int64 [N]."""
+
+    sent: Array
+
+
+def init(
+    key: Array,
+    params: LiquidatorParams,
+    collateral: Array,
+    *,
+    spec: FamilySpec,
+    markets: int,
+) -> LiquidatorMemory:
+    """Liquidators differ by their luck alone."""
+    return LiquidatorMemory(sent=jnp.zeros((spec.count,), jnp.int64))
+
+
+def act(
+    key: Array, memory: LiquidatorMemory, view: View, params: LiquidatorParams, *, spec
+):
+    """Backs and sends one liquidation each, or unwinds; transactions [N, 2]."""
+    words = draw_words(key, Stream.LIQUIDATORS, (spec.count, 2))
+    alert, unwinds = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
+    choice, luck = split_word(words[:, 1], _FIELD_BITS, _FIELD_BITS)
+    alert = bernoulli_ppm(alert, params.alert_ppm, bits=_FIELD_BITS)
+    unwinds = bernoulli_ppm(unwinds, params.unwind_ppm, bits=_FIELD_BITS)
+    count = jnp.sum(view.danger >= 0)
+    # The worst accounts are at the head of the list; most look there first.
+    place = uniform_int(choice, jnp.maximum(count, 1), bits=_FIELD_BITS)
+    place = jnp.where(luck & 1, place, place // 4)
+    target = view.danger[place]
+    hunts = alert & (target >= 0)
+    bid = uniform_int(luck, params.fee_bid + 1, bits=_FIELD_BITS)
+    backing = _backing(view, params, place, bid, spec)
+    liquidation = transactions(
+        (spec.count,),
+        kind=Kind.LIQUIDATE,
+        account=spec.first + jnp.arange(spec.count),
+        market=view.danger_market[place],
+        side=1,
+        slot=jnp.maximum(target, 0),
+        fee_bid=bid,
+        expiry_block=view.height + 3,
+    )
+    unwind, holds = _unwind(view, spec)
+    first = jax.tree.map(
+        lambda a, b: jnp.where(hunts, a, b), backing, only(unwind, unwinds & holds)
+    )
+    memory = LiquidatorMemory(sent=memory.sent + hunts)
+    return memory, stacked(first, only(liquidation, hunts))
+
+
+def _backing(view: View, params: LiquidatorParams, place, bid, spec: FamilySpec):
+    """A bid (or offer) for the endangered position, within the liquidator's capital."""
+    market, lots = view.danger_market[place], view.danger_lots[place]
+    side = jnp.where(lots > 0, 1, -1)
+    oracle, multiplier = view.oracle[market], view.multiplier[market]
+    capital = ppm_floor(jnp.maximum(view.equity, 0), params.leverage_ppm)
+    carried = jnp.sum(jnp.abs(view.position) * view.worth(), axis=1)
+    free = lots_for(capital - carried, oracle, multiplier)
+    ticks = oracle - side * (oracle * params.discount_ppm // PPM)
+    wanted = jnp.minimum(jnp.abs(lots), free)
+    return only(
+        transactions(
+            (spec.count,),
+            kind=Kind.REPLACE,
+            account=spec.first + jnp.arange(spec.count),
+            market=market,
+            side=side,
+            ticks=jnp.maximum(ticks, 1),
+            lots=wanted,
+            slot=0,
+            fee_bid=bid + 1,
+            expiry_block=view.height + 2,
+        ),
+        wanted > 0,
+    )
+
+
+def _unwind(view: View, spec: FamilySpec):
+    """Closes half of the largest position at the market."""
+    market = jnp.argmax(jnp.abs(view.position) * view.worth(), axis=1)
+    held = pick(view.position, market)
+    intent = transactions(
+        (spec.count,),
+        kind=Kind.ORDER,
+        account=spec.first + jnp.arange(spec.count),
+        market=market,
+        side=-jnp.sign(held),
+        lots=(jnp.abs(held) + 1) // 2,
+        flags=Flag.MARKET | Flag.REDUCE_ONLY,
+        slot=1,
+    )
+    return intent, held != 0

@@ -1,0 +1,98 @@
+"""A whole run as one compiled scan, and many runs as lanes of it."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from agents import metrics, series, views
+from agents.world import Setting, World, WorldParams, WorldSpec, set_up, step
+from rollup.roots import state_root
+
+
+class RunOutput(NamedTuple):
+    """What is kept of R runs.
+
+    Attributes:
+        metrics: int64 [R] by the names of `agents.metrics.METRICS`.
+        series: int64 [R, S] or [R, S, M] by the names of `agents.series.SERIES`.
+        state_root: uint32 [R, 8]; the run's identity.
+        status: int64 [R], bits of `agents.measures.Fault`; 0 is sound.
+        first_fault: int64 [R], block of the first violation, -1 without.
+        fault_start_us, fault_end_us: int64 [R, F], fault windows as they struck.
+    """
+
+    metrics: dict[str, Array]
+    series: dict[str, Array]
+    state_root: Array
+    status: Array
+    first_fault: Array
+    fault_start_us: Array
+    fault_end_us: Array
+
+
+def run(
+    seed: Array, run_id: Array, params: WorldParams, *, spec: WorldSpec
+) -> RunOutput:
+    """One run from its seed and its number to its root; pure, no lane axis."""
+    setting, world = set_up(seed, run_id, params, spec=spec)
+    every = spec.series_every
+
+    def advance(world, _):
+        world, outcome = step(world, setting, None, params, spec=spec)
+        return world, outcome
+
+    def sampled(world, _):
+        world, _ = lax.scan(
+            lambda w, x: (advance(w, x)[0], None), world, length=every - 1
+        )
+        price = views.delayed(setting.path, world.block, jnp.int64(0))
+        world, outcome = advance(world, None)
+        return world, series.sample(world, outcome, price, params, spec=spec.venue)
+
+    world, rows = lax.scan(sampled, world, length=spec.blocks // every)
+    rest = spec.blocks % every
+    if rest:
+        world, _ = lax.scan(lambda w, x: (advance(w, x)[0], None), world, length=rest)
+    return output_of(world, setting, params, rows, spec=spec)
+
+
+def output_of(
+    world: World, setting: Setting, params: WorldParams, rows: dict, *, spec: WorldSpec
+) -> RunOutput:
+    """Reads the results off a finished world."""
+    return RunOutput(
+        metrics=metrics.metrics_of(world, setting, params, spec=spec.venue),
+        series=rows,
+        state_root=root_of(world),
+        status=world.measures.status,
+        first_fault=world.measures.first_fault,
+        fault_start_us=setting.windows.start_us,
+        fault_end_us=setting.windows.end_us,
+    )
+
+
+def root_of(world: World) -> Array:
+    """The state root of a world: exchange, chain height and payments; uint32 [8]."""
+    chain = world.chain
+    words = jnp.stack([chain.height, chain.batches.paid, chain.revenue])
+    return state_root(world.exchange, words)
+
+
+@partial(jax.jit, static_argnames="spec")
+def simulate(
+    seeds: Array, runs: Array, params: WorldParams, *, spec: WorldSpec
+) -> RunOutput:
+    """R runs side by side.
+
+    The result of a run does not depend on R or on its lane.
+
+    Args:
+        seeds: int64 [R] seed of the experiment each run belongs to.
+        runs: int64 [R] number of the run.
+        params: leaves with a leading axis R.
+        spec: the shapes, shared by all lanes.
+    """
+    return jax.vmap(partial(run, spec=spec))(seeds, runs, params)

@@ -1,0 +1,162 @@
+"""What participants see: public market data, account risk, the danger list."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from agents.population import FamilySpec, Pending, View
+from market.specs import VenueParams, VenueSpec
+from market.state import ExchangeState
+from market.units import PPM, ppm_ceil
+
+#: Weight of the newest return in the smoothed ones: one in 2^4 blocks.
+SMOOTHING_BITS = 4
+#: Smoothed returns are kept in millionths of a ppm, so that small ones do not vanish.
+_FINE = 1 << 16
+#: Length of the danger list.
+DANGER = 64
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Trend:
+    """Smoothed moves of the outside price, int64 [M], in 1/65536 ppm a block."""
+
+    change: Array
+    swing: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Risk:
+    """Every account at oracle prices, int64 [A]."""
+
+    equity: Array
+    maintenance: Array
+    initial: Array
+
+    def in_danger(self) -> Array:
+        """Which accounts may be liquidated: requirement above equity; bool [A]."""
+        return (self.maintenance > 0) & (self.maintenance > self.equity)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class DangerList:
+    """Accounts that may be liquidated, worst shortfall first; -1 beyond the last."""
+
+    account: Array  # [D]
+    market: Array  # [D] of the largest position
+    lots: Array  # [D] that position, signed
+
+
+def no_trend(markets: int) -> Trend:
+    """A market that has not moved yet."""
+    zero = jnp.zeros((markets,), jnp.int64)
+    return Trend(change=zero, swing=zero)
+
+
+def follow(trend: Trend, before: Array, now: Array) -> Trend:
+    """Takes the return from ``before`` to ``now`` (ticks [M]) into the averages."""
+    step = (now - before) * PPM * _FINE // before
+    return Trend(
+        change=trend.change + ((step - trend.change) >> SMOOTHING_BITS),
+        swing=trend.swing + ((jnp.abs(step) - trend.swing) >> SMOOTHING_BITS),
+    )
+
+
+def account_risk(state: ExchangeState, params: VenueParams, multiplier: Array) -> Risk:
+    """Equity and requirements of all accounts at oracle prices.
+
+    The initial requirement here uses the base fraction: it is a participant's guess;
+    the venue scales it by open interest when it admits an order.
+    """
+    notional = state.position * (state.oracle * multiplier)
+    base = ppm_ceil(jnp.abs(notional), params.initial_ppm)
+    return Risk(
+        equity=state.collateral + jnp.sum(notional, axis=1),
+        maintenance=jnp.sum(ppm_ceil(base, params.maintenance_fraction_ppm), axis=1),
+        initial=jnp.sum(base, axis=1),
+    )
+
+
+def danger_list(state: ExchangeState, risk: Risk, multiplier: Array) -> DangerList:
+    """The accounts in danger with the largest shortfalls.
+
+    Shortfall and account are packed in one word and sorted; shortfalls are compared to
+    about a dollar's precision.
+    """
+    accounts = risk.equity.shape[0]
+    shortfall = jnp.clip((risk.maintenance - risk.equity) >> 20, 0, (1 << 31) - 1)
+    key = jnp.where(risk.in_danger(), (shortfall + 1) << 20, 0)
+    packed = jnp.sort(key | jnp.arange(accounts))[::-1][:DANGER]
+    packed = jnp.pad(packed, (0, max(DANGER - accounts, 0)))
+    listed = packed >> 20 > 0
+    account = jnp.where(listed, packed & ((1 << 20) - 1), 0)
+    held = state.position[account]
+    market = jnp.argmax(jnp.abs(held) * (state.oracle * multiplier), axis=1)
+    lots = jnp.take_along_axis(held, market[:, None], axis=1)[:, 0]
+    return DangerList(account=jnp.where(listed, account, -1), market=market, lots=lots)
+
+
+def best_quotes(state: ExchangeState) -> tuple[Array, Array]:
+    """Best ticks and the lots of the best order, both [M, 2]; 0 on an empty side."""
+    place = jnp.maximum(state.book.count - 1, 0)[..., None]
+    empty = state.book.count == 0
+    ticks = jnp.take_along_axis(state.book.ticks, place, axis=2)[..., 0]
+    lots = jnp.take_along_axis(state.book.lots, place, axis=2)[..., 0]
+    return jnp.where(empty, 0, ticks), jnp.where(empty, 0, lots)
+
+
+def view_of(
+    family: FamilySpec,
+    state: ExchangeState,
+    risk: Risk,
+    danger: DangerList,
+    trend: Trend,
+    quotes: tuple[Array, Array],
+    price: Array,
+    block: Array,
+    height: Array,
+    now_us: Array,
+    pending: Pending | None,
+    *,
+    spec: VenueSpec,
+) -> View:
+    """The view of one family; ``price`` is as old as the family's data."""
+    rows = family.accounts
+    ticks, lots = quotes
+    return View(
+        block=block,
+        height=height,
+        now_us=now_us,
+        price=price,
+        change_ppm=trend.change // _FINE,
+        swing_ppm=trend.swing // _FINE,
+        oracle=state.oracle,
+        oracle_age_us=now_us - state.oracle_us,
+        bid=ticks[:, 0],
+        ask=ticks[:, 1],
+        bid_lots=lots[:, 0],
+        ask_lots=lots[:, 1],
+        collateral=state.collateral[rows],
+        position=state.position[rows],
+        cost=state.cost[rows],
+        open_lots=state.open_lots[rows],
+        equity=risk.equity[rows],
+        maintenance=risk.maintenance[rows],
+        initial=risk.initial[rows],
+        multiplier=jnp.asarray(spec.multipliers, jnp.int64),
+        danger=danger.account,
+        danger_market=danger.market,
+        danger_lots=danger.lots,
+        pending=pending,
+    )
+
+
+def delayed(path: Array, block: Array, blocks: Array) -> Array:
+    """Row of the price path [T, M] that is ``blocks`` old; the first row before it."""
+    place = jnp.clip(block - blocks, 0, path.shape[0] - 1)
+    return lax.dynamic_index_in_dim(path, place, keepdims=False)

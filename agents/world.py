@@ -1,0 +1,328 @@
+"""The world: prices, people, chain and exchange as one state and one pure step.
+
+environment -> observe -> decide -> network -> react -> sequence -> execute -> risk ->
+rollup -> measure. A run scans `step`; the Mesa model calls the same function.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from agents import measures, network, views
+from agents.families import FAMILIES, GUESTS
+from agents.measures import Measures
+from agents.population import FamilySpec, Pending
+from agents.views import Trend
+from market import block as exchange_block
+from market.orders import Tx
+from market.prices import PriceParams, PriceSpec, price_path
+from market.quantiles import log_normal, normal_q24
+from market.randomness import (
+    WHOLE_RUN,
+    Stream,
+    block_key,
+    draw_words,
+    run_key,
+)
+from market.specs import VenueParams, VenueSpec
+from market.state import ExchangeState, open_exchange
+from market.units import PPM
+from rollup import chain
+from rollup.chain import BlockOutcome, ChainParams, ChainSpec, ChainState
+from rollup.faults import FaultParams, FaultWindows, draw_windows
+from rollup.mempool import concatenate
+from rollup.sequencing import POLICIES
+
+_Q24 = 24
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """Everything that changes shapes or code of a run.
+
+    Attributes:
+        venue: the exchange.
+        chain: the rollup.
+        families: who is there, in order of accounts; guests last if there are any.
+        prices: the price model.
+        blocks: T, length of a run.
+        block_us: length of a block in microseconds.
+        reporters: N, oracle reporters.
+        series_every: blocks between two samples of the time series.
+    """
+
+    venue: VenueSpec
+    chain: ChainSpec
+    families: tuple[FamilySpec, ...]
+    prices: PriceSpec
+    blocks: int
+    block_us: int
+    reporters: int = 5
+    series_every: int = 10
+
+    @property
+    def guests(self) -> FamilySpec | None:
+        """The accounts of agents written in plain Python."""
+        found = [family for family in self.families if family.name == GUESTS]
+        return found[0] if found else None
+
+    @property
+    def populations(self) -> tuple[FamilySpec, ...]:
+        """The families that decide as arrays."""
+        return tuple(family for family in self.families if family.name != GUESTS)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class OracleParams:
+    """Where oracle reports come from, int64 scalars."""
+
+    delay_blocks: Array  # age of the outside price that reporters see
+    noise_ppm: Array  # standard deviation of a reporter's error
+    own_weight_ppm: Array  # weight of this venue's mid price in the index
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class WorldParams:
+    """Every number of a run; int64 leaves that may differ from lane to lane."""
+
+    venue: VenueParams
+    chain: ChainParams
+    families: dict[str, Any]  # parameters by family name
+    prices: PriceParams
+    oracle: OracleParams
+    faults: FaultParams
+    insurance: Array  # [] quanta in the fund at the start
+    guest_collateral: Array  # [] quanta of each guest
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What one run is given once: drawn before the first block, never changed."""
+
+    key: Array
+    path: Array  # [T, M] outside prices in ticks
+    windows: FaultWindows
+    family_of: Array  # [A]
+    start: Array  # [A] first collateral
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """The state of a run between two blocks."""
+
+    block: Array  # [] number of the next block
+    exchange: ExchangeState
+    chain: ChainState
+    memories: dict[str, Any]
+    trend: Trend
+    measures: Measures
+
+
+def set_up(
+    seed: Array, run: Array, params: WorldParams, *, spec: WorldSpec
+) -> tuple[Setting, World]:
+    """Draws a run: prices, faults, people and what they own."""
+    key = run_key(seed, run)
+    whole = block_key(key, WHOLE_RUN)
+    path = price_path(
+        key, params.prices, spec=spec.prices, blocks=spec.blocks, block_us=spec.block_us
+    )
+    collateral = _endow(whole, params, spec)
+    setting = Setting(
+        key=key,
+        path=path,
+        windows=draw_windows(key, params.faults),
+        family_of=_family_of(spec),
+        start=collateral,
+    )
+    memories = {}
+    for family in spec.populations:
+        memories[family.name] = FAMILIES[family.name].init(
+            whole,
+            params.families[family.name],
+            collateral[family.accounts],
+            spec=family,
+            markets=len(spec.venue.markets),
+        )
+    world = World(
+        block=jnp.zeros((), jnp.int64),
+        exchange=open_exchange(spec.venue, collateral, params.insurance, path[0]),
+        chain=chain.open_chain(spec.chain, spec.blocks, spec.venue.accounts),
+        memories=memories,
+        trend=views.no_trend(len(spec.venue.markets)),
+        measures=measures.open_measures(spec.venue.accounts, len(FAMILIES) + 1),
+    )
+    return setting, world
+
+
+def step(
+    world: World,
+    setting: Setting,
+    guests: Tx | None,
+    params: WorldParams,
+    *,
+    spec: WorldSpec,
+) -> tuple[World, BlockOutcome]:
+    """Advances the world by one block.
+
+    Args:
+        world: the state.
+        setting: the run's constants.
+        guests: [G, K] transactions of plain-Python agents; None without any.
+        params: the numbers.
+        spec: the shapes.
+    """
+    key = block_key(setting.key, world.block)
+    now_us = world.block * spec.block_us
+    price = views.delayed(setting.path, world.block, jnp.int64(0))
+    before = views.delayed(setting.path, world.block, jnp.int64(1))
+    trend = views.follow(world.trend, before, price)
+    memories, offered, risk = _decide(
+        key, world, trend, setting, guests, params, now_us, spec
+    )
+    reports = _reports(key, world, setting, params.oracle, spec)
+    seed_word = draw_words(key, Stream.DELEVERAGING, (1,))[0].astype(jnp.int64)
+
+    def execute(exchange, txs, height, is_halted):
+        return exchange_block.step(
+            exchange,
+            txs,
+            reports,
+            world.block,
+            height,
+            is_halted,
+            seed_word,
+            params.venue,
+            spec=spec.venue,
+            block_us=spec.block_us,
+            auction=POLICIES[spec.chain.policy].auction,
+        )
+
+    rollup, exchange, outcome = chain.step(
+        world.chain,
+        world.exchange,
+        offered,
+        setting.windows,
+        setting.family_of,
+        world.block,
+        params.chain,
+        spec=spec.chain,
+        block_us=spec.block_us,
+        execute=execute,
+    )
+    measured = measures.take(
+        world.measures,
+        world.exchange,
+        exchange,
+        outcome,
+        rollup,
+        risk,
+        price,
+        setting.family_of,
+        world.block,
+        spec=spec.venue,
+    )
+    world = replace(
+        world,
+        block=world.block + 1,
+        exchange=exchange,
+        chain=rollup,
+        memories=memories,
+        trend=trend,
+        measures=measured,
+    )
+    return world, outcome
+
+
+def _decide(key, world: World, trend, setting: Setting, guests, params, now_us, spec):
+    """Everyone's transactions of this block; first those who cannot see the mempool."""
+    state = world.exchange
+    multiplier = jnp.asarray(spec.venue.multipliers, jnp.int64)
+    risk = views.account_risk(state, params.venue, multiplier)
+    danger = views.danger_list(state, risk, multiplier)
+    quotes = views.best_quotes(state)
+    words = draw_words(key, network.STREAM, (spec.venue.accounts, 2))
+    memories, parts = {}, []
+
+    def decide(family: FamilySpec, pending: Pending | None):
+        numbers = params.families[family.name]
+        view = views.view_of(
+            family,
+            state,
+            risk,
+            danger,
+            trend,
+            quotes,
+            views.delayed(setting.path, world.block, numbers.latency.data_blocks),
+            world.block,
+            world.chain.height,
+            now_us,
+            pending,
+            spec=spec.venue,
+        )
+        memories[family.name], intents = FAMILIES[family.name].act(
+            key, world.memories[family.name], view, numbers, spec=family
+        )
+        way = words[family.accounts]
+        parts.append(network.sent(intents, numbers.latency, way, now_us, spec.block_us))
+
+    for family in spec.populations:
+        if not FAMILIES[family.name].watches:
+            decide(family, None)
+    if guests is not None:
+        parts.append(guests)
+    pending = _pending(world, parts, spec, now_us)
+    for family in spec.populations:
+        if FAMILIES[family.name].watches:
+            decide(family, pending)
+    return memories, concatenate(*parts), risk
+
+
+def _pending(world: World, parts, spec: WorldSpec, now_us) -> Pending | None:
+    """What the ordering scheme shows of the waiting transactions of this block."""
+    policy = POLICIES[spec.chain.policy]
+    waiting = concatenate(world.chain.queue, *parts)
+    visible = policy.visible(waiting)
+    if visible is None:
+        return None
+    arriving = waiting.arrival_us < now_us + spec.block_us
+    shown = jnp.where(visible & arriving, waiting.kind, 0)
+    return Pending(txs=replace(waiting, kind=shown), oldest_us=now_us)
+
+
+def _reports(key, world: World, setting: Setting, params: OracleParams, spec):
+    """What the reporters say of each market: the index with their errors; [M, N]."""
+    outside = views.delayed(setting.path, world.block, params.delay_blocks)
+    ticks, _ = views.best_quotes(world.exchange)
+    quoted = jnp.all(ticks > 0, axis=1)
+    mid = jnp.where(quoted, (ticks[:, 0] + ticks[:, 1]) // 2, outside)
+    index = outside + (mid - outside) * params.own_weight_ppm // PPM
+    words = draw_words(key, Stream.ORACLE, (len(spec.venue.markets), spec.reporters))
+    error = (normal_q24(words) * params.noise_ppm) >> _Q24
+    return jnp.maximum(index[:, None] + index[:, None] * error // PPM, 1)
+
+
+def _endow(whole, params: WorldParams, spec: WorldSpec) -> Array:
+    """First collateral of every account, [A] quanta."""
+    words = draw_words(whole, Stream.POPULATION, (spec.venue.accounts,))
+    parts = []
+    for family in spec.families:
+        if family.name == GUESTS:
+            parts.append(jnp.broadcast_to(params.guest_collateral, (family.count,)))
+            continue
+        money = params.families[family.name].endowment
+        drawn = log_normal(words[family.accounts], money.collateral, money.spread_ppm)
+        parts.append(drawn)
+    return jnp.concatenate(parts)
+
+
+def _family_of(spec: WorldSpec) -> Array:
+    numbers = [jnp.full((family.count,), family.number) for family in spec.families]
+    return jnp.concatenate(numbers).astype(jnp.int64)
