@@ -1,7 +1,7 @@
 """The rules of real venues in their own units, on plain ints: for the prompt and tests.
 
-``dydx_v4``, ``starkex`` (dYdX v3) and ``hyperliquid`` are the presets; ``adl`` holds the
-rankings of centralised venues and the allocation rules, ``drift`` the socialised loss.
+``dydx_v4``, ``starkex`` (dYdX v3) and ``hyperliquid`` are the presets; ``adl`` holds
+the rankings of centralised venues and the allocation rules, ``drift`` socialised loss.
 The formulas that do not depend on units are in :mod:`market.margin`,
 :mod:`market.liquidation`, :mod:`market.funding`, and are not written twice.
 """

@@ -41,7 +41,7 @@ def bitmex_score(mark_value: int, entry_value: int, bankrupt_value: int) -> Frac
 
 
 def binance_margin_ratio(wallet: int, unrealised: int, maintenance: int) -> Fraction:
-    """Binance: ``MaintMargin / (wallet + uPnL)``, zero if the denominator is not above."""
+    """Binance: ``MaintMargin / (wallet + uPnL)``; zero if that is not above zero."""
     balance = wallet + unrealised
     return Fraction(maintenance, balance) if balance > 0 else Fraction(0)
 
@@ -155,9 +155,9 @@ def floored(weights: Sequence[int], amount: int) -> tuple[list[int], int]:
 def water_level(
     weights: Sequence[int], caps: Sequence[int], amount: int
 ) -> Fraction | None:
-    """The level at which ``sum of min(level * weight, cap)`` is the amount.
+    """The lowest level at which ``sum of min(level * weight, cap)`` is the amount.
 
-    None if even the caps of all who have a weight do not add up to it.
+    None if the caps of all who have a weight do not add up to it.
     """
     rows = [(w, c) for w, c in zip(weights, caps, strict=True) if w > 0]
     rows.sort(key=lambda row: Fraction(row[1], row[0]))
@@ -167,7 +167,9 @@ def water_level(
         if left * w < cap * weight:
             return Fraction(left, weight)
         left, weight = left - cap, weight - w
-    return Fraction(0) if left == 0 and not rows else None
+    if left:
+        return None
+    return Fraction(rows[-1][1], rows[-1][0]) if rows else Fraction(0)
 
 
 def capped_pro_rata(

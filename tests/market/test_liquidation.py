@@ -43,8 +43,8 @@ def test_bankruptcy_price_is_rounded_in_favour_of_the_insurance_fund():
 
 
 def test_bankruptcy_price_uses_differences_of_the_whole_position():
-    # Two lots of 51 at 2 %, 60 %: MMR(102) = ceil(3 * .6) = 2 and MMR(51) = 2, so that
-    # one lot frees nothing and BP is the oracle price; a function of delta would free 2.
+    # Two lots of 51 at 2 %, 60 %: MMR(102) = ceil(3 * .6) = 2 and MMR(51) = 2, so
+    # one lot frees nothing and BP is the oracle price; a function of delta frees 2.
     quote = liquidation.bankruptcy_quote_of_position(2, -1, 51, 20_000, 600_000, 30, 2)
     assert quote == 51
 
