@@ -1,0 +1,112 @@
+"""The sections of a config on the sequencer, the rollup, the network and faults."""
+
+# pyright: reportInvalidTypeForm=false
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from experiments.errors import unknown
+from experiments.values import Section, Share, duration, ratio, usd, whole, wrong_value
+
+_Length = duration("0s")
+Family = Literal["market_makers", "leveraged_traders", "searchers", "liquidators"]
+Transaction = Literal[
+    "order", "cancel", "cancel_all", "replace", "liquidate", "deposit", "withdraw"
+]
+
+
+class SequencerConfig(Section):
+    """Who orders transactions, and how."""
+
+    policy: str = Field("fcfs", description="ordering scheme")
+    gas_fee: usd(0, 1000) = Field(0.01, description="of each included transaction")
+    min_fee_bid: usd(0, 1000) = Field(0, description="bids below count as this")
+    reveal_delay: duration("0s", "1h") = Field(
+        "0s", description="how long a waiting transaction stays invisible"
+    )
+    queue: whole(16, 4096) = Field(1024, description="capacity of the mempool")
+    block_txs: whole(1, 4096) = Field(256, description="transactions of a block")
+
+    @field_validator("policy")
+    @classmethod
+    def _known(cls, policy: str) -> str:
+        from rollup.sequencing import POLICIES
+
+        if policy not in POLICIES:
+            raise wrong_value(unknown("policy", policy, POLICIES))
+        return policy
+
+    @model_validator(mode="after")
+    def _block_fits(self) -> "SequencerConfig":
+        if self.block_txs > self.queue:
+            raise wrong_value(
+                f"block_txs = {self.block_txs}: must be at most queue = {self.queue}"
+            )
+        return self
+
+
+class RollupConfig(Section):
+    """From a block to settlement."""
+
+    settlement: Literal["validity"] = "validity"
+    data: Literal["onchain"] = "onchain"
+    batch_blocks: whole(1, 1_000_000) = Field(60, description="blocks of a batch")
+    post: duration("0s", "7d") = Field("12s", description="to post a batch's data")
+    prove: duration("0s", "7d") = Field("90s", description="to prove a batch")
+    prove_tx: duration("0s", "1h") = Field("2ms", description="more, per transaction")
+    settle: duration("0s", "30d") = Field("24s", description="to settle a proven batch")
+    throttle_backlog: whole(0, 1_000_000) = Field(
+        3, description="unposted batches from which blocks are throttled; 0: never"
+    )
+    throttle: Share = Field(0.25, description="room that is left in a block then")
+
+
+class FamilyNetwork(Section):
+    """How fast a family is."""
+
+    latency: duration("0s", "1h") = Field(description="median way to the sequencer")
+    spread: ratio(0, 3) = Field(0.5, description="sigma of its logarithm")
+    think: duration("0s", "1h") = Field(
+        "800ms", description="decisions are sent within this after a block starts"
+    )
+    data_blocks: whole(0, 16) = Field(0, description="age of the market data seen")
+
+
+def _speed(latency: str, think: str = "800ms", data_blocks: int = 0) -> FamilyNetwork:
+    return FamilyNetwork(latency=latency, think=think, data_blocks=data_blocks)  # type: ignore[arg-type]
+
+
+class NetworkConfig(Section):
+    """Latency of each family."""
+
+    market_makers: FamilyNetwork = _speed("5ms", "300ms")
+    leveraged_traders: FamilyNetwork = _speed("80ms", "900ms", 1)
+    searchers: FamilyNetwork = _speed("3ms", "500ms")
+    liquidators: FamilyNetwork = _speed("10ms", "500ms")
+
+
+class FaultConfig(Section):
+    """A part of the rollup that works less, or not at all, for a while."""
+
+    kind: Literal["sequencer_halt", "censorship", "da_outage", "prover_delay"]
+    start: _Length = Field(description="time since the start of the run")
+    duration: _Length = Field(description="its median, where it is random")
+    severity: ratio(0, 1) = Field(1, description="1 is total")
+    targets: list[Family] = Field([], description="censored families")
+    transactions: list[Transaction] = Field([], description="censored transactions")
+    chance: Share = Field(1, description="that it happens in a run")
+    jitter: _Length = Field("0s", description="the start is later by up to this")
+    spread: ratio(0, 3) = Field(0, description="sigma of the log duration; 0 is exact")
+
+    @model_validator(mode="after")
+    def _censors_someone(self) -> "FaultConfig":
+        named = bool(self.targets or self.transactions)
+        if self.kind == "censorship" and not named:
+            raise wrong_value("censorship needs targets, transactions or both")
+        if self.kind != "censorship" and named:
+            raise wrong_value(f"{self.kind} has no targets and no transactions")
+        return self
+
+
+Faults = Annotated[list[FaultConfig], Field(max_length=64)]

@@ -1,0 +1,133 @@
+"""The sections of a config on time, the venue and the oracle."""
+
+# pyright: reportInvalidTypeForm=false
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from experiments.values import Section, Share, duration, ratio, usd, whole, wrong_value
+
+#: Blocks of a run; more is a slip of the pen.
+MAX_BLOCKS = 10_000_000
+#: Samples of a series where the config does not say.
+_SAMPLES = 180
+
+_Length = duration("1ms")
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{0,11}$", strict=True)]
+
+
+class WorldConfig(Section):
+    """How long a run is, and how finely it is watched."""
+
+    blocks: whole(1, MAX_BLOCKS) | None = Field(
+        None, description="L2 blocks of a run; or give duration"
+    )
+    duration: _Length | None = Field(
+        None, description="length of a run; or give blocks"
+    )
+    block_ms: whole(1, 3_600_000) = Field(1000, description="length of a block in ms")
+    series_every: whole(1, MAX_BLOCKS) | None = Field(
+        None, description="blocks between two samples of the series; about 180 samples"
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "WorldConfig":
+        if self.blocks is not None and self.duration is not None:
+            raise wrong_value("give blocks or duration, not both")
+        if self.duration is not None and self.duration < self.block_us:
+            raise wrong_value("duration must be at least one block")
+        if self.length > MAX_BLOCKS:
+            raise wrong_value(f"{self.length:,} blocks; at most {MAX_BLOCKS:,}")
+        if self.series_every is not None and self.series_every > self.length:
+            raise wrong_value(f"series_every must be at most the {self.length} blocks")
+        return self
+
+    @property
+    def block_us(self) -> int:
+        """Microseconds of a block."""
+        return self.block_ms * 1000
+
+    @property
+    def length(self) -> int:
+        """Blocks of a run; a duration is cut to whole blocks."""
+        if self.duration is not None:
+            return self.duration // self.block_us
+        return self.blocks if self.blocks is not None else 1800
+
+    @property
+    def sampling(self) -> int:
+        """Blocks between two samples."""
+        return self.series_every or max(1, self.length // _SAMPLES)
+
+
+class LiquidationConfig(Section):
+    """The liquidation engine; names as in the rules of dYdX v4."""
+
+    max_fee: ratio(0, 0.5) = Field(0.015, description="of the fill, to the fund")
+    liquidator_reward: Share = Field(0.2, description="share of the fee")
+    bankruptcy_adjustment: ratio(1, 10) = Field(1, description="BA")
+    spread_to_maintenance: ratio(0, 10) = Field(1.5, description="SMMR")
+    min_notional: usd(0, 1e9) = Field(1000, description="liquidated in one go")
+    max_portion: ratio(1e-6, 1) = Field(0.1, description="of a position, a block")
+    max_notional: usd(0, 1e9) = Field(100_000, description="of an account, a block")
+    per_block: whole(1, 1024) = Field(50, description="liquidations of a block")
+    deleverages_per_block: whole(1, 1024) = Field(10)
+
+
+class FundingConfig(Section):
+    """Funding payments."""
+
+    interval: duration("1s") = Field("1h", description="between two payments")
+    sample: duration("1s") = Field("1m", description="length of a premium sample")
+    clamp: ratio(0, 1000) = Field(6, description="of IMF - MMF; caps the 8h rate")
+    premium_clamp: ratio(0, 1000) = Field(60, description="the same for one vote")
+    default_rate: ratio(-0.1, 0.1) = Field(0, description="added to the premium")
+
+
+class VenueConfig(Section):
+    """The exchange: its markets and rules."""
+
+    preset: Literal["dydx_v4"] = Field("dydx_v4", description="rules and numbers")
+    markets: Annotated[list[Name], Field(min_length=1, max_length=8)] = Field(
+        ["BTC", "ETH", "SOL"], description="the first is driven, the others follow"
+    )
+    tiers: dict[str, str] = Field({}, description="liquidity tier by market")
+    initial_margin: ratio(0.001, 1) | None = Field(
+        None, description="of every market; its tier's where not given"
+    )
+    maintenance_fraction: ratio(0.01, 1) | None = Field(
+        None, description="of the initial requirement; the tier's where not given"
+    )
+    maker_fee: ratio(-0.01, 0.05) = Field(0.0001, description="negative: a rebate")
+    taker_fee: ratio(0, 0.05) = Field(0.0005)
+    price_band: ratio(0.001, 0.9) = Field(0.1, description="limits from the oracle")
+    max_order: usd(1, 1e9) = Field(10_000_000, description="notional of an order")
+    slots: whole(1, 64) = Field(4, description="orders of an account and market")
+    book_capacity: whole(8, 8192) = Field(512, description="orders of a book's side")
+    self_trade: Literal["cancel_oldest", "cancel_newest", "decrement"] = "cancel_oldest"
+    insurance: usd(0, 1e9) = Field(250_000, description="the fund at the start")
+    liquidation: LiquidationConfig = LiquidationConfig()
+    funding: FundingConfig = FundingConfig()
+
+    @model_validator(mode="after")
+    def _known_markets(self) -> "VenueConfig":
+        from experiments.errors import unknown
+        from market.presets import TIERS
+
+        if len(set(self.markets)) != len(self.markets):
+            raise wrong_value("markets: a name stands twice")
+        for market, tier in self.tiers.items():
+            if market not in self.markets:
+                raise wrong_value(f"tiers: {unknown('market', market, self.markets)}")
+            if tier not in TIERS:
+                raise wrong_value(f"tiers.{market}: {unknown('tier', tier, TIERS)}")
+        return self
+
+
+class OracleConfig(Section):
+    """How the venue learns outside prices."""
+
+    delay: duration("0s", "1h") = Field("1s", description="age of what is reported")
+    threshold: ratio(0, 1) = Field(0.0005, description="a move published at once")
+    heartbeat: duration("0s") = Field("10s", description="longest silence")

@@ -1,0 +1,113 @@
+"""What the experiments ask of whatever runs worlds, and how its results are described.
+
+The engine of the lab is `experiments.worlds`; tests put a small one in its place. An
+engine is a module, named by its import path, so that a worker process can load it too.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+
+Unit = Literal["quanta", "count", "ppm", "us", "blocks", "ticks"]
+
+#: The engine that runs the lab's own worlds.
+DEFAULT_ENGINE = "experiments.worlds"
+
+
+class MetricLike(Protocol):
+    """What is known of a metric."""
+
+    unit: str
+    meaning: str
+    better: str | None
+
+
+class SeriesLike(Protocol):
+    """What is known of a series."""
+
+    unit: str
+    meaning: str
+    per_market: bool
+    cumulative: bool
+
+
+class RunOutputLike(Protocol):
+    """What a batch of R runs gives.
+
+    Attributes:
+        metrics: name -> int64 [R].
+        series: name -> int64 [R, S], or [R, S, M] where per market.
+        state_root: uint32 [R, 8].
+        status: int64 [R] bit field, 0 where nothing is wrong.
+    """
+
+    metrics: Mapping[str, Any]
+    series: Mapping[str, Any]
+    state_root: Any
+    status: Any
+
+
+@dataclass(frozen=True)
+class World:
+    """One point of a sweep, ready to run.
+
+    Attributes:
+        spec: static and hashable; points of equal spec share a compiled program.
+        params: a pytree of int64 arrays, of equal shapes for equal specs.
+    """
+
+    spec: Any
+    params: Any = field(hash=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What turns the integers of a world into columns.
+
+    Attributes:
+        markets: names of the markets.
+        tick_usd: dollars per tick, one a market.
+        block_s: seconds of a block.
+        series_every: blocks between two samples of a series.
+    """
+
+    markets: tuple[str, ...]
+    tick_usd: tuple[float, ...]
+    block_s: float
+    series_every: int
+
+
+class Engine(Protocol):
+    """A module that builds and runs worlds."""
+
+    METRICS: Mapping[str, MetricLike]
+    SERIES: Mapping[str, SeriesLike]
+
+    def build(self, configs: Sequence[Any]) -> list[World]:
+        """The world of every point; all points are built together."""
+        ...
+
+    def layout(self, config: Any) -> Layout:
+        """How to read the integers of a point's results."""
+        ...
+
+    def simulate(self, runs: Any, seed: Any, params: Any, *, spec: Any) -> RunOutputLike:
+        """Pure and traceable: runs [R] of the worlds ``params`` [R, ...]."""
+        ...
+
+    def describe_status(self, status: int) -> str:
+        """One sentence on what a nonzero status means."""
+        ...
+
+
+def load_engine(name: str) -> Engine:
+    """The engine of that import path."""
+    return cast(Engine, importlib.import_module(name))
+
+
+def root_text(words: np.ndarray) -> str:
+    """A state root, uint32 [8], as 64 hex digits, each word little-endian."""
+    return np.ascontiguousarray(words).astype("<u4").tobytes().hex()
