@@ -40,22 +40,19 @@ def run(
     setting, world = set_up(seed, run_id, params, spec=spec)
     every = spec.series_every
 
-    def advance(world, _):
-        world, outcome = step(world, setting, None, params, spec=spec)
-        return world, outcome
-
-    def sampled(world, _):
-        world, _ = lax.scan(
-            lambda w, x: (advance(w, x)[0], None), world, length=every - 1
+    def window(world, number):
+        """Blocks up to the next sample; one loop body, so the step compiles once."""
+        world = lax.fori_loop(
+            number * every,
+            jnp.minimum((number + 1) * every, spec.blocks),
+            lambda _, world: step(world, setting, None, params, spec=spec)[0],
+            world,
         )
-        price = views.delayed(setting.path, world.block, jnp.int64(0))
-        world, outcome = advance(world, None)
-        return world, series.sample(world, outcome, price, params, spec=spec.venue)
+        price = views.delayed(setting.path, world.block, jnp.int64(1))
+        return world, series.sample(world, price, params, spec=spec.venue)
 
-    world, rows = lax.scan(sampled, world, length=spec.blocks // every)
-    rest = spec.blocks % every
-    if rest:
-        world, _ = lax.scan(lambda w, x: (advance(w, x)[0], None), world, length=rest)
+    windows = jnp.arange(-(-spec.blocks // every))
+    world, rows = lax.scan(window, world, windows)
     return output_of(world, setting, params, rows, spec=spec)
 
 

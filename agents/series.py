@@ -13,7 +13,6 @@ from agents.views import account_risk
 from market.orders import Kind
 from market.specs import VenueSpec
 from rollup.batches import POSTED, PROVEN, SETTLED
-from rollup.chain import BlockOutcome
 
 
 class SeriesInfo(NamedTuple):
@@ -51,14 +50,13 @@ SERIES: dict[str, SeriesInfo] = {
 }
 
 
-def sample(world, outcome: BlockOutcome, price: Array, params, *, spec: VenueSpec):
+def sample(world, price: Array, params, *, spec: VenueSpec) -> dict[str, Array]:
     """One row of every time series after a block, by the names of `SERIES`."""
     measures, state, chain = world.measures, world.exchange, world.chain
     multiplier = jnp.asarray(spec.multipliers, jnp.int64)
     risk = account_risk(state, params.venue, multiplier)
     spread, depth, mid = spread_and_depth(state, spec)
     longs = jnp.sum(jnp.maximum(state.position, 0), axis=0)
-    executed = jnp.sum(outcome.txs.kind != Kind.NONE)
     return {
         "fundamental": price,
         "oracle": state.oracle,
@@ -75,7 +73,7 @@ def sample(world, outcome: BlockOutcome, price: Array, params, *, spec: VenueSpe
         "bad_debt": negative_equity(state, risk),
         "in_danger": jnp.sum(risk.in_danger()),
         "mempool": jnp.sum(chain.queue.kind != Kind.NONE),
-        "inclusion_us": outcome.delay_us // jnp.maximum(executed, 1),
+        "inclusion_us": chain.inclusion_us,
         "batches_sealed": chain.batches.sealed,
         "batches_posted": chain.batches.done[POSTED],
         "batches_proven": chain.batches.done[PROVEN],

@@ -133,9 +133,10 @@ def _keep_funding_clock(state, block, is_halted, params, spec: VenueSpec):
 
 
 def _sample(state: ExchangeState) -> ExchangeState:
+    blocks = jnp.broadcast_to(state.vote_count, state.premium_sum.shape)
     return replace(
         state,
-        premium_sum=state.premium_sum + sample_ppm(state.votes, state.vote_count),
+        premium_sum=state.premium_sum + sample_ppm(state.votes, blocks),
         premium_samples=state.premium_samples + 1,
         votes=jnp.zeros_like(state.votes),
         vote_count=jnp.zeros_like(state.vote_count),

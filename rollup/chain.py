@@ -66,6 +66,7 @@ class ChainState:
     censored: Array  # [] transaction-blocks passed over by a censor
     halted: Array  # [] blocks not made
     queue_peak: Array  # []
+    inclusion_us: Array  # [] mean send-to-execution of the last block
     revenue: Array  # [] quanta the sequencer earned
 
 
@@ -78,7 +79,6 @@ class BlockOutcome:
     receipts: Receipt  # [B]
     payment: Array  # [B] quanta asked for by the sequencer
     exchange: ExchangeInfo
-    delay_us: Array  # [] sum of send-to-execution over the block
     oracle: Array  # [M] prices the block was margined at
     is_halted: Array  # [] bool
 
@@ -105,6 +105,7 @@ def open_chain(spec: ChainSpec, blocks: int, accounts: int) -> ChainState:
         censored=zero,
         halted=zero,
         queue_peak=zero,
+        inclusion_us=zero,
         revenue=zero,
     )
 
@@ -183,6 +184,7 @@ def step(
         censored=state.censored + jnp.sum(passed_over),
         halted=state.halted + is_halted,
         queue_peak=jnp.maximum(state.queue_peak, waiting),
+        inclusion_us=jnp.sum(delay) // jnp.maximum(jnp.sum(ordering.live), 1),
         revenue=state.revenue + earned,
     )
     outcome = BlockOutcome(
@@ -190,7 +192,6 @@ def step(
         receipts=receipts,
         payment=ordering.payment,
         exchange=info,
-        delay_us=jnp.sum(delay),
         oracle=exchange.oracle,
         is_halted=is_halted,
     )
