@@ -104,3 +104,35 @@ def register(name: str, handler: Callable) -> None:
 
 
 _KEPT_ALIVE: list = []
+
+
+@njit
+def _field(table, index, word):
+    frame = _words(table, index + 1)
+    return _words(frame[index], 6)[word]
+
+
+@njit
+def argument_address(frame, index):
+    """Address of the first word of operand ``index``."""
+    table = _words(frame, _FRAME_ARGS + 1)[_FRAME_ARGS]
+    return _field(table, index, _BUFFER_DATA)
+
+
+@njit
+def result_address(frame, index):
+    """Address of the first word of result ``index``."""
+    table = _words(frame, _FRAME_RETS + 1)[_FRAME_RETS]
+    return _field(table, index, _BUFFER_DATA)
+
+
+@njit
+def result_size(frame, index):
+    """Number of words of result ``index``, over all lanes."""
+    table = _words(frame, _FRAME_RETS + 1)[_FRAME_RETS]
+    rank = _field(table, index, _BUFFER_RANK)
+    dims = _words(_field(table, index, _BUFFER_DIMS), max(rank, 1))
+    size = 1
+    for axis in range(rank):
+        size *= dims[axis]
+    return size

@@ -1,0 +1,124 @@
+"""One block of the exchange: admit, match, settle, liquidate, deleverage.
+
+`execute` runs the transactions of a block in their order. It has two lowerings that
+are equal to the bit: a sequential kernel on the CPU, and dense array operations on
+every other device. The plain-Python specification is `market.reference_exchange`.
+
+What a block does, in this order:
+
+1. Prices of the block: quanta per lot at the oracle price, initial margin fractions by
+   the open interest at the start of the block.
+2. Resting orders whose last block is past leave the books.
+3. Transactions in sequence. In auction mode the cancels come first, then admissions,
+   then one uniform price a market.
+4. Deleveraging of the positions that a liquidation marked, while their account's equity
+   is negative; withdrawals are gated where an account ends with negative equity.
+
+Rejects change nothing but their counter, with three exceptions: `REPLACE` has cancelled
+the old order before the new one is judged; a liquidation that finds no price or no
+insurance money marks the position in ``adl_pending``; and where self-trade prevention
+or a full side drops the rest of an order that filled in part, the status is `PARTIAL`
+and the reason is counted besides.
+
+Bounds that keep 63 bits: prices under 2**31 ticks, sizes up to 2**40 lots, orders and
+exposures worth at most 2**50 quanta (`BAD_LOTS`, `MARGIN`), balances up to 2**55 by
+deposits (`BAD_LOTS`). A position may grow to 2**60 quanta by price moves alone.
+"""
+
+from functools import partial
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from market import exchange_kernel
+from market.kernels import layout
+from market.orders import Receipt, Tx
+from market.specs import VenueParams, VenueSpec
+from market.state import BookState, ExchangeInfo, ExchangeState
+
+
+def execute(
+    state: ExchangeState,
+    txs: Tx,
+    block: Array,
+    seed_word: Array,
+    params: VenueParams,
+    *,
+    spec: VenueSpec,
+    auction: bool,
+    lowering: str | None = None,
+) -> tuple[ExchangeState, Receipt, ExchangeInfo]:
+    """Runs one block. Pure; may be vmapped over lanes.
+
+    Args:
+        state: the exchange; ``state.oracle`` is the price of this block.
+        txs: [B] transactions in their order; kind `NONE` is skipped and not counted.
+        block: [] index of the block.
+        seed_word: [] random word; picks where deleveraging starts to look.
+        params: numbers of the venue.
+        spec: shapes and code of the venue.
+        auction: match at one uniform price a market instead of continuously.
+        lowering: `native` (CPU only) or `array`; None chooses by platform.
+
+    Returns:
+        The new state, a receipt for each transaction, and what the block did.
+    """
+    static = _static_words(spec, txs.kind.shape[-1], auction)
+    changing = _changing_fields(state)
+    columns = tuple(getattr(txs, name) for name in layout.TX_FIELDS)
+    operands = (changing, columns, state.oracle, _param_rows(params, spec), block)
+    operands = (*operands, seed_word & np.int64((1 << 62) - 1))
+    changed, receipts, info = _run(static, operands, lowering)
+    receipt = Receipt(**dict(zip(_RECEIPT_FIELDS, receipts, strict=True)))
+    return _with_fields(state, changed), receipt, _info_of(info)
+
+
+def _run(static: np.ndarray, operands: tuple, lowering: str | None):
+    """Dispatches to a lowering."""
+    kernel = partial(exchange_kernel.run, static)
+    if lowering not in (None, "native"):
+        raise ValueError(f"lowering: 'native' or 'array', not {lowering!r}")
+    return kernel(*operands)
+
+
+def _static_words(spec: VenueSpec, messages: int, auction: bool) -> np.ndarray:
+    """Sizes and multipliers in the order of `layout`."""
+    sizes = [spec.accounts, len(spec.markets), spec.slots, spec.book_capacity]
+    bounds = [messages, int(spec.self_trade), int(auction), spec.deleverages_per_block]
+    return np.array([*sizes, *bounds, *spec.multipliers], np.int64)
+
+
+_BOOK_FIELDS = tuple(BookState.__dataclass_fields__)
+_RECEIPT_FIELDS = tuple(Receipt.__dataclass_fields__)
+
+
+def _changing_fields(state: ExchangeState) -> tuple[Array, ...]:
+    """What a block may change, in the order of `layout.STATE_FIELDS`."""
+    return tuple(
+        getattr(state.book if name in _BOOK_FIELDS else state, name)
+        for name in layout.STATE_FIELDS
+    )
+
+
+def _with_fields(state: ExchangeState, changed) -> ExchangeState:
+    """The state with the arrays of `_changing_fields` replaced."""
+    values = dict(zip(layout.STATE_FIELDS, changed, strict=True))
+    book = BookState(**{name: values.pop(name) for name in _BOOK_FIELDS})
+    kept = {name: getattr(state, name) for name in state.__dataclass_fields__}
+    return ExchangeState(**{**kept, **values, "book": book})
+
+
+def _param_rows(params: VenueParams, spec: VenueSpec) -> Array:
+    """[P, M] parameters in the order of `layout.PARAM_FIELDS`."""
+    markets = len(spec.markets)
+    rows = [getattr(params, name) for name in layout.PARAM_FIELDS]
+    return jnp.stack([jnp.broadcast_to(row, (markets,)) for row in rows])
+
+
+def _info_of(rows: Array) -> ExchangeInfo:
+    """What the block did, from the kernel's rows [INFO_ROWS, M]."""
+    per_market = {name: rows[i] for i, name in enumerate(layout.INFO_PER_MARKET)}
+    first = len(layout.INFO_PER_MARKET)
+    scalars = {name: rows[first + i, 0] for i, name in enumerate(layout.INFO_SCALARS)}
+    return ExchangeInfo(**per_market, **scalars, funding_paid=jnp.zeros((), jnp.int64))

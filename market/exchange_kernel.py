@@ -1,0 +1,166 @@
+"""The block of the exchange as one XLA custom call on the CPU.
+
+All lanes of a batch are run one after the other by `market.kernels.block`. The state
+is changed in place: its operands share their buffers with the results, and XLA copies
+beforehand what is still needed elsewhere, so to the caller the call is pure.
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numba import carray, njit
+
+from market import native
+from market.book_kernel import EVENT_WIDTH
+from market.kernels import layout as lay
+from market.kernels.block import run_block
+from market.native import (
+    _pointer,
+    answers_metadata_query,
+    argument_address,
+    result_address,
+    result_size,
+)
+
+TARGET = "shakeout_exchange_block"
+
+# Operands: sizes and multipliers, block, seed; state; transactions; oracle, params.
+_STATIC, _BLOCK, _SEED, _STATE = 0, 1, 2, 3
+_TX = _STATE + len(lay.STATE_FIELDS)
+_ORACLE, _PARAMS = _TX + len(lay.TX_FIELDS), _TX + len(lay.TX_FIELDS) + 1
+_STATE_COUNT, _TX_COUNT = len(lay.STATE_FIELDS), len(lay.TX_FIELDS)
+_RECEIPTS = 3
+_COLLATERAL = lay.STATE_FIELDS.index("collateral")
+
+
+def _fingerprint() -> int:
+    """A number that changes with the source of any kernel.
+
+    Numba's disk cache notices a changed caller but not a changed callee; a constant of
+    the handler that depends on all sources makes it notice.
+    """
+    here = Path(__file__).parent
+    names = ("book_kernel", "auction_kernel", "native", "exchange_kernel", "orders")
+    sources = sorted((here / "kernels").glob("*.py"))
+    sources += [here / f"{name}.py" for name in names if (here / f"{name}.py").exists()]
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
+    return int.from_bytes(digest.digest()[:7], "big")
+
+
+@njit
+def _open_table(frame):
+    """The table with sizes and scratch, and the words of each result's lane."""
+    static = carray(_pointer(argument_address(frame, _STATIC)), (8,), np.int64)
+    markets, capacity = static[lay.MARKETS], static[lay.CAPACITY]
+    scratch = np.array(
+        [
+            markets,
+            markets,
+            (capacity + 1) * EVENT_WIDTH,
+            static[lay.MESSAGES],
+            static[lay.MESSAGES],
+        ]
+    )
+    t = np.zeros(lay.TABLE_WORDS + scratch.sum(), np.int64)
+    t[: lay.STATIC_WORDS] = static
+    address = t.ctypes.data + 8 * lay.TABLE_WORDS
+    for index in range(len(scratch)):
+        t[lay.UNIT + index] = address
+        address += 8 * scratch[index]
+    t[lay.MULTIPLIER] = argument_address(frame, _STATIC) + 8 * lay.STATIC_WORDS
+    return t
+
+
+@njit
+def _own_state(frame):
+    """Makes the results hold the state, where XLA did not let them share buffers."""
+    for index in range(_STATE_COUNT):
+        source = argument_address(frame, _STATE + index)
+        target = result_address(frame, index)
+        if source != target:
+            size = result_size(frame, index)
+            old = carray(_pointer(source), (size,), np.int64)
+            carray(_pointer(target), (size,), np.int64)[:] = old
+
+
+@njit
+def _word(address, index):
+    return carray(_pointer(address), (index + 1,), np.int64)[index]
+
+
+@njit
+def _enter_lane(frame, t, lane, lanes):
+    """Points the table at the arrays of one lane."""
+    for index in range(_STATE_COUNT):
+        words = result_size(frame, index) // lanes
+        t[lay.TICKS + index] = result_address(frame, index) + 8 * words * lane
+    for index in range(_RECEIPTS):
+        offset = 8 * t[lay.MESSAGES] * lane
+        t[lay.STATUS + index] = result_address(frame, _STATE_COUNT + index) + offset
+    markets = t[lay.MARKETS]
+    offset = 8 * lay.INFO_ROWS * markets * lane
+    t[lay.INFO] = result_address(frame, _STATE_COUNT + _RECEIPTS) + offset
+    for index in range(_TX_COUNT):
+        offset = 8 * t[lay.MESSAGES] * lane
+        t[lay.TX_KIND + index] = argument_address(frame, _TX + index) + offset
+    t[lay.ORACLE] = argument_address(frame, _ORACLE) + 8 * markets * lane
+    offset = 8 * lay.PARAM_ROWS * markets * lane
+    t[lay.PARAMS] = argument_address(frame, _PARAMS) + offset
+    for index, word in ((_BLOCK, lay.BLOCK), (_SEED, lay.SEED)):
+        t[word] = _word(argument_address(frame, index), lane)
+
+
+def _handler(fingerprint: int):
+    """The custom call; ``fingerprint`` is part of the compiled code's cache key."""
+
+    def run(frame):
+        if answers_metadata_query(frame):
+            return 0 * fingerprint
+        t = _open_table(frame)
+        lanes = result_size(frame, _COLLATERAL) // t[lay.ACCOUNTS]
+        _own_state(frame)
+        for lane in range(lanes):
+            _enter_lane(frame, t, lane, lanes)
+            run_block(t)
+        return 0
+
+    return run
+
+
+@functools.cache
+def _register() -> None:
+    """Compiles the kernel, or loads it from the disk cache, on first use."""
+    native.register(TARGET, _handler(_fingerprint()))
+
+
+def run(static, state, txs, oracle, params, block, seed):
+    """One block, by the sequential kernel.
+
+    Args:
+        static: host array of `layout.STATIC_WORDS` sizes, then M multipliers.
+        state: arrays in the order of `layout.STATE_FIELDS`.
+        txs: arrays [B] in the order of `layout.TX_FIELDS`.
+        oracle: [M].
+        params: [P, M] in the order of `layout.PARAM_FIELDS`.
+        block: [] index of the block.
+        seed: [] non-negative random word.
+
+    Returns:
+        ``(state, (status, filled_lots, filled_quote), info[INFO_ROWS, M])``.
+    """
+    _register()
+    like = [jax.ShapeDtypeStruct(x.shape, jnp.int64) for x in (*state, *txs[:3])]
+    info = jax.ShapeDtypeStruct((lay.INFO_ROWS, oracle.shape[0]), jnp.int64)
+    call = jax.ffi.ffi_call(
+        TARGET,
+        (*like, info),
+        vmap_method="broadcast_all",
+        input_output_aliases={_STATE + i: i for i in range(_STATE_COUNT)},
+    )
+    outputs = call(jnp.asarray(static), block, seed, *state, *txs, oracle, params)
+    receipts = outputs[_STATE_COUNT : _STATE_COUNT + _RECEIPTS]
+    return outputs[:_STATE_COUNT], receipts, outputs[-1]

@@ -1,0 +1,1 @@
+"""The exchange block as sequential Numba functions over one lane's arrays."""

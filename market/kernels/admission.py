@@ -1,0 +1,180 @@
+"""Which transactions are well formed, and which orders an account can afford."""
+
+from numba import njit
+
+from market.kernels.layout import (
+    ACCOUNTS,
+    BAND,
+    BLOCK,
+    HALTED,
+    MAKER_FEE,
+    MARKETS,
+    MAX_LOTS,
+    MULTIPLIER,
+    ORACLE,
+    POSITION,
+    SLOTS,
+    TAKER_FEE,
+    UNIT,
+    open_lots_of,
+    parameters,
+    per_position,
+    vector,
+)
+from market.kernels.margin import (
+    MAX_NOTIONAL,
+    account_risk,
+    is_no_riskier,
+    position_maintenance,
+    worst_case_slack,
+    worst_exposure,
+)
+from market.kernels.wide import ppm_ceil
+from market.orders import Flag, Kind, Status
+
+MAX_TICKS = (1 << 31) - 1
+#: Largest size of an order, whatever the venue's parameter says.
+MAX_ORDER_LOTS = 1 << 40
+_PPM = 1_000_000
+
+POST_ONLY, IOC, FOK = int(Flag.POST_ONLY), int(Flag.IOC), int(Flag.FOK)
+REDUCE_ONLY, MARKET = int(Flag.REDUCE_ONLY), int(Flag.MARKET)
+IMMEDIATE = IOC | FOK | MARKET
+_KNOWN_FLAGS = IMMEDIATE | POST_ONLY | REDUCE_ONLY
+
+OK = 0
+ORDER, CANCEL, CANCEL_ALL = int(Kind.ORDER), int(Kind.CANCEL), int(Kind.CANCEL_ALL)
+REPLACE, LIQUIDATE = int(Kind.REPLACE), int(Kind.LIQUIDATE)
+FORCED_WITHDRAW = int(Kind.FORCED_WITHDRAW)
+UNKNOWN_KIND, UNKNOWN_ACCOUNT = int(Status.UNKNOWN_KIND), int(Status.UNKNOWN_ACCOUNT)
+UNKNOWN_MARKET, UNKNOWN_SLOT = int(Status.UNKNOWN_MARKET), int(Status.UNKNOWN_SLOT)
+EXPIRED, IS_HALTED = int(Status.EXPIRED), int(Status.HALTED)
+BAD_SIDE, BAD_FLAGS = int(Status.BAD_SIDE), int(Status.BAD_FLAGS)
+BAD_LOTS, BAD_PRICE = int(Status.BAD_LOTS), int(Status.BAD_PRICE)
+PRICE_BAND, WOULD_INCREASE = int(Status.PRICE_BAND), int(Status.WOULD_INCREASE)
+
+
+@njit
+def check_names(t, kind, account, market, slot, expiry):
+    """Whether kind, account, market, slot and expiry are good; `OK` or a reason."""
+    if kind < ORDER or kind > FORCED_WITHDRAW:
+        return UNKNOWN_KIND
+    if account < 0 or account >= t[ACCOUNTS]:
+        return UNKNOWN_ACCOUNT
+    if kind <= LIQUIDATE:
+        lowest = -1 if kind == CANCEL_ALL else 0
+        if market < lowest or market >= t[MARKETS]:
+            return UNKNOWN_MARKET
+        if kind == LIQUIDATE:
+            if slot < 0 or slot >= t[ACCOUNTS]:
+                return UNKNOWN_ACCOUNT
+        elif kind != CANCEL_ALL and (slot < 0 or slot >= t[SLOTS]):
+            return UNKNOWN_SLOT
+    if expiry != 0 and expiry < t[BLOCK]:
+        return EXPIRED
+    return OK
+
+
+@njit
+def has_good_flags(flags):
+    """Whether the flags are known and do not exclude each other."""
+    if flags & ~_KNOWN_FLAGS != 0:
+        return False
+    immediate = flags & IMMEDIATE != 0
+    if flags & POST_ONLY != 0 and immediate:
+        return False
+    return flags & REDUCE_ONLY == 0 or immediate
+
+
+@njit
+def limit_of_market_order(oracle, band_ppm, sign):
+    """The furthest price inside the band: floor for a buy, ceil for a sale, >= 1."""
+    if sign > 0:
+        return min(oracle * (_PPM + band_ppm) // _PPM, MAX_TICKS)
+    return max(-(-oracle * (_PPM - band_ppm) // _PPM), 1)
+
+
+@njit
+def check_order(t, market, sign, ticks, lots, flags):
+    """Whether an order is well formed: ``(OK or a reason, limit in ticks)``."""
+    params = parameters(t)
+    if params[HALTED, market] != 0:
+        return IS_HALTED, 0
+    if sign != 1 and sign != -1:
+        return BAD_SIDE, 0
+    if not has_good_flags(flags):
+        return BAD_FLAGS, 0
+    if lots < 1 or lots > min(params[MAX_LOTS, market], MAX_ORDER_LOTS):
+        return BAD_LOTS, 0
+    oracle = vector(t, ORACLE, t[MARKETS])[market]
+    band_ppm = params[BAND, market]
+    if flags & MARKET != 0:
+        limit = limit_of_market_order(oracle, band_ppm, sign)
+    else:
+        if ticks < 1 or ticks > MAX_TICKS:
+            return BAD_PRICE, 0
+        limit = ticks
+        if abs(limit - oracle) * _PPM > band_ppm * oracle:
+            return PRICE_BAND, 0
+    multiplier = vector(t, MULTIPLIER, t[MARKETS])[market]
+    if lots > MAX_NOTIONAL // (limit * multiplier):
+        return BAD_LOTS, 0
+    return OK, limit
+
+
+@njit
+def reducible_lots(t, account, market, sign, lots):
+    """Lots of a reduce-only order: at most the position, 0 on its own side."""
+    held = per_position(t, POSITION)[account, market]
+    if held == 0 or (held > 0) == (sign > 0):
+        return 0
+    return min(lots, abs(held))
+
+
+@njit
+def worst_loss(t, market, sign, limit):
+    """Quanta that one lot filled at its limit loses on the oracle, with its fee."""
+    multiplier = vector(t, MULTIPLIER, t[MARKETS])[market]
+    oracle = vector(t, ORACLE, t[MARKETS])[market]
+    params = parameters(t)
+    fee_ppm = max(params[MAKER_FEE, market], params[TAKER_FEE, market], 0)
+    fee = ppm_ceil(limit * multiplier, fee_ppm)
+    return max(sign * (limit - oracle), 0) * multiplier + fee
+
+
+@njit
+def can_afford(t, account, market, sign, lots, limit, loss):
+    """Whether the account may place the order: initial margin at the worst case.
+
+    Every order of the account is taken to fill on its worse side. Where that fails, a
+    pure reduction of the position passes if it does not make the account riskier.
+    """
+    buying, selling = (lots, 0) if sign > 0 else (0, lots)
+    exposure = worst_exposure(t, account, market, buying, selling)
+    if exposure > MAX_NOTIONAL // vector(t, UNIT, t[MARKETS])[market]:
+        return False
+    if worst_case_slack(t, account, market, buying, selling) >= lots * loss:
+        return True
+    return _reduces_risk(t, account, market, sign, lots, limit)
+
+
+@njit
+def _reduces_risk(t, account, market, sign, lots, limit):
+    """The transition rule for a pure reduction filled whole at its limit."""
+    held = per_position(t, POSITION)[account, market]
+    if held == 0 or (held > 0) == (sign > 0):
+        return False
+    resting = open_lots_of(t)[account, market, 0 if sign > 0 else 1]
+    if resting + lots > abs(held):
+        return False
+    params = parameters(t)
+    value = limit * vector(t, MULTIPLIER, t[MARKETS])[market]
+    fee_ppm = max(params[MAKER_FEE, market], params[TAKER_FEE, market], 0)
+    gain = sign * lots * (vector(t, UNIT, t[MARKETS])[market] - value)
+    equity_now, required_now = account_risk(t, account)
+    equity = equity_now + gain - ppm_ceil(lots * value, fee_ppm)
+    required = required_now - position_maintenance(t, market, held)
+    required += position_maintenance(t, market, held + sign * lots)
+    if required == 0:
+        return equity >= 0 or equity >= equity_now
+    return is_no_riskier(equity, required, equity_now, required_now)

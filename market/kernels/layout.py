@@ -1,0 +1,181 @@
+"""The table through which the kernels reach one lane's arrays.
+
+A block of the exchange touches some forty arrays. Handing each to each function would
+make the kernels unreadable and slow to compile, so they pass one int64 vector around,
+the table: sizes and scalars first, then the address of every array. A function opens
+the views it needs by name, ``collateral = vector(t, COLLATERAL, t[ACCOUNTS])``; a view
+is an address and a shape and costs nothing.
+"""
+
+import numpy as np
+from numba import carray, njit
+
+from market.book_kernel import EVENT_WIDTH, Book
+from market.native import _pointer
+
+# Sizes and scalars.
+ACCOUNTS, MARKETS, SLOTS, CAPACITY, MESSAGES, SELF_TRADE, AUCTION, DELEVERAGES = range(
+    8
+)
+STATIC_WORDS = 8  # the words above come from the static operand, then M multipliers
+BLOCK, SEED, LIQUIDATED = 8, 9, 10  # LIQUIDATED: liquidations noted in this block
+
+# Addresses of the arrays that a block changes, in the order of the operands.
+STATE_FIELDS = (
+    "ticks lots owner loss expiry count collateral position cost open_lots open_loss "
+    "adl_pending withdrawn insurance fees paid_in last counters gate_block"
+).split()
+_STATE = 16
+(TICKS, LOTS, OWNER, LOSS, EXPIRY, COUNT, COLLATERAL, POSITION, COST, OPEN_LOTS) = (
+    range(_STATE, _STATE + 10)
+)
+(OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE, FEES, PAID_IN, LAST) = range(
+    _STATE + 10, _STATE + 17
+)
+COUNTERS, GATE_BLOCK = _STATE + 17, _STATE + 18
+
+# Addresses of the transactions, in the order of the operands.
+TX_FIELDS = (
+    "kind",
+    "account",
+    "market",
+    "side",
+    "ticks",
+    "lots",
+    "flags",
+    "slot",
+    "expiry_block",
+)
+_TX = _STATE + len(STATE_FIELDS)
+(
+    TX_KIND,
+    TX_ACCOUNT,
+    TX_MARKET,
+    TX_SIDE,
+    TX_TICKS,
+    TX_LOTS,
+    TX_FLAGS,
+    TX_SLOT,
+    TX_EXPIRY,
+) = range(_TX, _TX + 9)
+
+# Addresses of what is read besides, and of the results that are not state.
+_READ = _TX + len(TX_FIELDS)
+ORACLE, PARAMS, MULTIPLIER = range(_READ, _READ + 3)
+STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = range(_READ + 3, _READ + 7)
+
+# Addresses of the scratch of a block.
+_SCRATCH = _READ + 7
+(
+    UNIT,  # [M] quanta of one lot at the oracle price
+    FRACTION,  # [M] initial margin fraction in ppm, scaled by open interest
+    EVENTS,  # [C + 1, EVENT_WIDTH] rows of the book's primitives
+    LIQUIDATED_KEY,  # [B] target * M + market of the liquidations so far
+    LIQUIDATED_QUOTE,  # [B] their notional at the oracle price
+) = range(_SCRATCH, _SCRATCH + 5)
+TABLE_WORDS = _SCRATCH + 5
+
+# Rows of PARAMS [P, M]; a scalar stands in every column.
+PARAM_FIELDS = (
+    "initial_ppm",
+    "maintenance_fraction_ppm",
+    "oi_lower",
+    "oi_upper",
+    "price_band_ppm",
+    "max_order_lots",
+    "halted",
+    "maker_fee_ppm",
+    "taker_fee_ppm",
+    "bankruptcy_adjustment_ppm",
+    "spread_to_maintenance_ppm",
+    "liquidation_fee_ppm",
+    "liquidator_reward_ppm",
+    "min_liquidation_notional",
+    "max_liquidation_portion_ppm",
+    "max_liquidation_notional",
+)
+INITIAL, MAINTENANCE, OI_LOWER, OI_UPPER, BAND, MAX_LOTS, HALTED = range(7)
+MAKER_FEE, TAKER_FEE, ADJUSTMENT, SPREAD, LIQUIDATION_FEE, REWARD = range(7, 13)
+MIN_LIQUIDATION, PORTION, MAX_LIQUIDATION = range(13, 16)
+PARAM_ROWS = 16
+
+# Rows of INFO [5 + scalars, M]; a scalar stands in the first column.
+INFO_PER_MARKET = ("traded_lots", "traded_quote", "trades", "high", "low")
+INFO_SCALARS = (
+    "liquidations",
+    "liquidated_quote",
+    "liquidation_fees",
+    "insurance_paid",
+    "deleveraged",
+    "deleveraged_quote",
+    "deleveraging_loss",
+    "withdrawn",
+)
+TRADED_LOTS, TRADED_QUOTE, TRADES, HIGH, LOW = range(5)
+INFO_LIQUIDATIONS, INFO_LIQUIDATED, INFO_LIQUIDATION_FEES = range(5, 8)
+INFO_INSURANCE_PAID, INFO_DELEVERAGED, INFO_DELEVERAGED_QUOTE = range(8, 11)
+INFO_DELEVERAGING_LOSS, INFO_WITHDRAWN = range(11, 13)
+INFO_ROWS = 13
+
+
+@njit
+def vector(t, field, size):
+    """The array ``field`` as [size]."""
+    return carray(_pointer(t[field]), (size,), np.int64)
+
+
+@njit
+def matrix(t, field, rows, columns):
+    """The array ``field`` as [rows, columns]."""
+    return carray(_pointer(t[field]), (rows, columns), np.int64)
+
+
+@njit
+def per_position(t, field):
+    """The array ``field`` as [A, M]."""
+    return carray(_pointer(t[field]), (t[ACCOUNTS], t[MARKETS]), np.int64)
+
+
+@njit
+def open_lots_of(t):
+    """Lots resting on each side as [A, M, 2]."""
+    shape = (t[ACCOUNTS], t[MARKETS], 2)
+    return carray(_pointer(t[OPEN_LOTS]), shape, np.int64)
+
+
+@njit
+def parameters(t):
+    """The parameters of the venue as [P, M]."""
+    return matrix(t, PARAMS, PARAM_ROWS, t[MARKETS])
+
+
+@njit
+def information(t):
+    """What the block reports, as [INFO_ROWS, M]."""
+    return matrix(t, INFO, INFO_ROWS, t[MARKETS])
+
+
+@njit
+def events_of(t):
+    """The event rows of the book's primitives."""
+    return matrix(t, EVENTS, t[CAPACITY] + 1, EVENT_WIDTH)
+
+
+@njit
+def _two_sides(t, field, market):
+    shape = (2, t[CAPACITY])
+    offset = market * 2 * t[CAPACITY] * 8
+    return carray(_pointer(t[field] + offset), shape, np.int64)
+
+
+@njit
+def book_of(t, market):
+    """The book of one market."""
+    return Book(
+        _two_sides(t, TICKS, market),
+        _two_sides(t, LOTS, market),
+        _two_sides(t, OWNER, market),
+        _two_sides(t, LOSS, market),
+        _two_sides(t, EXPIRY, market),
+        carray(_pointer(t[COUNT] + market * 16), (2,), np.int64),
+    )
