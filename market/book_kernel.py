@@ -37,9 +37,9 @@ REMOVED = 3  # `lots` taken off the book by cancel-all or expiry
 EVENT_KIND, EVENT_OWNER, EVENT_TICKS, EVENT_LOTS, EVENT_LOSS = 0, 1, 2, 3, 4
 EVENT_WIDTH = 5
 
-_CANCEL_OLDEST = int(SelfTrade.CANCEL_OLDEST)
-_CANCEL_NEWEST = int(SelfTrade.CANCEL_NEWEST)
-_DECREMENT = int(SelfTrade.DECREMENT)
+CANCEL_OLDEST = int(SelfTrade.CANCEL_OLDEST)
+CANCEL_NEWEST = int(SelfTrade.CANCEL_NEWEST)
+DECREMENT = int(SelfTrade.DECREMENT)
 
 
 class Book(NamedTuple):
@@ -78,20 +78,20 @@ def best_ticks(book, side):
     return book.ticks[side, count - 1] if count > 0 else 0
 
 
-@njit
+@njit(forceinline=True)
 def would_take(book, side, limit):
     """Whether a taker of ``side`` with that limit finds any order, its own included."""
     count = book.count[side]
     return count > 0 and crosses(side, book.ticks[side, count - 1], limit)
 
 
-@njit
+@njit(forceinline=True)
 def has_room(book, side):
     """Whether one more order fits on ``side``."""
     return book.count[side] < book.ticks.shape[1]
 
 
-@njit
+@njit(forceinline=True)
 def find_on_side(book, side, key):
     """Index of the order named ``key`` on ``side``, or -1. One vectorised pass."""
     owner = book.owner[side]
@@ -101,7 +101,7 @@ def find_on_side(book, side, key):
     return place - 1
 
 
-@njit
+@njit(forceinline=True)
 def find(book, key):
     """``(side, index)`` of the order named ``key``; index -1 where it does not rest."""
     index = find_on_side(book, BIDS, key)
@@ -110,7 +110,7 @@ def find(book, key):
     return ASKS, find_on_side(book, ASKS, key)
 
 
-@njit
+@njit(forceinline=True)
 def _place(book, side, ticks):
     """Where a new order goes: behind all better and equal prices, before the worse."""
     column = book.ticks[side]
@@ -152,7 +152,7 @@ def _close_gap(column, place, count):
     column[count - 1] = 0
 
 
-@njit
+@njit(forceinline=True)
 def insert(book, side, ticks, lots, owner, loss, expiry):
     """Rests an order at its price-time place; the newest is last of its price.
 
@@ -180,7 +180,7 @@ def insert(book, side, ticks, lots, owner, loss, expiry):
     return True
 
 
-@njit
+@njit(forceinline=True)
 def remove(book, side, index):
     """Takes the order at ``index`` off ``side``; the others keep their priority."""
     count = book.count[side]
@@ -227,7 +227,7 @@ def volume(book, side, limit, enough, first, end, mode):
         if not crosses(side, book.ticks[side, index], limit):
             break
         if first <= book.owner[side, index] < end:
-            if mode != _CANCEL_OLDEST:
+            if mode != CANCEL_OLDEST:
                 break
         else:
             total += book.lots[side, index]
@@ -254,7 +254,7 @@ def quote_of(book, side, limit, lots):
     return lots - left, quote
 
 
-@njit
+@njit(forceinline=True)
 def sweep(book, side, limit, lots, first, end, mode, events):
     """Takes up to ``lots`` from ``side``, best first, through every level in the limit.
 
@@ -284,14 +284,14 @@ def sweep(book, side, limit, lots, first, end, mode, events):
         there, kind = book.lots[side, index], FILL
         taken = min(left, there)
         if first <= book.owner[side, index] < end:
-            if mode == _CANCEL_NEWEST:
+            if mode == CANCEL_NEWEST:
                 return left, rows, True
             kind = PREVENTED
-            if mode == _CANCEL_OLDEST:
+            if mode == CANCEL_OLDEST:
                 taken = there
         _record(book, side, index, kind, taken, events, rows)
         rows += 1
-        if kind == FILL or mode == _DECREMENT:
+        if kind == FILL or mode == DECREMENT:
             left -= taken
         if taken == there:
             _pop(book, side)
