@@ -1,0 +1,223 @@
+"""Evaluates the combined rules on the quotient domain, block by block.
+
+The permutations' rules are evaluated directly, on whole rows of lanes; all other
+rules through their table of monomials (``symbolic.py``).
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from rollup.field import KOALABEAR
+from rollup.hashing.poseidon2 import external_layer, internal_layer
+from rollup.hashing.poseidon2_constants import koalabear16
+from rollup.ntt import powers
+from rollup.stark import layout as lay
+from rollup.stark.arithmetic import Ext, P, root_of_unity
+from rollup.stark.arithmetic import powers as extension_powers
+from rollup.stark.layout import layout_for, periodic_columns
+from rollup.stark.parallel import over_blocks
+from rollup.stark.parameters import BLOWUP, ROWS, SHIFT, StarkParameters
+from rollup.stark.sums import accumulate, accumulate_chunked, finish, split_weights
+from rollup.stark.symbolic import TERM_CHUNK, transition_table
+
+LANES = 1024
+PERMUTATION_RULES = 148
+QUOTIENT_COSETS = (0, 2)
+_R2 = np.uint64(KOALABEAR.to_mont(KOALABEAR.r))
+_R3 = np.uint32(KOALABEAR.to_mont(KOALABEAR.to_mont(KOALABEAR.r)))
+
+
+def _cube(x):
+    """x^3, canonical."""
+    field = KOALABEAR
+    return field.mul(field.mul(field.mul(x, x), x), _R3)
+
+
+def permutation_block(columns):
+    """Rules [148, B] and outputs [8, B] of one slot's columns [164, B], canonical."""
+    instance, field = koalabear16(), KOALABEAR
+    lanes = columns.shape[1]
+    external = jnp.asarray(np.array(instance.external, np.uint32))[:, :, None]
+    internal = jnp.asarray(np.array(instance.internal, np.uint32))
+    first = columns[lay.FIRST : lay.PARTIAL].reshape(4, 16, lanes)
+    last = columns[lay.LAST :].reshape(4, 16, lanes)
+    states = jnp.concatenate([columns[None, :16], first, last])
+    mixed = jax.vmap(lambda x: external_layer(x, instance))(states)
+    mixed = lax.optimization_barrier(mixed)
+    partial_columns = columns[lay.PARTIAL : lay.LAST]
+
+    def partial_round(x, this):
+        box, constant = this
+        rule = field.sub(_cube(field.add(x[0], constant)), box)
+        return internal_layer(jnp.concatenate([box[None], x[1:]]), instance), rule
+
+    x, partial_rules = lax.scan(partial_round, mixed[4], (partial_columns, internal))
+    inputs = jnp.concatenate([mixed[:4], x[None], mixed[5:8]])
+    boxes = jnp.concatenate([first, last])
+    full = field.sub(_cube(field.add(inputs, external)), boxes)
+    rules = jnp.concatenate(
+        [full[:4].reshape(64, lanes), partial_rules, full[4:].reshape(64, lanes)]
+    )
+    outs = field.add(mixed[8, :8], columns[:8])
+    return rules, outs
+
+
+@partial(jax.jit, static_argnames=("layout_width",))
+def _rules_block(
+    here, after, periodic, selectors, table, term_halves, slot_halves, layout_width
+):
+    """Combined rules [4, B] from all columns here and one row on [total, B]."""
+    field, lanes = KOALABEAR, here.shape[1]
+    slots = here[: 3 * lay.SLOT].reshape(3, lay.SLOT, lanes)
+    total = jnp.zeros((8, lanes), jnp.uint64)
+
+    def one_slot(carry, this):
+        columns, halves = this
+        rules, outs = permutation_block(columns)
+        rules = lax.optimization_barrier(rules)
+        return accumulate_chunked(carry, rules, halves), outs
+
+    total, outs = lax.scan(one_slot, total, (slots, slot_halves))
+
+    def used(rows):
+        inputs = [rows[s * lay.SLOT : s * lay.SLOT + 16] for s in range(3)]
+        return [*inputs, rows[3 * lay.SLOT :]]
+
+    ones = jnp.ones((1, lanes), jnp.uint32)
+    cells = jnp.concatenate(
+        [ones, *used(here), *used(after), outs.reshape(24, lanes), periodic, selectors]
+    )
+    cells = lax.optimization_barrier(cells)
+
+    def terms(carry, this):
+        indices, halves = this
+        product = field.mul(
+            field.mul(cells[indices[:, 0]], cells[indices[:, 1]]), cells[indices[:, 2]]
+        )
+        product = lax.optimization_barrier(product)
+        return accumulate(carry, product, halves), None
+
+    parts = (
+        table.reshape(-1, TERM_CHUNK, 3),
+        term_halves.reshape(-1, TERM_CHUNK, 8),
+    )
+    total = lax.scan(terms, total, parts)[0]
+    return finish(total)
+
+
+def _dft16(values: list[int], root: int) -> list[int]:
+    return [
+        sum(v * pow(root, i * k % ROWS, P) for i, v in enumerate(values)) % P
+        for k in range(ROWS)
+    ]
+
+
+def periodic_on_coset(parameters: StarkParameters, public, shift: int) -> np.ndarray:
+    """Values uint32 [names, 16] of the periodic columns along a coset of the rows."""
+    omega = root_of_unity(ROWS)
+    step, inverse = pow(shift, parameters.rows // ROWS, P), pow(ROWS, -1, P)
+    out = []
+    for values in periodic_columns(parameters, public).values():
+        coefficients = _dft16(values, pow(omega, -1, P))
+        scaled = [
+            c * inverse % P * pow(step, k, P) % P for k, c in enumerate(coefficients)
+        ]
+        out.append(_dft16(scaled, omega))
+    return np.array(out, np.uint32)
+
+
+@jax.jit
+def inverse_of(values):
+    """1 / value, canonical, elementwise."""
+    field = KOALABEAR
+    as_m = field.mul(values, np.uint32(_R2))
+    return field.mul(field.inverse_m(as_m), np.uint32(1))
+
+
+def coset_shift(parameters: StarkParameters, coset: int) -> int:
+    """The factor of a coset of the evaluation domain."""
+    return SHIFT * pow(root_of_unity(parameters.domain), coset, P) % P
+
+
+def coset_points(parameters: StarkParameters, coset: int) -> np.ndarray:
+    """The points of a coset, canonical uint32 [rows]."""
+    n = parameters.rows
+    xs = powers(KOALABEAR, root_of_unity(n), n)
+    shift = np.uint64(coset_shift(parameters, coset))
+    return (xs * shift % np.uint64(P)).astype(np.uint32)
+
+
+def _selectors(parameters: StarkParameters, coset: int) -> np.ndarray:
+    """Selectors of the first and the last row along a coset, uint32 [2, rows]."""
+    n = parameters.rows
+    xs = coset_points(parameters, coset).astype(np.uint64)
+    vanishing = pow(coset_shift(parameters, coset), n, P) - 1
+    scale = vanishing * pow(n, -1, P) % P
+    out = []
+    for point in (1, pow(root_of_unity(n), -1, P)):
+        gap = ((xs + np.uint64(P - point)) % np.uint64(P)).astype(np.uint32)
+        inverse = np.asarray(inverse_of(gap)).astype(np.uint64)
+        out.append(inverse * np.uint64(scale * point % P) % np.uint64(P))
+    return np.array(out, np.uint32)
+
+
+def quotient_values(
+    base: np.ndarray,
+    aux: np.ndarray,
+    parameters: StarkParameters,
+    public,
+    lookup: Ext,
+    claims: list[int],
+    alpha: Ext,
+) -> np.ndarray:
+    """Combined rules over x^n - 1, on cosets 0 and 2: uint32 [4, 2, rows]."""
+    offset = 3 * PERMUTATION_RULES
+    _, table, coefficients, _ = transition_table(
+        parameters, public, lookup, claims, alpha, offset
+    )
+    term_halves = split_weights(coefficients * _R2 % np.uint64(P))
+    slot_halves = split_weights(extension_powers(alpha, offset))
+    slot_halves = slot_halves.reshape(3, PERMUTATION_RULES, 8)
+    n, lanes = parameters.rows, min(LANES, parameters.rows)
+    width = layout_for(parameters.markets).width
+    out = np.empty((4, len(QUOTIENT_COSETS), n), np.uint32)
+    constant = [jnp.asarray(x) for x in (table, term_halves, slot_halves)]
+    prepared = {}
+    for coset in QUOTIENT_COSETS:
+        shift = coset_shift(parameters, coset)
+        rows = periodic_on_coset(parameters, public, shift)
+        periodic = jnp.asarray(np.tile(rows, (1, lanes // ROWS)))
+        inverse = np.uint64(pow(pow(shift, n, P) - 1, -1, P))
+        prepared[coset] = (periodic, _selectors(parameters, coset), inverse)
+
+    def one(block) -> None:
+        place, start = block
+        coset = QUOTIENT_COSETS[place]
+        periodic, selectors, inverse = prepared[coset]
+        columns = np.arange(start, start + lanes + 1) % n
+
+        def window(first: int):
+            if start + lanes < n:
+                span = slice(start + first, start + first + lanes)
+            else:
+                span = columns[first : first + lanes]
+            return np.concatenate([base[:, coset, span], aux[:, coset, span]])
+
+        value = _rules_block(
+            window(0),
+            window(1),
+            periodic,
+            selectors[:, start : start + lanes],
+            *constant,
+            layout_width=width,
+        )
+        wide = np.asarray(value).astype(np.uint64) * inverse % np.uint64(P)
+        out[:, place, start : start + lanes] = wide
+
+    blocks = [(c, s) for c in range(2) for s in range(0, n, lanes)]
+    over_blocks(one, blocks)
+    return out

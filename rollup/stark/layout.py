@@ -1,0 +1,184 @@
+"""Where everything stands in the trace: columns, lanes, cells and periodic columns.
+
+One update takes sixteen rows. Row r holds level r of its Merkle path, and limb r
+(base 2^12) of each amount that is computed limb by limb: a product of two amounts is
+a convolution that walks down the rows, with one carry from row to row. Values that
+several rows need are *held*: constant over the update's rows.
+
+Plain Python; the verifier imports it.
+"""
+
+from functools import cache
+
+from rollup.hashing.poseidon2_constants import koalabear16
+from rollup.stark.parameters import LIMB, LIMB_BITS, ROWS, StarkParameters
+from rollup.stark.statement import PPM, PublicInputs
+
+#: Columns of one permutation: input, four full rounds, partial rounds, four full.
+INPUT, FIRST, PARTIAL, LAST = 0, 16, 80, 100
+SLOT = 164
+OLD_PATH, NEW_PATH, LEAF = 0, 1, 2
+DIGEST = 8
+
+AMOUNT_LIMBS = 5  # collateral and funding indices, biased by 2^59
+POSITION_LIMBS = 4  # magnitude
+VALUE_LIMBS = 6  # total value, two's complement with a signed top limb
+RISK_LIMBS = 7
+RISK_PRICE_LIMBS = 6
+PRICE_LIMBS = 4
+TOP = LIMB // 2  # bias of a signed top limb
+REMAINDER_LIMBS = 3
+#: A carry is u + 32 v - CARRY_BIAS with u, v in the look-up table.
+CARRY_STEP = 32
+CARRY_BIAS = (LIMB - 1) * (1 + CARRY_STEP) // 2
+STREAMS = ("funding", "value0", "risk0", "value1", "risk1", "slack")
+
+LEAF_TAG = 0x4C454146 % koalabear16().p
+
+
+def limbs(value: int, count: int) -> list[int]:
+    """Base-2^12 digits, least significant first, of a value that fits them."""
+    return [(value >> (LIMB_BITS * i)) & (LIMB - 1) for i in range(count)]
+
+
+class Layout:
+    """Names of the columns for M markets.
+
+    Attributes:
+        columns: name -> (first index, count); ``helper`` and ``running`` are
+            coordinates of extension columns and come after all others.
+        lanes: names of the range-checked columns, in look-up order.
+        width: base columns; aux: columns of the second commitment.
+    """
+
+    def __init__(self, markets: int):
+        self.markets = markets
+        self.columns: dict[str, tuple[int, int]] = {}
+        self._next = 3 * SLOT
+        amounts = ("collateral0", "funded", "collateral1")
+        self.lanes = [
+            *amounts,
+            *(f"index{m}" for m in range(markets)),
+            *("value0", "value1", "risk0", "risk1", "remainder", "slack"),
+            *(f"{s}_{part}" for s in STREAMS for part in ("u", "v")),
+        ]
+        for name in self.lanes:
+            self._add(name, 1)
+        self.held_start = self._next
+        self._add_held(markets)
+        self.held_end = self._next
+        self._add("root", DIGEST)
+        self._add("index_delay", 3 * markets)
+        self._add("risk0_delay", VALUE_LIMBS - 1)
+        self._add("risk1_delay", VALUE_LIMBS - 1)
+        self._add("funding_delay", 2)
+        for name in ("bit", "partial_index", "gate", "table", "multiplicity", "count"):
+            self._add(name, 1)
+        self._add("sum_deposit", AMOUNT_LIMBS)
+        self._add("sum_funding", AMOUNT_LIMBS)
+        self._add("sum_position", POSITION_LIMBS * markets)
+        self.width = self._next
+        self.pairs = [self.lanes[i : i + 2] for i in range(0, len(self.lanes), 2)]
+        self._add("helper", 4 * len(self.pairs))
+        self._add("running", 4)
+        self.aux = self._next - self.width
+        self.total = self._next
+        self.claims = 2 * AMOUNT_LIMBS + POSITION_LIMBS * markets
+        self.leaf_blocks = -(-(4 + 5 * markets) // DIGEST)
+        self._place_cells(markets)
+
+    def _add(self, name: str, count: int) -> None:
+        self.columns[name] = (self._next, count)
+        self._next += count
+
+    def _add_held(self, markets: int) -> None:
+        for side in "01":
+            self._add(f"position{side}", POSITION_LIMBS * markets)
+            self._add(f"negative{side}", markets)
+            self._add(f"value{side}_held", VALUE_LIMBS)
+            self._add(f"collateral{side}_packed", 3)
+            self._add(f"leaf{side}", DIGEST)
+        self._add("borrow", markets)
+        self._add("index_packed", 3 * markets)
+        for name in ("healthy", "reducing", "inverse", "account", "active"):
+            self._add(name, 1)
+
+    def _place_cells(self, markets: int) -> None:
+        """Finds a free range-checked cell (lane, row) for each held limb."""
+        free = [
+            (lane, row)
+            for lane in ("collateral0", "funded", "collateral1")
+            for row in range(AMOUNT_LIMBS, ROWS)
+        ]
+        wanted = [(side, i) for side in "01" for i in range(POSITION_LIMBS * markets)]
+        self.position_cells = dict(zip(wanted, free, strict=False))
+        pairs = [
+            (lane, row)
+            for lane in ("value0", "value1")
+            for row in range(VALUE_LIMBS, ROWS - 1, 2)
+        ]
+        self.drop_cells = pairs[: 2 * markets]  # (low, high) pair of each market
+
+    def at(self, name: str, i: int = 0) -> int:
+        """Index of column i of a name."""
+        start, count = self.columns[name]
+        if not 0 <= i < count:
+            raise IndexError(f"{name} has {count} columns")
+        return start + i
+
+
+@cache
+def layout_for(markets: int) -> Layout:
+    """The layout of M markets; built once."""
+    return Layout(markets)
+
+
+def _shifted(digits: list[int], by: int) -> list[int]:
+    """Digit k - by at row k, zero elsewhere."""
+    return [digits[k - by] if 0 <= k - by < len(digits) else 0 for k in range(ROWS)]
+
+
+def _rows(*chosen: int) -> list[int]:
+    return [int(r in chosen) for r in range(ROWS)]
+
+
+def periodic_columns(
+    parameters: StarkParameters, public: PublicInputs
+) -> dict[str, list[int]]:
+    """Columns of period sixteen, which the verifier computes itself.
+
+    Selectors of rows, and the digits of the batch's public prices, risks and funding
+    indices, each shifted down to the row where its product falls.
+    """
+    height, blocks = parameters.height, layout_for(parameters.markets).leaf_blocks
+    last = ROWS - 1
+    table = {f"row{r}": _rows(r) for r in range(ROWS)}
+    table["not_last"] = _rows(*range(last))
+    power = [1 << r if r < height else 0 for r in range(ROWS)]
+    table["power_step"] = [*power[:last], 0]
+    table["power_last"] = [0] * last + [power[last]]
+    table["level"] = _rows(*range(height))
+    table["link"] = _rows(*range(height - 1))
+    table["leaf_start"] = _rows(0, blocks)
+    table["leaf_chain"] = _rows(*(r for r in range(2 * blocks - 1) if r != blocks - 1))
+    table["amount_rows"] = _rows(*range(AMOUNT_LIMBS))
+    table["value_rows"] = _rows(*range(VALUE_LIMBS))
+    table["risk_rows"] = _rows(*range(RISK_LIMBS))
+    table["remainder_rows"] = _rows(*range(REMAINDER_LIMBS))
+    for i in range(VALUE_LIMBS):
+        table[f"ppm{i}"] = _shifted(limbs(PPM, 2), i)
+    for m in range(parameters.markets):
+        index = limbs(public.funding_indices[m] + (1 << 59), AMOUNT_LIMBS)
+        value = limbs(public.lot_values[m], PRICE_LIMBS)
+        risk = limbs(public.lot_risks[m], RISK_PRICE_LIMBS)
+        for i in range(POSITION_LIMBS):
+            table[f"index{m}_{i}"] = _shifted(index, i)
+            table[f"value{m}_{i}"] = _shifted(value, i)
+            table[f"risk{m}_{i}"] = _shifted(risk, i)
+    return table
+
+
+def new_index_elements(public: PublicInputs, market: int) -> list[int]:
+    """The three leaf elements of a market's funding index after the batch."""
+    d = limbs(public.funding_indices[market] + (1 << 59), AMOUNT_LIMBS)
+    return [d[0] + LIMB * d[1], d[2] + LIMB * d[3], d[4]]
