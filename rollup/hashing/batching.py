@@ -13,18 +13,26 @@ CPU_LANES = 1024
 DEVICE_LANES = 1 << 16
 
 
-def over_messages(kernel: Callable, cpu_lanes: int = CPU_LANES) -> Callable:
+def over_messages(
+    kernel: Callable, cpu_lanes: int = CPU_LANES, on_cpu: Callable | None = None
+) -> Callable:
     """A hash of UInt32 [N, W] -> UInt32 [N, d] from a kernel [W, L] -> [d, L].
 
     The messages pass in blocks whose size fits the device; the bits do not depend on
     it, since messages never meet. Vmap only lengthens the batch.
+
+    Args:
+        kernel: integer array operations, valid on every device.
+        cpu_lanes: messages per block on a CPU.
+        on_cpu: what hashes a whole batch [N, W] on a CPU instead, if anything.
     """
+    on_cpu = on_cpu or partial(in_blocks, kernel=kernel, lanes=cpu_lanes)
 
     @jax.custom_batching.custom_vmap
     def digest(words):
         return lax.platform_dependent(
             words,
-            cpu=partial(in_blocks, kernel=kernel, lanes=cpu_lanes),
+            cpu=on_cpu,
             default=partial(in_blocks, kernel=kernel, lanes=DEVICE_LANES),
         )
 

@@ -1,10 +1,10 @@
 """Blake2s-256 over batches of equally long messages, equal to ``hashlib.blake2s``.
 
-The sixteen words of the working state are held as four rows of lanes, so that one
-array operation does a quarter of a round for every message. Ten rounds are one loop,
-not a straight line: unrolled, XLA recomputes the whole hash for each output word.
-On a CPU the messages pass in blocks that stay in cache; on other devices in large
-blocks. Both give the same bits, since a message never meets another.
+Two lowerings, equal to the bit. On a CPU the native kernel of `blake2s_native`.
+Elsewhere integer array operations: the sixteen words of the working state are held as
+four rows of lanes, so that one operation does a quarter of a round for every message,
+and ten rounds are one loop, not a straight line: unrolled, XLA recomputes the whole
+hash for each output word.
 
 Source: RFC 7693 (Blake2s, parameters digest length 32, fanout 1, depth 1).
 """
@@ -14,9 +14,13 @@ from functools import cache, partial
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, UInt32
+from jaxtyping import Array, Int64, UInt32
 
+from market.precision import enable_exact_integers
 from rollup.hashing.batching import over_messages
+from rollup.hashing.blake2s_native import hash_messages
+
+enable_exact_integers()  # the native kernel takes its length as one 64-bit word
 
 #: Initial vector, the same as SHA-256's.
 IV = (
@@ -66,14 +70,19 @@ def blake2s(
     """
     if -(-length_bytes // 4) != words.shape[1]:
         raise ValueError(f"{words.shape[1]} words do not hold {length_bytes} bytes")
-    if len(person) > 8:
-        raise ValueError(f"personalisation of {len(person)} bytes; at most 8")
     return _digest(length_bytes, bytes(person))(jnp.asarray(words, jnp.uint32))
 
 
 def blake2s_64(messages: UInt32[Array, "N 16"]) -> UInt32[Array, "N 8"]:
     """Blake2s-256 of N messages of 64 bytes, one compression each."""
     return blake2s(messages, BLOCK_BYTES)
+
+
+def blake2s_int64(
+    words: Int64[Array, "N K"], person: bytes = b""
+) -> UInt32[Array, "N 8"]:
+    """Digests of N messages of K 64-bit words each, little-endian, K at least one."""
+    return _int64_digest(words.shape[1], bytes(person))(jnp.asarray(words, jnp.int64))
 
 
 def hash_columns(
@@ -104,6 +113,8 @@ def hash_columns(
 
 def _initial_state(person: bytes) -> np.ndarray:
     """The chaining value before the first block, as uint32 [8]."""
+    if len(person) > 8:
+        raise ValueError(f"personalisation of {len(person)} bytes; at most 8")
     state = np.array(IV, np.uint32)
     state[0] ^= np.uint32(_PARAMETERS)
     state[6:] ^= np.frombuffer(person.ljust(8, b"\0"), "<u4")
@@ -172,8 +183,32 @@ def _rotate_rows(rows, sign: int):
     return a, *lax.optimization_barrier(tuple(turned))
 
 
+def hash_on_cpu(
+    words: UInt32[Array, "N W"] | Int64[Array, "N K"],
+    *,
+    length_bytes: int,
+    person: bytes = b"",
+) -> UInt32[Array, "N 8"]:
+    """The same digests by the native kernel; `length_bytes` of 1 or more."""
+    return hash_messages(words, length_bytes, _initial_state(person))
+
+
 @cache
 def _digest(length_bytes: int, person: bytes):
     """The batched hash of one message length."""
-    kernel = partial(hash_columns, length_bytes=length_bytes, person=person)
-    return over_messages(kernel)
+    fixed = {"length_bytes": length_bytes, "person": person}
+    on_cpu = partial(hash_on_cpu, **fixed) if length_bytes else None
+    return over_messages(partial(hash_columns, **fixed), on_cpu=on_cpu)
+
+
+@cache
+def _int64_digest(count: int, person: bytes):
+    """The batched hash of messages of ``count`` 64-bit words."""
+    fixed = {"length_bytes": 8 * count, "person": person}
+
+    def kernel(columns):
+        halves = lax.bitcast_convert_type(columns, jnp.uint32)  # [K, L, 2], low first
+        words = halves.transpose(0, 2, 1).reshape(2 * count, -1)
+        return hash_columns(words, **fixed)
+
+    return over_messages(kernel, on_cpu=partial(hash_on_cpu, **fixed))

@@ -1,11 +1,10 @@
 """The leaf of an account: the hash of its words."""
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Int64, UInt32
 
 from market.units import INT
-from rollup.hashing.blake2s import blake2s
+from rollup.hashing.blake2s import blake2s_int64
 
 #: Leaves are hashed under a personalisation of their own, inner nodes under none: no
 #: leaf can be taken for a node, whatever its words.
@@ -20,6 +19,4 @@ def account_leaf(words: Int64[Array, "A W"]) -> UInt32[Array, "A 8"]:
     ``hashlib.blake2s(struct.pack("<Wq", *words), person=ACCOUNT_PERSON).digest()``.
     The number of words is bound by the hash through its byte counter. Vmappable.
     """
-    halves = lax.bitcast_convert_type(jnp.asarray(words, INT), jnp.uint32)
-    accounts, count = words.shape
-    return blake2s(halves.reshape(accounts, 2 * count), 8 * count, ACCOUNT_PERSON)
+    return blake2s_int64(jnp.asarray(words, INT), ACCOUNT_PERSON)

@@ -69,15 +69,17 @@ def _levels_of(node_hash: NodeHash, height: int, axes: int):
     Vmap would give each step of the loop an axis more; instead it makes the forest
     longer.
     """
+    fixed = {"node_hash": node_hash, "height": height}
+    on_device = partial(_forest, **fixed, lanes=DEVICE_LANES, small=DEVICE_LANES)
+    on_cpu = partial(_forest, **fixed, lanes=node_hash.cpu_lanes, small=_SMALL_LANES)
+    if node_hash.pairs_on_cpu:
+        on_cpu = partial(_forest_by_levels, **fixed)
 
     @jax.custom_batching.custom_vmap
     def levels(leaves):
         worlds = leaves.shape[:axes]
-        run = partial(_forest, node_hash=node_hash, height=height)
         forest = lax.platform_dependent(
-            leaves.reshape(-1, node_hash.words),
-            cpu=partial(run, lanes=node_hash.cpu_lanes, small=_SMALL_LANES),
-            default=partial(run, lanes=DEVICE_LANES, small=DEVICE_LANES),
+            leaves.reshape(-1, node_hash.words), cpu=on_cpu, default=on_device
         )
         return tuple(
             level.reshape(*worlds, 1 << (height - k), node_hash.words)
@@ -113,6 +115,15 @@ def _forest(leaves, *, node_hash: NodeHash, height: int, lanes: int, small: int)
 
     nodes = lax.fori_loop(0, len(sources), hash_block, nodes)
     return tuple(nodes[o : o + (rows >> k)] for k, o in enumerate(offsets))
+
+
+def _forest_by_levels(leaves, *, node_hash: NodeHash, height: int):
+    """The levels of `_forest` where one call hashes a whole level natively."""
+    levels = [leaves]
+    for _ in range(height):
+        pairs = levels[-1].reshape(-1, 2 * node_hash.words)
+        levels.append(node_hash.pairs_on_cpu(pairs))
+    return tuple(levels)
 
 
 def _jobs(rows: int, height: int, lanes: int):

@@ -4,13 +4,14 @@ import hashlib
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollup.hashing.batching import CPU_LANES, in_blocks
-from rollup.hashing.blake2s import blake2s, blake2s_64, hash_columns
+from rollup.hashing.blake2s import blake2s, blake2s_64, blake2s_int64, hash_columns
 
 SIXTY_FOUR = jax.jit(blake2s_64)
 
@@ -56,8 +57,38 @@ def test_blocks_of_lanes_do_not_change_a_digest(count):
     assert digests(blake2s_64(words_of(messages))) == expected
 
 
+@pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 128, 132, 656])
+def test_the_array_lowering_of_any_length_hashes_as_hashlib_does(length):
+    messages = [np.random.default_rng(n).bytes(length) for n in range(5)]
+    expected = [hashlib.blake2s(m, person=b"array").digest() for m in messages]
+    words = words_of(messages) if length else np.zeros((5, 0), np.uint32)
+    kernel = partial(hash_columns, length_bytes=length, person=b"array")
+    assert digests(in_blocks(jnp.asarray(words), kernel=kernel, lanes=3)) == expected
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 24])
+def test_int64_words_are_hashed_as_little_endian_on_either_lowering(count):
+    words = np.random.default_rng(count).integers(-(2**63), 2**63 - 1, (70, count))
+    messages = [row.astype("<i8").tobytes() for row in words]
+    expected = [hashlib.blake2s(m, person=b"p").digest() for m in messages]
+    assert digests(blake2s_int64(words, b"p")) == expected
+    halves = words.astype("<i8").view("<u4").T
+    kernel = partial(hash_columns, length_bytes=8 * count, person=b"p")
+    assert digests(kernel(halves).T) == expected
+
+
+def test_the_lowering_for_other_devices_holds_no_custom_call():
+    traced = jax.jit(lambda w: blake2s_int64(w, b"p")).trace(np.zeros((4, 9), np.int64))
+    elsewhere = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert "custom_call @shakeout" not in elsewhere
+    assert (
+        "custom_call @shakeout" in traced.lower(lowering_platforms=("cpu",)).as_text()
+    )
+
+
 def test_the_lowering_of_other_devices_gives_the_same_bits():
     words = np.random.default_rng(3).integers(0, 1 << 32, (300, 16), dtype=np.uint32)
+    words = jnp.asarray(words)
     pair = partial(hash_columns, length_bytes=64)
     small = in_blocks(words, kernel=pair, lanes=64)
     large = in_blocks(words, kernel=pair, lanes=1 << 16)

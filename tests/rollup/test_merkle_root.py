@@ -82,7 +82,7 @@ def test_every_inner_node_is_the_hash_of_its_children():
 
 
 def test_the_lowering_of_other_devices_gives_the_same_levels():
-    leaves = random_leaves(6, 96)
+    leaves = jnp.asarray(random_leaves(6, 96))
     for lanes in (2, 7, 48, 1 << 16):
         forest = _forest(leaves, node_hash=BLAKE2S, height=5, lanes=lanes, small=lanes)
         for world in range(3):
