@@ -4,7 +4,7 @@ from functools import cache
 
 import jax
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array, UInt32
 
 from rollup.merkle.nodes import BLAKE2S, NodeHash
@@ -54,4 +54,6 @@ def local_mesh() -> Mesh:
     """All local devices on one axis, cut to a power of two."""
     devices = jax.local_devices()
     count = 1 << (len(devices).bit_length() - 1)
-    return jax.make_mesh((count,), ("subtrees",), devices=devices[:count])
+    return jax.make_mesh(
+        (count,), ("subtrees",), (AxisType.Auto,), devices=devices[:count]
+    )
