@@ -1,0 +1,128 @@
+"""Paired differences: the same seed with and without a change.
+
+Two points that differ along one axis of the sweep only are paired run by run: run k
+sees the same prices, impulses and delays in both, so that the difference of a metric
+is due to the change. Intervals: `experiments.statistics.t_interval`, 95 %.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from experiments.report.rundir import RunDirectory
+from experiments.statistics import t_interval
+
+CONFIDENCE = 0.95
+
+
+class Difference(NamedTuple):
+    """One metric at one point against its base, over `n` pairs.
+
+    `low` and `high` are None with fewer than two pairs. `higher` and `lower` count
+    the seeds in which the metric rose and fell.
+    """
+
+    n: int
+    base: float
+    other: float
+    mean: float
+    low: float | None
+    high: float | None
+    higher: int
+    lower: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether the interval leaves zero out."""
+        if self.low is None or self.high is None:
+            return False
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of the axis against the base, everything else (`stratum`) equal."""
+
+    value: int
+    stratum: tuple[int, ...]
+    differences: dict[str, Difference]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All values of one axis against its base value, in every stratum.
+
+    A stratum is a choice on all other axes; `strata` holds their labels in words.
+    """
+
+    axis: int
+    base: int
+    strata: dict[tuple[int, ...], str]
+    rows: tuple[Row, ...]
+
+
+def difference(base: np.ndarray, other: np.ndarray) -> Difference:
+    """The difference `other - base` of paired samples."""
+    deltas = other - base
+    low, high = t_interval(deltas, CONFIDENCE) if len(deltas) > 1 else (None, None)
+    return Difference(
+        n=len(deltas),
+        base=float(base.mean()),
+        other=float(other.mean()),
+        mean=float(deltas.mean()),
+        low=low,
+        high=high,
+        higher=int((deltas > 0).sum()),
+        lower=int((deltas < 0).sum()),
+    )
+
+
+def _row_differences(
+    base: pd.DataFrame, other: pd.DataFrame, metrics: list[str]
+) -> dict[str, Difference]:
+    """Differences over the runs that both points finished with a value."""
+    shared = base.index.intersection(other.index)
+    found = {}
+    for name in metrics:
+        left = base.loc[shared, name].to_numpy(np.float64)
+        right = other.loc[shared, name].to_numpy(np.float64)
+        valid = np.isfinite(left) & np.isfinite(right)
+        if valid.any():
+            found[name] = difference(left[valid], right[valid])
+    return found
+
+
+def _stratum_label(directory: RunDirectory, axis: int, stratum: tuple[int, ...]) -> str:
+    others = [a for i, a in enumerate(directory.axes) if i != axis]
+    return ", ".join(
+        f"{a.label} {a.labels[place]}" if _is_numeric(a.values) else a.labels[place]
+        for a, place in zip(others, stratum, strict=True)
+    )
+
+
+def _is_numeric(values: tuple[object, ...]) -> bool:
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+
+
+def compare(directory: RunDirectory, axis: int, metrics: list[str]) -> Comparison:
+    """Compare all points along an axis with the base value of that axis."""
+    runs = {
+        int(index): rows.set_index("run")
+        for index, rows in directory.runs.groupby("point")
+    }
+    base = directory.base_of(axis)
+    at = {point.place: point.index for point in directory.points}
+    rows, strata = [], {}
+    for point in directory.points:
+        stratum = point.place[:axis] + point.place[axis + 1 :]
+        value = point.place[axis]
+        partner = at.get((*point.place[:axis], base, *point.place[axis + 1 :]))
+        if value == base or partner not in runs or point.index not in runs:
+            continue
+        strata[stratum] = _stratum_label(directory, axis, stratum)
+        found = _row_differences(runs[partner], runs[point.index], metrics)
+        rows.append(Row(value, stratum, found))
+    rows.sort(key=lambda row: (row.value, row.stratum))
+    return Comparison(axis, base, dict(sorted(strata.items())), tuple(rows))
