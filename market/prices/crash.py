@@ -34,8 +34,8 @@ MINUTE_US = 60_000_000
 LEAST_BARS = 24
 #: All but the worst minute stay within this share of the worst return (Q8).
 _CAP_Q8 = 248
-#: The rebound is complete at most this many bars after the low.
-_MOST_RISE = 18
+#: The rebound is complete so many bars after the low, at least and at most.
+_LEAST_RISE, _MOST_RISE = 7, 18
 
 
 class Figures(NamedTuple):
@@ -64,6 +64,7 @@ FIGURES = {
 class CrashParams:
     """The figures as int64 scalars in ppm, all positive (see `Figures`)."""
 
+    minutes: Array  # from peak to low
     depth_ppm: Array
     worst_ppm: Array
     widest_ppm: Array
@@ -72,37 +73,47 @@ class CrashParams:
     rebound_ppm: Array
 
 
-class Phases(NamedTuple):
-    """Static timetable in bars: bars in all, and those of peak, low and rebound."""
+class BarPlan(NamedTuple):
+    """How a run is cut into bars, static."""
 
-    bars: int
-    peak: int
-    low: int
-    rebound: int
+    bars: int  # K
     bar_us: int  # length of a bar in microseconds times ``finer``
     finer: int  # blocks are divided by this so that every bar has four
 
 
-def crash_phases(minutes: int, blocks: int, block_us: int) -> Phases:
-    """The timetable of a crash whose fall takes ``minutes``, fitted to a run."""
+class Phases(NamedTuple):
+    """The timetable of a crash: the bars of its peak, its low and its rebound."""
+
+    peak: Array
+    low: Array
+    rebound: Array
+
+
+def bar_plan(blocks: int, block_us: int) -> BarPlan:
+    """Minutes where the run has 24 of them and four blocks in each, else 24 bars."""
     finer = -(-LEAST_BARS * LEAST_BLOCKS // blocks)
     run_us = blocks * block_us
     whole = -(-run_us // MINUTE_US)
     most = blocks * finer // LEAST_BLOCKS
-    if run_us >= LEAST_BARS * MINUTE_US and whole <= most:
-        bars, bar_us = whole, MINUTE_US * finer
-    else:
-        bars = min(max(whole, LEAST_BARS), most)
-        bar_us = run_us * finer // bars
-    fall = minutes if bars >= minutes + 20 else min(minutes, bars // 2)
-    lead = (bars - fall) // 4
-    low = lead + fall
-    rebound = low + min(max(2 * (bars - low - 1) // 3, 2), _MOST_RISE)
-    return Phases(bars, lead, low, rebound, bar_us, finer)
+    if run_us >= LEAST_BARS * MINUTE_US and block_us * LEAST_BLOCKS <= MINUTE_US:
+        return BarPlan(whole, MINUTE_US * finer, finer)
+    bars = min(max(whole, LEAST_BARS), most)
+    return BarPlan(bars, run_us * finer // bars, finer)
+
+
+def crash_phases(minutes: int | Array, bars: int) -> Phases:
+    """The timetable of a crash whose fall takes ``minutes``, fitted to so many bars."""
+    shorter = jnp.minimum(minutes, bars // 2)
+    fall = jnp.where(bars >= minutes + 20, minutes, shorter).astype(INT)
+    peak = (bars - fall) // 4
+    low = peak + fall
+    after = bars - low - 1
+    rise = jnp.clip(2 * after // 3, _LEAST_RISE, _MOST_RISE)
+    return Phases(peak, low, low + jnp.minimum(rise, after - 1))
 
 
 def crash_path(
-    key: Array, start_ticks: Array, params: CrashParams, *, minutes, blocks, block_us
+    key: Array, start_ticks: Array, params: CrashParams, *, blocks: int, block_us: int
 ) -> Int[Array, " T"]:
     """Ticks per block; the first block stands at ``start_ticks``.
 
@@ -110,27 +121,27 @@ def crash_path(
         key: key for draws of a whole run.
         start_ticks: the first price.
         params: the crash's figures.
-        minutes: minutes from peak to low, static.
         blocks: number of blocks, T.
         block_us: length of a block in microseconds.
     """
-    phases = crash_phases(minutes, blocks, block_us)
-    grid = bar_grid(blocks * phases.finer, block_us, phases.bar_us)
-    bars = crash_bars(key, start_ticks, params, phases)[: grid.size.size]
-    return bridge(key, bars, grid)[:: phases.finer]
+    plan = bar_plan(blocks, block_us)
+    grid = bar_grid(blocks * plan.finer, block_us, plan.bar_us)
+    bars = crash_bars(key, start_ticks, params, bars=max(plan.bars, grid.size.size))
+    return bridge(key, bars[: grid.size.size], grid)[:: plan.finer]
 
 
 def crash_bars(
-    key: Array, start_ticks: Array, params: CrashParams, phases: Phases
+    key: Array, start_ticks: Array, params: CrashParams, *, bars: int
 ) -> Int[Array, "K 4"]:
     """Open, high, low and close of each bar in ticks, through the crash's figures."""
-    words = draw_words(key, Stream.PRICE_BARS, (phases.bars, 4))
+    words = draw_words(key, Stream.PRICE_BARS, (bars, 4))
+    phases = crash_phases(params.minutes, bars)
     turns = _turns(words[:, 0], start_ticks, params)
     worst = _worst_bar(words[0, 1], phases)
-    weights = _weights(phases)
+    weights = _weights(phases, bars)
     levels = _levels(normal_q24(words[:, 2]), weights, turns, worst, params, phases)
     edges = ticks_of_log(levels)
-    before_low = np.arange(phases.bars + 1) <= phases.low
+    before_low = np.arange(bars + 1) <= phases.low
     ceiling = jnp.where(before_low, turns.peak, turns.rebound) - 1
     edges = jnp.clip(edges, turns.low + 1, ceiling)
     fallen = _fallen(edges[worst], params.worst_ppm)
@@ -198,12 +209,12 @@ def _worst_bar(word, phases):
     return first + uniform_int(word, phases.low - 1 - first)
 
 
-def _weights(phases) -> np.ndarray:
-    """How wild each bar is in 256ths of the published deviation, static, [K]."""
-    bar = np.arange(phases.bars)
+def _weights(phases, bars):
+    """How wild each bar is in 256ths of the published deviation, [K]."""
+    bar = np.arange(bars)
     fall = 112 + 240 * (bar - phases.peak) // (phases.low - phases.peak)
-    after = np.maximum(320 - 16 * (bar - phases.low), 160)
-    return np.where(bar <= phases.peak, 256, np.where(bar < phases.low, fall, after))
+    after = jnp.maximum(320 - 16 * (bar - phases.low), 160)
+    return jnp.where(bar <= phases.peak, 256, jnp.where(bar < phases.low, fall, after))
 
 
 def _levels(draws, weights, turns, worst, params, phases):
@@ -240,14 +251,14 @@ def _levels(draws, weights, turns, worst, params, phases):
         jnp.stack([jnp.asarray(x, INT) for x in column])
         for column in zip(*steps, strict=True)
     ]
-    return _pinned_walk(draws, jnp.asarray(weights), pins, final, cap)
+    return _pinned_walk(draws, weights, pins, final, cap)
 
 
 def _before_worst(weights, start, end, worst_step, worst, phases):
     """Where the worst minute opens: on the way from peak to low by weight."""
-    bars = np.arange(phases.bars)
-    falling = jnp.asarray(np.where((bars > phases.peak) & (bars < phases.low), 1, 0))
-    falling = falling * weights * (bars != worst)
+    bars = np.arange(weights.shape[0])
+    falling = (bars > phases.peak) & (bars < phases.low) & (bars != worst)
+    falling = jnp.where(falling, weights, 0)
     done = jnp.sum(jnp.where(bars < worst, falling, 0))
     return start + (end - worst_step - start) * done // jnp.sum(falling)
 
@@ -291,7 +302,7 @@ def _with_wicks(edges, words, weights, turns, params, phases):
     """Bars from their edges: highs and lows beyond the bodies, pinned at the turns."""
     opened, closed = edges[:-1], edges[1:]
     top, bottom = jnp.maximum(opened, closed), jnp.minimum(opened, closed)
-    bar = np.arange(phases.bars)
+    bar = np.arange(words.shape[0])
     deviation = jnp.where(bar < phases.peak, params.calm_ppm, params.deviation_ppm)
     typical = opened * deviation // PPM * weights // 1024
     room = jnp.maximum((opened * params.widest_ppm // PPM - (top - bottom)) // 2 - 1, 0)

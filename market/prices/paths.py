@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 
 from market.logarithms import log_q32
 from market.prices.correlated import DrivenParams, driven_paths
-from market.prices.crash import CrashParams, crash_path, crash_phases
+from market.prices.crash import CrashParams, bar_plan, crash_path, crash_phases
 from market.prices.jump_diffusion import JumpDiffusionParams, jump_diffusion_path
 from market.prices.replay import ReplayParams, minutes_needed, replay_path
 from market.prices.ticks import PriceError, ticks_of_log
@@ -19,17 +19,15 @@ from market.units import PPM
 
 @dataclass(frozen=True)
 class PriceSpec:
-    """What changes the compiled program: the model and its timetable.
+    """What changes the compiled program: the model and the number of markets.
 
     Attributes:
         model: one of `MODELS`.
         markets: number of markets, M; all but the first are driven by it.
-        fall_minutes: minutes from peak to low; of the model ``crash`` only.
     """
 
     model: str
     markets: int = 1
-    fall_minutes: int = 38
 
     def __post_init__(self):
         if self.model not in MODELS:
@@ -62,7 +60,6 @@ def _crash(key, params, *, spec, blocks, block_us):
         key,
         params.start_ticks,
         params.model,
-        minutes=spec.fall_minutes,
         blocks=blocks,
         block_us=block_us,
     )
@@ -98,6 +95,8 @@ def price_path(
     model = MODELS[spec.model]
     first = model(whole, params, spec=spec, blocks=blocks, block_us=block_us)
     first = _shocked(first, params.shocks, block_us)
+    if spec.markets == 1:
+        return first[:, None]
     others = driven_paths(whole, first, params.driven, block_us=block_us)
     return jnp.concatenate([first[:, None], others], axis=1)
 
@@ -134,13 +133,14 @@ def check_prices(
                 f"run lasts {need}; shorten the run or start earlier in the file"
             )
     if spec.model == "crash":
-        _check_crash(params.model, spec, blocks, block_us)
+        _check_crash(params.model, blocks, block_us)
 
 
-def _check_crash(crash, spec, blocks, block_us):
-    phases = crash_phases(spec.fall_minutes, blocks, block_us)
+def _check_crash(crash, blocks, block_us):
+    bars = bar_plan(blocks, block_us).bars
+    phases = crash_phases(int(crash.minutes), bars)
     depth, worst, widest, rebound = (
-        float(np.max(np.asarray(value))) / PPM
+        int(value) / PPM
         for value in (
             crash.depth_ppm,
             crash.worst_ppm,
@@ -148,13 +148,12 @@ def _check_crash(crash, spec, blocks, block_us):
             crash.rebound_ppm,
         )
     )
-    # Half of the bars' cap is left to the noise and to the ramp of the fall.
     fall = -np.log1p(-depth) - np.log1p(0.6 * widest)
     rise = np.log1p(rebound) - np.log1p(0.35 * widest)
     cap = -np.log1p(-worst)
     for name, way, bars in (
-        ("depth", fall, phases.low - phases.peak - 1),
-        ("rebound", rise, phases.rebound - phases.low - 1),
+        ("depth", fall, int(phases.low - phases.peak) - 1),
+        ("rebound", rise, int(phases.rebound - phases.low) - 1),
     ):
         if way > 0.97 * cap * bars:
             raise PriceError(

@@ -67,6 +67,7 @@ def crash_prices(
     """
     numbers = _figures(figures)
     model = CrashParams(
+        minutes=as_int(numbers.minutes),
         depth_ppm=_ppm(numbers.depth, "depth", 0.001, 0.9),
         worst_ppm=_ppm(numbers.worst, "worst", 0.001, 0.5),
         widest_ppm=_ppm(numbers.widest, "widest", 0.001, 0.5),
@@ -75,7 +76,7 @@ def crash_prices(
         rebound_ppm=_ppm(numbers.rebound, "rebound", 0.001, 5),
     )
     _check_figures(model, numbers.minutes)
-    spec = PriceSpec("crash", 1 + len(driven), numbers.minutes)
+    spec = PriceSpec("crash", 1 + len(driven))
     return spec, _params(_ticks(first, "price"), model, driven, shocks)
 
 
