@@ -11,6 +11,7 @@ Source: RFC 7693 (Blake2s, parameters digest length 32, fanout 1, depth 1).
 
 from functools import cache, partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -18,7 +19,7 @@ from jaxtyping import Array, Int64, UInt32
 
 from market.precision import enable_exact_integers
 from rollup.hashing.batching import over_messages
-from rollup.hashing.blake2s_native import hash_messages
+from rollup.hashing.blake2s_native import hash_message_columns, hash_messages
 
 enable_exact_integers()  # the native kernel takes its length as one 64-bit word
 
@@ -85,12 +86,24 @@ def blake2s_int64(
     return _int64_digest(words.shape[1], bytes(person))(jnp.asarray(words, jnp.int64))
 
 
+def blake2s_columns(
+    columns: UInt32[Array, "W L"], length_bytes: int, person: bytes = b""
+) -> UInt32[Array, "8 L"]:
+    """As `blake2s`, for L messages held word by word; vmappable.
+
+    On a CPU the native kernel; elsewhere all lanes at once.
+    """
+    if -(-length_bytes // 4) != columns.shape[0] or not length_bytes:
+        raise ValueError(f"{columns.shape[0]} words do not hold {length_bytes} bytes")
+    return _columns_digest(length_bytes, bytes(person))(columns)
+
+
 def hash_columns(
     columns: UInt32[Array, "W L"], length_bytes: int, person: bytes = b""
 ) -> UInt32[Array, "8 L"]:
-    """Digests of L messages held word by word: the kernel, without blocking of lanes.
+    """Digests of L messages held word by word: the array kernel, on any device.
 
-    Compiles to one loop over message blocks, whatever the length.
+    Without blocking of lanes; one loop over message blocks, whatever the length.
     """
     columns = jnp.asarray(columns, jnp.uint32)
     blocks = max(1, -(-length_bytes // BLOCK_BYTES))
@@ -212,3 +225,25 @@ def _int64_digest(count: int, person: bytes):
         return hash_columns(words, **fixed)
 
     return over_messages(kernel, on_cpu=partial(hash_on_cpu, **fixed))
+
+
+@cache
+def _columns_digest(length_bytes: int, person: bytes):
+    """The hash of messages held word by word; vmap only adds lanes."""
+    initial = _initial_state(person)
+
+    @jax.custom_batching.custom_vmap
+    def digest(columns):
+        return lax.platform_dependent(
+            jnp.asarray(columns, jnp.uint32),
+            cpu=lambda c: hash_message_columns(c, length_bytes, initial),
+            default=partial(hash_columns, length_bytes=length_bytes, person=person),
+        )
+
+    @digest.def_vmap
+    def _(axis_size, in_batched, columns):
+        worlds, width, lanes = columns.shape
+        flat = digest(columns.swapaxes(0, 1).reshape(width, worlds * lanes))
+        return flat.reshape(DIGEST_WORDS, worlds, lanes).swapaxes(0, 1), True
+
+    return digest

@@ -17,8 +17,8 @@ from numba import njit
 from market.native import answers_metadata_query, argument, register, result
 
 TARGET = "shakeout_blake2s"
-#: Messages of a group: what is turned before it is compressed (a 4 KiB buffer).
-LANES = 64
+#: Messages of a group: what is turned before it is compressed (an 8 KiB buffer).
+LANES = 128
 _word = np.uint32
 _IV0, _IV1, _IV2, _IV3 = 0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A
 _IV4, _IV5, _IV6, _IV7 = 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19
@@ -108,20 +108,29 @@ def _compress(h, m, counter, final):
 
 
 @njit
-def _load(m, words, first, lanes, width, start):
+def _load(m, words, first, lanes, width, start, message_step, word_step):
     """Turns one 16-word block of a group; what lies beyond a message is zero."""
     present = min(16, width - start)
     if present < 16:
         m[:] = 0
-    for lane in range(lanes):
-        base = (first + lane) * width + start
-        for word in range(present):
-            m[word * LANES + lane] = words[base + word]
+    for word in range(present):
+        base = first * message_step + (start + word) * word_step
+        for lane in range(lanes):
+            m[word * LANES + lane] = words[base + lane * message_step]
 
 
 @njit
-def _hash_all(words, width, digests, initial, length):
-    """All messages: flat uint32 [N x width] -> [N x 8]."""
+def _store(h, digests, first, lanes, message_step, word_step):
+    """Turns a group's digests back."""
+    for word in range(8):
+        base = first * message_step + word * word_step
+        for lane in range(lanes):
+            digests[base + lane * message_step] = h[word * LANES + lane]
+
+
+@njit
+def _hash_all(words, width, digests, initial, length, by_columns):
+    """All messages, flat: [N x width] -> [N x 8], or [width x N] -> [8 x N]."""
     m = np.zeros(16 * LANES, np.uint32)
     h = np.empty(8 * LANES, np.uint32)
     count = digests.size // 8
@@ -132,11 +141,15 @@ def _hash_all(words, width, digests, initial, length):
         for start in range(0, width, 16):
             done = min(length, 4 * (start + 16))
             final = _word(0xFFFFFFFF) if start + 16 >= width else _word(0)
-            _load(m, words, first, lanes, width, start)
+            if by_columns:
+                _load(m, words, first, lanes, width, start, 1, count)
+            else:
+                _load(m, words, first, lanes, width, start, width, 1)
             _compress(h, m, _word(done), final)
-        for lane in range(lanes):
-            for word in range(8):
-                digests[(first + lane) * 8 + word] = h[word * LANES + lane]
+        if by_columns:
+            _store(h, digests, first, lanes, 1, count)
+        else:
+            _store(h, digests, first, lanes, 8, 1)
 
 
 @njit
@@ -153,13 +166,16 @@ def _handle(frame):
     if answers_metadata_query(frame):
         return 0
     words, settings, digests = argument(frame, 0), argument(frame, 1), result(frame, 0)
-    width = words.shape[1] * settings[0, 1]
+    by_columns = settings[0, 2] == 1
+    size = words.size * settings[0, 1]
+    count = digests.size // 8
     _hash_all(
-        _as_uint32(words, words.shape[0] * width),
-        width,
+        _as_uint32(words, size),
+        size // max(count, 1),
         _as_uint32(digests, digests.size),
-        settings[0, 2:].view(np.uint32),
+        settings[0, 3:].view(np.uint32),
         settings[0, 0],
+        by_columns,
     )
     return 0
 
@@ -177,11 +193,23 @@ def hash_messages(
         length_bytes: static length of every message.
         initial: the chaining value of the hash, uint32 [8].
     """
+    return _call(words, (words.shape[0], 8), length_bytes, initial, by_columns=False)
+
+
+def hash_message_columns(
+    columns: UInt32[Array, "W L"], length_bytes: int, initial: np.ndarray
+) -> UInt32[Array, "8 L"]:
+    """As `hash_messages`, for L messages held word by word."""
+    return _call(columns, (8, columns.shape[1]), length_bytes, initial, by_columns=True)
+
+
+def _call(words, shape, length_bytes: int, initial: np.ndarray, *, by_columns: bool):
     halves = words.dtype.itemsize // 4
-    settings = np.array([length_bytes, halves, *initial.view(np.int64)], np.int64)
-    shape = jax.ShapeDtypeStruct((words.shape[0], 8), jnp.uint32)
+    layout = [length_bytes, halves, int(by_columns)]
+    settings = np.array([[*layout, *initial.view(np.int64)]], np.int64)
     _register()
-    return jax.ffi.ffi_call(TARGET, shape)(words, settings[None])
+    target = jax.ffi.ffi_call(TARGET, jax.ShapeDtypeStruct(shape, jnp.uint32))
+    return target(words, settings)
 
 
 def _register() -> None:

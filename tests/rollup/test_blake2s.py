@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollup.hashing.batching import CPU_LANES, in_blocks
-from rollup.hashing.blake2s import blake2s, blake2s_64, blake2s_int64, hash_columns
+from rollup.hashing.blake2s import (
+    blake2s,
+    blake2s_64,
+    blake2s_columns,
+    blake2s_int64,
+    hash_columns,
+)
 
 SIXTY_FOUR = jax.jit(blake2s_64)
 
@@ -75,6 +81,17 @@ def test_int64_words_are_hashed_as_little_endian_on_either_lowering(count):
     halves = words.astype("<i8").view("<u4").T
     kernel = partial(hash_columns, length_bytes=8 * count, person=b"p")
     assert digests(kernel(halves).T) == expected
+
+
+@pytest.mark.parametrize(("length", "count"), [(4, 1), (64, 65), (200, 130), (656, 7)])
+def test_messages_held_word_by_word_hash_the_same(length, count):
+    messages = [np.random.default_rng(n).bytes(length) for n in range(count)]
+    expected = [hashlib.blake2s(m, person=b"columns").digest() for m in messages]
+    columns = words_of(messages).T
+    assert digests(blake2s_columns(columns, length, b"columns").T) == expected
+    twice = jax.vmap(lambda c: blake2s_columns(c, length, b"columns"))
+    for world in twice(np.stack([columns, columns])):
+        assert digests(world.T) == expected
 
 
 def test_the_lowering_for_other_devices_holds_no_custom_call():
