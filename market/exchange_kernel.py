@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
 from market import native
 from market.book_kernel import EVENT_WIDTH
@@ -22,6 +22,7 @@ from market.native import (
     _pointer,
     answers_metadata_query,
     argument_address,
+    kernel,
     result_address,
     result_size,
 )
@@ -51,7 +52,7 @@ def _fingerprint() -> int:
     return int.from_bytes(digest.digest()[:7], "big")
 
 
-@njit
+@kernel
 def _open_table(frame):
     """The table with sizes and scratch, and the words of each result's lane."""
     static = carray(_pointer(argument_address(frame, _STATIC)), (8,), np.int64)
@@ -75,7 +76,7 @@ def _open_table(frame):
     return t
 
 
-@njit
+@kernel
 def _own_state(frame):
     """Makes the results hold the state, where XLA did not let them share buffers."""
     for index in range(_STATE_COUNT):
@@ -87,12 +88,12 @@ def _own_state(frame):
             carray(_pointer(target), (size,), np.int64)[:] = old
 
 
-@njit
+@kernel
 def _word(address, index):
     return carray(_pointer(address), (index + 1,), np.int64)[index]
 
 
-@njit
+@kernel
 def _enter_lane(frame, t, lane, lanes):
     """Points the table at the arrays of one lane."""
     for index in range(_STATE_COUNT):

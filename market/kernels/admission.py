@@ -1,7 +1,5 @@
 """Which transactions are well formed, and which orders an account can afford."""
 
-from numba import njit
-
 from market.kernels.layout import (
     ACCOUNTS,
     BAND,
@@ -30,6 +28,7 @@ from market.kernels.margin import (
     worst_exposure,
 )
 from market.kernels.wide import ppm_ceil
+from market.native import kernel
 from market.orders import Flag, Kind, Status
 
 MAX_TICKS = (1 << 31) - 1
@@ -54,7 +53,7 @@ BAD_LOTS, BAD_PRICE = int(Status.BAD_LOTS), int(Status.BAD_PRICE)
 PRICE_BAND, WOULD_INCREASE = int(Status.PRICE_BAND), int(Status.WOULD_INCREASE)
 
 
-@njit
+@kernel
 def check_names(t, kind, account, market, slot, expiry):
     """Whether kind, account, market, slot and expiry are good; `OK` or a reason."""
     if kind < ORDER or kind > FORCED_WITHDRAW:
@@ -75,7 +74,7 @@ def check_names(t, kind, account, market, slot, expiry):
     return OK
 
 
-@njit
+@kernel
 def has_good_flags(flags):
     """Whether the flags are known and do not exclude each other."""
     if flags & ~_KNOWN_FLAGS != 0:
@@ -86,7 +85,7 @@ def has_good_flags(flags):
     return flags & REDUCE_ONLY == 0 or immediate
 
 
-@njit
+@kernel
 def limit_of_market_order(oracle, band_ppm, sign):
     """The furthest price inside the band: floor for a buy, ceil for a sale, >= 1."""
     if sign > 0:
@@ -94,7 +93,7 @@ def limit_of_market_order(oracle, band_ppm, sign):
     return max(-(-oracle * (_PPM - band_ppm) // _PPM), 1)
 
 
-@njit
+@kernel
 def check_order(t, market, sign, ticks, lots, flags):
     """Whether an order is well formed: ``(OK or a reason, limit in ticks)``."""
     params = parameters(t)
@@ -122,7 +121,7 @@ def check_order(t, market, sign, ticks, lots, flags):
     return OK, limit
 
 
-@njit
+@kernel
 def reducible_lots(t, account, market, sign, lots):
     """Lots of a reduce-only order: at most the position, 0 on its own side."""
     held = per_position(t, POSITION)[account, market]
@@ -131,7 +130,7 @@ def reducible_lots(t, account, market, sign, lots):
     return min(lots, abs(held))
 
 
-@njit
+@kernel
 def worst_loss(t, market, sign, limit):
     """Quanta that one lot filled at its limit loses on the oracle, with its fee."""
     multiplier = vector(t, MULTIPLIER, t[MARKETS])[market]
@@ -142,7 +141,7 @@ def worst_loss(t, market, sign, limit):
     return max(sign * (limit - oracle), 0) * multiplier + fee
 
 
-@njit
+@kernel
 def can_afford(t, account, market, sign, lots, limit, loss):
     """Whether the account may place the order: initial margin at the worst case.
 
@@ -158,7 +157,7 @@ def can_afford(t, account, market, sign, lots, limit, loss):
     return _reduces_risk(t, account, market, sign, lots, limit)
 
 
-@njit
+@kernel
 def _reduces_risk(t, account, market, sign, lots, limit):
     """The transition rule for a pure reduction filled whole at its limit."""
     held = per_position(t, POSITION)[account, market]

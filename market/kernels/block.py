@@ -1,7 +1,5 @@
 """One block of one lane: every transaction in its order, then deleveraging."""
 
-from numba import njit
-
 from market.kernels.admission import (
     CANCEL,
     CANCEL_ALL,
@@ -37,12 +35,13 @@ from market.kernels.liquidation import liquidate
 from market.kernels.margin import reckon_prices
 from market.kernels.matching import cancel, cancel_all, place_order
 from market.kernels.settlement import drop_expired
+from market.native import kernel
 from market.orders import STATUS_COUNT, Kind
 
 DEPOSIT, NONE = int(Kind.DEPOSIT), int(Kind.NONE)
 
 
-@njit
+@kernel
 def execute_one(t, index):
     """Runs transaction ``index``: ``(status, filled lots, filled quote)``."""
     size = t[MESSAGES]
@@ -69,7 +68,7 @@ def execute_one(t, index):
     return place_order(t, account, market, sign, ticks, lots, flags, slot, expiry)
 
 
-@njit
+@kernel
 def run_block(t):
     """Runs the block whose arrays stand in the table."""
     size = t[MESSAGES]

@@ -3,8 +3,6 @@
 Source: margin page of the reference material, §1.3.
 """
 
-from numba import njit
-
 from market.kernels.layout import (
     ACCOUNTS,
     ADL_PENDING,
@@ -32,12 +30,13 @@ from market.kernels.margin import (
 )
 from market.kernels.matching import cancel_all
 from market.kernels.settlement import cancel_orders, change_position
+from market.native import kernel
 
 #: Blocks without withdrawals after an account with negative equity was seen.
 GATE_BLOCKS = 50
 
 
-@njit
+@kernel
 def deleverage_pending(t):
     """Deleverages what was marked, up to the bound of a block; drops stale marks."""
     pending, position = per_position(t, ADL_PENDING), per_position(t, POSITION)
@@ -57,7 +56,7 @@ def deleverage_pending(t):
                 pending[target, market] = 0
 
 
-@njit
+@kernel
 def deleverage(t, target, market):
     """Walks the accounts from a random start until the position is closed."""
     accounts, position = t[ACCOUNTS], per_position(t, POSITION)
@@ -73,7 +72,7 @@ def deleverage(t, target, market):
         account = account + 1 if account + 1 < accounts else 0
 
 
-@njit
+@kernel
 def _close_against(t, target, other, market, delta):
     """Closes ``delta`` lots of the target against another account, or nothing.
 
@@ -94,7 +93,7 @@ def _close_against(t, target, other, market, delta):
     _shift(t, target, other, market, -delta, -quote)
 
 
-@njit
+@kernel
 def _shift(t, target, other, market, delta, quote):
     """Moves lots and quanta between two accounts."""
     position = per_position(t, POSITION)
@@ -105,14 +104,14 @@ def _shift(t, target, other, market, delta, quote):
     collateral[other] -= quote
 
 
-@njit
+@kernel
 def _may_move(t, account, equity_now, required_now):
     equity, required = account_risk(t, account)
     initial = initial_requirement(t, account)
     return may_move(equity, required, initial, equity_now, required_now)
 
 
-@njit
+@kernel
 def _settle(t, target, other, market, delta, quote):
     unit, info = vector(t, UNIT, t[MARKETS])[market], information(t)
     collateral = vector(t, COLLATERAL, t[ACCOUNTS])
@@ -126,7 +125,7 @@ def _settle(t, target, other, market, delta, quote):
     info[INFO_DELEVERAGING_LOSS, 0] += quote + delta * unit
 
 
-@njit
+@kernel
 def close_gate(t):
     """Blocks withdrawals for a while where an account ends with negative equity."""
     for account in range(t[ACCOUNTS]):

@@ -1,7 +1,5 @@
 """Deposits and withdrawals."""
 
-from numba import njit
-
 from market.kernels.admission import BAD_LOTS
 from market.kernels.layout import (
     ACCOUNTS,
@@ -19,6 +17,7 @@ from market.kernels.layout import (
 )
 from market.kernels.margin import worst_case_slack
 from market.kernels.matching import ACCEPTED
+from market.native import kernel
 from market.orders import Status
 
 #: Largest balance of an account, in quanta.
@@ -30,7 +29,7 @@ NO_FUNDS = int(Status.NO_FUNDS)
 WITHDRAWALS_GATED = int(Status.WITHDRAWALS_GATED)
 
 
-@njit
+@kernel
 def deposit(t, account, quanta):
     """Credits collateral that came in."""
     collateral, paid_in = vector(t, COLLATERAL, t[ACCOUNTS]), vector(t, PAID_IN, 1)
@@ -45,7 +44,7 @@ def deposit(t, account, quanta):
     return ACCEPTED
 
 
-@njit
+@kernel
 def free_collateral(t, account):
     """What may leave: the slack over initial margin, and cash beyond reservations."""
     cash = vector(t, COLLATERAL, t[ACCOUNTS])[account]
@@ -55,7 +54,7 @@ def free_collateral(t, account):
     return min(cash, worst_case_slack(t, account, 0, 0, 0))
 
 
-@njit
+@kernel
 def withdraw(t, account, quanta):
     """Moves free collateral out; the chain pays it when the batch settles."""
     if quanta < 1:

@@ -8,10 +8,10 @@ is an address and a shape and costs nothing.
 """
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
 from market.book_kernel import EVENT_WIDTH, Book
-from market.native import _pointer
+from market.native import _pointer, kernel
 
 # Sizes and scalars.
 ACCOUNTS, MARKETS, SLOTS, CAPACITY, MESSAGES, SELF_TRADE, AUCTION, DELEVERAGES = range(
@@ -118,57 +118,57 @@ INFO_DELEVERAGING_LOSS, INFO_WITHDRAWN = range(11, 13)
 INFO_ROWS = 13
 
 
-@njit
+@kernel
 def vector(t, field, size):
     """The array ``field`` as [size]."""
     return carray(_pointer(t[field]), (size,), np.int64)
 
 
-@njit
+@kernel
 def matrix(t, field, rows, columns):
     """The array ``field`` as [rows, columns]."""
     return carray(_pointer(t[field]), (rows, columns), np.int64)
 
 
-@njit
+@kernel
 def per_position(t, field):
     """The array ``field`` as [A, M]."""
     return carray(_pointer(t[field]), (t[ACCOUNTS], t[MARKETS]), np.int64)
 
 
-@njit
+@kernel
 def open_lots_of(t):
     """Lots resting on each side as [A, M, 2]."""
     shape = (t[ACCOUNTS], t[MARKETS], 2)
     return carray(_pointer(t[OPEN_LOTS]), shape, np.int64)
 
 
-@njit
+@kernel
 def parameters(t):
     """The parameters of the venue as [P, M]."""
     return matrix(t, PARAMS, PARAM_ROWS, t[MARKETS])
 
 
-@njit
+@kernel
 def information(t):
     """What the block reports, as [INFO_ROWS, M]."""
     return matrix(t, INFO, INFO_ROWS, t[MARKETS])
 
 
-@njit
+@kernel
 def events_of(t):
     """The event rows of the book's primitives."""
     return matrix(t, EVENTS, t[CAPACITY] + 1, EVENT_WIDTH)
 
 
-@njit
+@kernel
 def _two_sides(t, field, market):
     shape = (2, t[CAPACITY])
     offset = market * 2 * t[CAPACITY] * 8
     return carray(_pointer(t[field] + offset), shape, np.int64)
 
 
-@njit
+@kernel
 def book_of(t, market):
     """The book of one market."""
     return Book(

@@ -3,8 +3,6 @@
 The formulas, their sources and their roundings: `market.liquidation`.
 """
 
-from numba import njit
-
 from market.book_kernel import crosses, sweep, taken_side
 from market.kernels.admission import BAD_LOTS, HALTED, IS_HALTED, MAX_TICKS
 from market.kernels.layout import (
@@ -51,6 +49,7 @@ from market.kernels.wide import (
     mul_div_rest,
     ppm_floor,
 )
+from market.native import kernel
 from market.orders import Status
 
 NOT_LIQUIDATABLE = int(Status.NOT_LIQUIDATABLE)
@@ -60,7 +59,7 @@ NOTHING_TO_TAKE = int(Status.NOTHING_TO_TAKE)
 _PPM = 1_000_000
 
 
-@njit
+@kernel
 def liquidated_so_far(t, target, market):
     """``(whether that position was, notional of the account)`` in this block."""
     keys = vector(t, LIQUIDATED_KEY, t[MESSAGES])
@@ -73,7 +72,7 @@ def liquidated_so_far(t, target, market):
     return again, used
 
 
-@njit
+@kernel
 def note_liquidation(t, target, market, lots):
     """Remembers a liquidation for the limits of this block."""
     index = t[LIQUIDATED]
@@ -83,7 +82,7 @@ def note_liquidation(t, target, market, lots):
     t[LIQUIDATED] = index + 1
 
 
-@njit
+@kernel
 def liquidation_lots(t, market, size, used, cap):
     """Lots to liquidate of a position of ``size``; 0 where the block's limit is used.
 
@@ -100,7 +99,7 @@ def liquidation_lots(t, market, size, used, cap):
     return min(lots, cap) if cap > 0 else lots
 
 
-@njit
+@kernel
 def fillable_spread(t, market, required_here, equity, required):
     """``floor(ABR * SMMR * PMMR)``: quanta that a fill may be off the oracle."""
     params = parameters(t)
@@ -114,7 +113,7 @@ def fillable_spread(t, market, required_here, equity, required):
     return mul_add_div_floor(gain, quotient, inner, _PPM * _PPM)
 
 
-@njit
+@kernel
 def fillable_ticks(t, market, held, equity, required):
     """Limit of the liquidation order: a sale rounds up, a purchase down."""
     multiplier = vector(t, MULTIPLIER, t[MARKETS])[market]
@@ -126,7 +125,7 @@ def fillable_ticks(t, market, held, equity, required):
     return max(oracle - offset, 1) if held > 0 else min(oracle + offset, MAX_TICKS)
 
 
-@njit
+@kernel
 def bankruptcy_quote(t, market, held, delta, equity, required):
     """Quanta that the account gets for ``delta`` lots at the bankruptcy price."""
     released = position_maintenance(t, market, held)
@@ -135,7 +134,7 @@ def bankruptcy_quote(t, market, held, delta, equity, required):
     return -delta * vector(t, UNIT, t[MARKETS])[market] - share
 
 
-@njit
+@kernel
 def dry_run(t, market, side, limit, lots, first, end):
     """What a taker would get that skips its own orders: ``(filled, lot-ticks)``."""
     book = book_of(t, market)
@@ -153,7 +152,7 @@ def dry_run(t, market, side, limit, lots, first, end):
     return lots - left, quote
 
 
-@njit
+@kernel
 def check_target(t, liquidator, target, market, cap):
     """Whether and how much may be liquidated: ``(reason, lots, limit)``."""
     if parameters(t)[HALTED, market] != 0:
@@ -171,7 +170,7 @@ def check_target(t, liquidator, target, market, cap):
     return 0, lots, fillable_ticks(t, market, held, equity, required)
 
 
-@njit
+@kernel
 def settle_insurance(t, liquidator, target, market, quote, bankruptcy):
     """Bills a fill that brought ``quote``: the fund pays the loss or takes the fee."""
     params, info = parameters(t), information(t)
@@ -190,7 +189,7 @@ def settle_insurance(t, liquidator, target, market, quote, bankruptcy):
     info[INFO_LIQUIDATION_FEES, 0] += fee
 
 
-@njit
+@kernel
 def liquidate(t, liquidator, target, market, cap):
     """Sends the target's position, or a part, into the book at the fillable price.
 
@@ -226,7 +225,7 @@ def liquidate(t, liquidator, target, market, cap):
     return FILLED if filled == lots else PARTIAL, filled, abs(quote)
 
 
-@njit
+@kernel
 def _execute(t, target, market, sign, limit, lots):
     """The liquidation order itself; the target has no orders left to meet."""
     cancel_all(t, target, -1)

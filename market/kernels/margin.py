@@ -3,8 +3,6 @@
 The formulas, their sources and their roundings: `market.margin`.
 """
 
-from numba import njit
-
 from market.kernels.layout import (
     ACCOUNTS,
     COLLATERAL,
@@ -25,6 +23,7 @@ from market.kernels.layout import (
     vector,
 )
 from market.kernels.wide import at_least, mul_div_floor, ppm_ceil
+from market.native import kernel
 
 #: No position, order or exposure may be worth more, in quanta (1.1 bn USD).
 MAX_NOTIONAL = 1 << 50
@@ -32,7 +31,7 @@ _MAX_OPEN_INTEREST = 1 << 61
 _PPM = 1_000_000
 
 
-@njit
+@kernel
 def reckon_prices(t):
     """Quanta per lot and initial fractions of this block, into the scratch."""
     markets = t[MARKETS]
@@ -50,7 +49,7 @@ def reckon_prices(t):
             fraction[market] = _scaled_fraction(params, market, quanta)
 
 
-@njit
+@kernel
 def _scaled_fraction(params, market, open_interest):
     """The initial fraction at that open interest, rounded down."""
     base, lower = params[INITIAL, market], params[OI_LOWER, market]
@@ -62,7 +61,7 @@ def _scaled_fraction(params, market, open_interest):
     return base + mul_div_floor(_PPM - base, open_interest - lower, upper - lower)
 
 
-@njit
+@kernel
 def position_maintenance(t, market, lots):
     """Maintenance requirement of a position of that many lots, two ceilings."""
     params = parameters(t)
@@ -71,7 +70,7 @@ def position_maintenance(t, market, lots):
     return ppm_ceil(initial, params[MAINTENANCE, market])
 
 
-@njit
+@kernel
 def account_equity(t, account):
     """Net collateral: balance and positions at the oracle price."""
     position, unit = per_position(t, POSITION), vector(t, UNIT, t[MARKETS])
@@ -81,7 +80,7 @@ def account_equity(t, account):
     return total
 
 
-@njit
+@kernel
 def account_risk(t, account):
     """``(equity, maintenance requirement)``."""
     position = per_position(t, POSITION)
@@ -93,7 +92,7 @@ def account_risk(t, account):
     return account_equity(t, account), required
 
 
-@njit
+@kernel
 def initial_requirement(t, account):
     """Initial requirement of the positions alone, without open orders."""
     position, unit = per_position(t, POSITION), vector(t, UNIT, t[MARKETS])
@@ -105,7 +104,7 @@ def initial_requirement(t, account):
     return required
 
 
-@njit
+@kernel
 def worst_case_slack(t, account, market, buying, selling):
     """Equity over initial requirement when every order fills on its worse side.
 
@@ -136,7 +135,7 @@ def worst_case_slack(t, account, market, buying, selling):
     return slack
 
 
-@njit
+@kernel
 def worst_exposure(t, account, market, buying, selling):
     """Largest position in lots that the account may come to in that market."""
     held = per_position(t, POSITION)[account, market]
@@ -144,13 +143,13 @@ def worst_exposure(t, account, market, buying, selling):
     return max(abs(held + resting[0] + buying), abs(held - resting[1] - selling))
 
 
-@njit
+@kernel
 def is_no_riskier(equity, required, equity_now, required_now):
     """Whether equity / requirement has not fallen; both requirements positive."""
     return at_least(equity, required_now, equity_now, required)
 
 
-@njit
+@kernel
 def may_move(equity, required, initial, equity_now, required_now):
     """The transition rule that gates both sides of a deleveraging.
 

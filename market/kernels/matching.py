@@ -1,7 +1,5 @@
 """Orders and cancels in continuous matching, one after the other."""
 
-from numba import njit
-
 from market.book_kernel import (
     find_on_side,
     has_room,
@@ -38,6 +36,7 @@ from market.kernels.layout import (
     vector,
 )
 from market.kernels.settlement import cancel_orders, reserve, settle_events
+from market.native import kernel
 from market.orders import STATUS_COUNT, Status
 
 ACCEPTED, RESTING = int(Status.ACCEPTED), int(Status.RESTING)
@@ -48,7 +47,7 @@ MARGIN, BOOK_FULL = int(Status.MARGIN), int(Status.BOOK_FULL)
 IS_SELF_TRADE = int(Status.SELF_TRADE)
 
 
-@njit
+@kernel
 def place_of(t, account, market, slot):
     """``(side, index)`` of the account's order in that slot; index -1 without one."""
     open_lots, book = open_lots_of(t), book_of(t, market)
@@ -60,7 +59,7 @@ def place_of(t, account, market, slot):
     return 0, -1
 
 
-@njit
+@kernel
 def cancel(t, account, market, slot):
     """Takes one order off the book and frees what it reserved."""
     side, index = place_of(t, account, market, slot)
@@ -73,7 +72,7 @@ def cancel(t, account, market, slot):
     return ACCEPTED
 
 
-@njit
+@kernel
 def cancel_all(t, account, market):
     """Takes all orders of the account off one book, or off all where market is -1."""
     for each in range(t[MARKETS]):
@@ -82,7 +81,7 @@ def cancel_all(t, account, market):
     return ACCEPTED
 
 
-@njit
+@kernel
 def admit(t, account, market, sign, ticks, lots, flags, slot):
     """Every check that an order meets before the book: ``(reason, limit, lots)``."""
     reason, limit = check_order(t, market, sign, ticks, lots, flags)
@@ -97,7 +96,7 @@ def admit(t, account, market, sign, ticks, lots, flags, slot):
     return OK, limit, lots
 
 
-@njit
+@kernel
 def check_book(t, account, market, sign, limit, lots, flags):
     """Whether the book lets the order do what its flags ask."""
     book, side = book_of(t, market), taken_side(sign)
@@ -115,7 +114,7 @@ def check_book(t, account, market, sign, limit, lots, flags):
     return OK
 
 
-@njit
+@kernel
 def place_order(t, account, market, sign, ticks, lots, flags, slot, expiry):
     """Runs one order: admission, matching, resting.
 
@@ -134,7 +133,7 @@ def place_order(t, account, market, sign, ticks, lots, flags, slot, expiry):
     return _match(t, account, market, sign, limit, lots, flags, slot, expiry, loss)
 
 
-@njit
+@kernel
 def _match(t, account, market, sign, limit, lots, flags, slot, expiry, loss):
     """Takes from the book, then rests or drops what is left."""
     book, side, first = book_of(t, market), taken_side(sign), account * t[SLOTS]

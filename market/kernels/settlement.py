@@ -1,7 +1,5 @@
 """Money and contracts change hands: fills, reservations, deposits and withdrawals."""
 
-from numba import njit
-
 from market.book_kernel import (
     ASKS,
     BIDS,
@@ -41,9 +39,10 @@ from market.kernels.layout import (
     vector,
 )
 from market.kernels.wide import mul_div_floor, ppm_ceil
+from market.native import kernel
 
 
-@njit
+@kernel
 def change_position(t, account, market, delta, value):
     """Adds ``delta`` lots at ``value`` quanta each to position and entry value.
 
@@ -62,7 +61,7 @@ def change_position(t, account, market, delta, value):
     position[account, market] = held + delta
 
 
-@njit
+@kernel
 def trade(t, account, market, delta, value, fee_ppm):
     """One side of a fill: ``delta`` lots at ``value`` quanta each, and its fee."""
     quote = delta * value
@@ -72,14 +71,14 @@ def trade(t, account, market, delta, value, fee_ppm):
     vector(t, FEES, 1)[0] += fee
 
 
-@njit
+@kernel
 def reserve(t, account, market, side, lots, loss):
     """Books a resting order's lots and worst loss; negative lots release them."""
     open_lots_of(t)[account, market, side] += lots
     per_position(t, OPEN_LOSS)[account, market] += lots * loss
 
 
-@njit
+@kernel
 def record_fill(t, market, ticks, lots, quote):
     """Counts one fill in what the block reports."""
     info = information(t)
@@ -92,7 +91,7 @@ def record_fill(t, market, ticks, lots, quote):
     vector(t, LAST, t[MARKETS])[market] = ticks
 
 
-@njit
+@kernel
 def settle_events(t, market, side, rows, taker, sign, taker_fee_ppm):
     """Settles what happened to the orders of ``side``, best first.
 
@@ -125,7 +124,7 @@ def settle_events(t, market, side, rows, taker, sign, taker_fee_ppm):
     return filled, quote
 
 
-@njit
+@kernel
 def cancel_orders(t, account, market):
     """Takes all orders of the account off one market's book."""
     book, events, slots = book_of(t, market), events_of(t), t[SLOTS]
@@ -137,7 +136,7 @@ def cancel_orders(t, account, market):
             settle_events(t, market, side, rows, account, 0, 0)
 
 
-@njit
+@kernel
 def drop_expired(t):
     """Takes orders whose last block is past off every book."""
     events = events_of(t)

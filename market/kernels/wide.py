@@ -6,8 +6,10 @@ The same functions for plain ints and arrays, with their mathematics: `market.wi
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from market.native import kernel
 
 _PPM = 1_000_000
 _ONE, _TOP = np.uint64(1), np.uint64(63)
@@ -28,20 +30,20 @@ def _high_product(typingctx, a, b):
     return signature, codegen
 
 
-@njit
+@kernel
 def ppm_floor(amount, rate_ppm):
     """``floor(amount * rate / 1e6)`` without the wide product."""
     quotient = amount // _PPM
     return quotient * rate_ppm + (amount - quotient * _PPM) * rate_ppm // _PPM
 
 
-@njit
+@kernel
 def ppm_ceil(amount, rate_ppm):
     """``ceil(amount * rate / 1e6)`` without the wide product."""
     return -ppm_floor(-amount, rate_ppm)
 
 
-@njit
+@kernel
 def _long_division(high, low, d):
     """(high:low) / d bit by bit, high < d < 2**63; rare, so short rather than fast."""
     quotient, rest = _ZERO, high
@@ -55,7 +57,7 @@ def _long_division(high, low, d):
     return quotient, rest
 
 
-@njit
+@kernel
 def mul_div_rest(a, b, d):
     """Quotient and remainder of ``a * b / d``, all non-negative, d > 0.
 
@@ -70,7 +72,7 @@ def mul_div_rest(a, b, d):
     return np.int64(quotient), np.int64(rest)
 
 
-@njit
+@kernel
 def mul_div_floor(a, b, d):
     """``floor(a * b / d)`` for any a, non-negative b and d > 0."""
     quotient, rest = mul_div_rest(abs(a), b, d)
@@ -79,14 +81,14 @@ def mul_div_floor(a, b, d):
     return -quotient - (1 if rest > 0 else 0)
 
 
-@njit
+@kernel
 def mul_add_div_floor(a, b, c, d):
     """``floor((a * b + c) / d)`` for non-negative a, b, c and d > 0."""
     quotient, rest = mul_div_rest(a, b, d)
     return quotient + (rest + c) // d
 
 
-@njit
+@kernel
 def _signed_product(a, b):
     """Signed high and unsigned low half of ``a * b``."""
     x, y = np.uint64(a), np.uint64(b)
@@ -99,7 +101,7 @@ def _signed_product(a, b):
     return high, x * y
 
 
-@njit
+@kernel
 def at_least(a, b, c, d):
     """Whether ``a * b >= c * d``, exact for all int64."""
     left_high, left_low = _signed_product(a, b)
