@@ -161,30 +161,38 @@ def _grids(
     return grids, grid
 
 
-def short(values: np.ndarray, span: float) -> list[float | int | None]:
-    """Numbers with as many decimals as a chart of that span can show.
+def decimals(span: float) -> int:
+    """Decimal places whose step is finer than a pixel of a chart of that span.
 
-    A step of one 5,000th of the span is finer than a pixel. NaN becomes None.
+    Negative for large spans: a chart up to a million needs no single dollars.
     """
     if not math.isfinite(span) or span <= 0:
-        span = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
-    places = math.ceil(math.log10(5_000 / span))
-    short_numbers: list[float | int | None] = []
-    for value in values.tolist():
-        if not math.isfinite(value):
-            short_numbers.append(None)
-        else:
-            rounded = round(value, places)
-            whole = rounded == int(rounded)
-            short_numbers.append(int(rounded) if whole else rounded)
-    return short_numbers
+        return 0
+    return math.ceil(math.log10(5_000 / span))
 
 
-def packed(quantiles: np.ndarray) -> list[list[float | int | None]]:
-    """A curve for the page: one list where all seeds agree, else three."""
+def packed(quantiles: np.ndarray) -> dict[str, object]:
+    """A curve for the page: rounded to whole steps, and then only what changes.
+
+    Returns:
+        `places`: a step is 10**-places; `q`: one list where all seeds agree, else
+        three, of the first value and then the differences from one to the next.
+        Where there is no value stands None, and the next difference bridges it.
+    """
     finite = quantiles[np.isfinite(quantiles)]
-    span = float(finite.max() - finite.min()) if finite.size else 0.0
-    low, mid, high = quantiles
-    if np.array_equal(low, high, equal_nan=True):
-        return [short(mid, span)]
-    return [short(low, span), short(mid, span), short(high, span)]
+    span = float(np.ptp(finite)) if finite.size else 0.0
+    span = span or float(np.abs(finite).max(initial=1.0))
+    places = decimals(span)
+    low, middle, high = np.rint(quantiles * 10.0**places)
+    agree = np.array_equal(low, high, equal_nan=True)
+    rows = [middle] if agree else [low, middle, high]
+    return {"places": places, "q": [_steps(row) for row in rows]}
+
+
+def _steps(levels: np.ndarray) -> list[int | None]:
+    known = np.isfinite(levels)
+    steps = np.diff(levels[known], prepend=0.0).astype(np.int64).tolist()
+    if known.all():
+        return steps
+    following = iter(steps)
+    return [next(following) if here else None for here in known]

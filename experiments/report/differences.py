@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from experiments.report.rundir import RunDirectory
 from experiments.statistics import t_interval
@@ -79,19 +78,36 @@ def difference(base: np.ndarray, other: np.ndarray) -> Difference:
     )
 
 
+class _Samples(NamedTuple):
+    """The runs of a point: their numbers, sorted, and float64[runs, metrics]."""
+
+    run: np.ndarray
+    values: np.ndarray
+
+
+def _samples(directory: RunDirectory, metrics: list[str]) -> dict[int, _Samples]:
+    rows = directory.runs.sort_values(["point", "run"])
+    run, values = rows["run"].to_numpy(), rows[metrics].to_numpy(np.float64)
+    points, starts = np.unique(rows["point"].to_numpy(), return_index=True)
+    ends = [*starts[1:], len(rows)]
+    return {
+        int(point): _Samples(run[start:end], values[start:end])
+        for point, start, end in zip(points, starts, ends, strict=True)
+    }
+
+
 def _row_differences(
-    base: pd.DataFrame, other: pd.DataFrame, metrics: list[str]
+    base: _Samples, other: _Samples, metrics: list[str]
 ) -> dict[str, Difference]:
     """Differences over the runs that both points finished with a value."""
-    shared = base.index.intersection(other.index)
-    found = {}
-    for name in metrics:
-        left = base.loc[shared, name].to_numpy(np.float64)
-        right = other.loc[shared, name].to_numpy(np.float64)
-        valid = np.isfinite(left) & np.isfinite(right)
-        if valid.any():
-            found[name] = difference(left[valid], right[valid])
-    return found
+    _, left, right = np.intersect1d(base.run, other.run, return_indices=True)
+    before, after = base.values[left], other.values[right]
+    valid = np.isfinite(before) & np.isfinite(after)
+    return {
+        name: difference(before[valid[:, k], k], after[valid[:, k], k])
+        for k, name in enumerate(metrics)
+        if valid[:, k].any()
+    }
 
 
 def _stratum_label(directory: RunDirectory, axis: int, stratum: tuple[int, ...]) -> str:
@@ -108,10 +124,7 @@ def _is_numeric(values: tuple[object, ...]) -> bool:
 
 def compare(directory: RunDirectory, axis: int, metrics: list[str]) -> Comparison:
     """Compare all points along an axis with the base value of that axis."""
-    runs = {
-        int(index): rows.set_index("run")
-        for index, rows in directory.runs.groupby("point")
-    }
+    runs = _samples(directory, metrics)
     base = directory.base_of(axis)
     at = {point.place: point.index for point in directory.points}
     rows, strata = [], {}

@@ -20,6 +20,7 @@ def significant(value: float, digits: int = 3, *, keep: bool = False) -> str:
         return "0" if value == 0 else "–"
     places = digits - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, places)
+    places = digits - 1 - math.floor(math.log10(abs(rounded)))  # 0.9996 became 1
     if rounded == int(rounded) and places <= 0:
         return f"{int(rounded):,}"
     whole = float(rounded).is_integer() and not keep

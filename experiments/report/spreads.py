@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.report.curves import short
+from experiments.report.curves import decimals
 from experiments.report.formats import number, plural
 from experiments.report.rundir import RunDirectory
 from experiments.report.vocabulary import Metric, sentence_case
@@ -11,12 +11,13 @@ MAX_DOTS = 64  # a point with more seeds is shown by its percentiles
 NUMBER_BUDGET = 150_000
 
 
-def _values(column: np.ndarray) -> list[float | int | None]:
+def _values(column: np.ndarray) -> list[float]:
     """The seeds' values, or their percentiles where there are too many to see."""
     finite = np.sort(column[np.isfinite(column)])
     if len(finite) > MAX_DOTS:
         finite = np.quantile(finite, np.linspace(0, 1, MAX_DOTS))
-    return short(finite, float(np.ptp(finite)) / 10 if len(finite) else 0.0)
+    places = decimals(float(np.ptp(finite)) / 10) if len(finite) else 0
+    return np.round(finite, max(places, 2)).tolist()
 
 
 def _title(directory: RunDirectory, metric: Metric) -> str:

@@ -5,8 +5,8 @@ const MINUS = "\u2212";
 
 function significant(value, digits = 3, keep = false) {
   if (value === 0) return "0";
-  const places = digits - 1 - Math.floor(Math.log10(Math.abs(value)));
   const rounded = Number(value.toPrecision(digits));
+  const places = digits - 1 - Math.floor(Math.log10(Math.abs(rounded)));
   const shown = Number.isInteger(rounded) && !keep ? 0 : Math.max(places, 0);
   return rounded.toLocaleString("en-US", {
     minimumFractionDigits: shown, maximumFractionDigits: shown,

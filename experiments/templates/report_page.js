@@ -10,6 +10,22 @@ async function inflate(id) {
   return new Response(stream).text();
 }
 
+// The curves come as differences in whole steps, see curves.packed.
+function unpackCurves() {
+  const unpack = ({ places, q }) => q.map((steps) => {
+    const size = 10 ** Math.abs(places);
+    let level = 0;
+    return steps.map((step) => {
+      if (step === null) return null;
+      level += step;
+      return places > 0 ? level / size : level * size;
+    });
+  });
+  for (const curves of Object.values(data.curves)) {
+    for (const name of Object.keys(curves)) curves[name] = unpack(curves[name]);
+  }
+}
+
 // ---- colours: one for each value of the fault axis, grey for the untouched one
 function colorOf(place) {
   if (data.faultAxis === null || place === data.base) return css("--base");
@@ -336,6 +352,7 @@ async function start() {
   const [code, text] = await Promise.all([inflate("plotly"), inflate("data")]);
   document.head.append(element("script", { textContent: code }));
   data = JSON.parse(text);
+  unpackCurves();
   document.querySelectorAll("details[data-lazy]").forEach((box) => {
     box.addEventListener("toggle", () => box.open && intervals(Number(box.dataset.lazy)));
   });
