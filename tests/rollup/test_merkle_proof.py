@@ -60,6 +60,13 @@ def test_shared_siblings_are_sent_once():
     assert len(prove([4], paths[4:5]).siblings) == HEIGHT
 
 
+@settings(max_examples=20, deadline=None)
+@given(order=st.permutations([0, 3, 9, 17, 30]))
+def test_the_order_in_which_leaves_are_given_changes_no_byte(order):
+    leaves = random_digests(2, 32)
+    assert proof_of(leaves, order) == proof_of(leaves, sorted(order))
+
+
 def test_a_single_opening_is_the_path_itself():
     leaves = random_digests(1, 32)
     oracle = SparseTree(HEIGHT, {k: as_bytes(leaf) for k, leaf in enumerate(leaves)})
