@@ -73,7 +73,7 @@ def _levels_of(node_hash: NodeHash, height: int, axes: int):
     on_device = partial(_forest, **fixed, lanes=DEVICE_LANES, small=DEVICE_LANES)
     on_cpu = partial(_forest, **fixed, lanes=node_hash.cpu_lanes, small=_SMALL_LANES)
     if node_hash.pairs_on_cpu:
-        on_cpu = partial(_forest_by_levels, **fixed)
+        on_cpu = partial(_forest_by_levels, node_hash.pairs_on_cpu, height)
 
     @jax.custom_batching.custom_vmap
     def levels(leaves):
@@ -117,12 +117,11 @@ def _forest(leaves, *, node_hash: NodeHash, height: int, lanes: int, small: int)
     return tuple(nodes[o : o + (rows >> k)] for k, o in enumerate(offsets))
 
 
-def _forest_by_levels(leaves, *, node_hash: NodeHash, height: int):
+def _forest_by_levels(hash_pairs, height: int, leaves):
     """The levels of `_forest` where one call hashes a whole level natively."""
     levels = [leaves]
     for _ in range(height):
-        pairs = levels[-1].reshape(-1, 2 * node_hash.words)
-        levels.append(node_hash.pairs_on_cpu(pairs))
+        levels.append(hash_pairs(levels[-1].reshape(-1, 2 * leaves.shape[1])))
     return tuple(levels)
 
 
