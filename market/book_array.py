@@ -27,13 +27,14 @@ from market.specs import SelfTrade
 
 
 class Sides(NamedTuple):
-    """The book inside the scan; entries from `count` on are stale, `running` flat."""
+    """The book inside the scan; entries from `count` on are stale."""
 
     running: Array  # int64 [2, C] lots of this order and of all worse ones
     key: Array  # int32 [2, C] signed price, higher is better
     owner: Array  # int32 [2, C] name of the order
     origin: Array  # int32 [2, C] whose loss and expiry: entry, or 2C + message
     count: Array  # int32 [2]
+    total: Array  # int64 [2] lots of the side
 
 
 class Found(NamedTuple):
@@ -59,13 +60,28 @@ class Meeting(NamedTuple):
 
 
 def _shift_up(column: Array) -> Array:
-    """Entry j becomes j + 1; the first becomes zero."""
-    return jnp.pad(column[..., :-1], [(0, 0)] * (column.ndim - 1) + [(1, 0)])
+    """Entry j becomes j + 1; the first becomes zero. A pad, because it fuses."""
+    return _padded(column, 1)
 
 
 def _shift_down(column: Array) -> Array:
-    """Entry j + 1 becomes j; the last stays."""
-    return jnp.concatenate([column[..., 1:], column[..., -1:]], axis=-1)
+    """Entry j + 1 becomes j; the last becomes zero."""
+    return _padded(column, -1)
+
+
+def _padded(column: Array, by: int) -> Array:
+    zero = jnp.zeros((), column.dtype)
+    edges = [(0, 0, 0)] * (column.ndim - 1) + [(by, -by, 0)]
+    return lax.pad(column, zero, edges)
+
+
+def _sum(terms: Array) -> Array:
+    """Sum over the last axis. On a CPU as a product with ones, which vectorises."""
+    return lax.platform_dependent(
+        terms,
+        cpu=lambda terms: terms @ jnp.ones(terms.shape[-1], terms.dtype),
+        default=lambda terms: terms.sum(axis=-1, dtype=terms.dtype),
+    )
 
 
 def _entries(sides: Sides) -> Array:
@@ -98,9 +114,9 @@ def _look(sides: Sides, step: Step, slots: int) -> Found:
     packed = worse.astype(word)
     packed += jnp.where(named, (entry + 1).astype(word) << bits, 0)
     packed += met.astype(word) << (2 * bits)
-    total = packed.sum(axis=1, dtype=word)
+    counts = _sum(packed)
     worse, named, met = (
-        ((total >> (bits * part)) & ((1 << bits) - 1)).astype(jnp.int32)
+        ((counts >> (bits * part)) & ((1 << bits) - 1)).astype(jnp.int32)
         for part in range(3)
     )
     cancels = step.kind == Kind.CANCEL
@@ -137,6 +153,7 @@ def _compact(sides: Sides, keep: Array) -> Sides:
         move(sides.owner),
         move(sides.origin),
         keep.sum(axis=1, dtype=jnp.int32),
+        lots.sum(axis=1),
     )
 
 
@@ -154,6 +171,7 @@ def _take_off(sides: Sides, step: Step, slots: int):
     """A replace's old order or all of the account's; (sides, found, lots)."""
     named = _resting(sides) & (sides.owner == step.name)
     every = step.kind == Kind.CANCEL_ALL
+    named &= step.kind == Kind.REPLACE
     gone = jnp.where(every, _mine(sides, step, slots), named)
     cancelled = jnp.where(gone, _lots(sides.running), 0).sum()
     sides = _compact(sides, _resting(sides) & ~gone)
@@ -177,7 +195,7 @@ def _meet(sides: Sides, step: Step, found: Found, slots: int, mode, refusal):
     running, key = sides.running[other], sides.key[other]
     entry = jnp.arange(running.shape[0], dtype=jnp.int32)
     mine = _mine(sides, step, slots)[other] & (entry >= found.place[other])
-    lots, total = _lots(running), running[-1]
+    lots, total = _lots(running), sides.total[other]
     available = total - found.before[other]
     nothing = jnp.zeros((), jnp.int64)
     no = jnp.zeros((), bool)
@@ -215,8 +233,8 @@ def _settled_status(step: Step, left, filled, stopped, rests) -> Array:
     return jnp.where(left == 0, whole, jnp.where(stopped, halted, immediate))
 
 
-def _rewrite(sides: Sides, taken_to, place, delta, inserts, new) -> Sides:
-    """Caps the running totals and shifts the tails; `count` follows separately."""
+def _rewrite(sides: Sides, taken_to, place, delta, inserts, step: Step) -> Sides:
+    """Caps the running totals and shifts the tails from ``place`` [2] on."""
     running = jnp.minimum(sides.running, taken_to[:, None])
     entry = _entries(sides)
     stays, inserts = entry < place[:, None], inserts[:, None]
@@ -229,89 +247,129 @@ def _rewrite(sides: Sides, taken_to, place, delta, inserts, new) -> Sides:
 
     return Sides(
         jnp.where(stays, running, shifted + delta[:, None]),
-        shift(sides.key, new[0]),
-        shift(sides.owner, new[1]),
-        shift(sides.origin, new[2]),
+        shift(sides.key, step.key),
+        shift(sides.owner, step.name),
+        shift(sides.origin, step.origin),
         sides.count,
+        sides.total,
     )
 
 
 def _consume(sides: Sides, taken_to: Array) -> tuple[Array, Array, Array]:
-    """Capping to ``taken_to``: (quote, orders touched, orders left), summed or [2]."""
+    """Capping to ``taken_to`` [2]: (quote, orders touched, [2] orders left)."""
     running, capped = sides.running, jnp.minimum(sides.running, taken_to[:, None])
-    consumed = _lots(running) - _lots(capped)
-    ticks = jnp.abs(sides.key).astype(jnp.int64)
     resting = _resting(sides)
-    quote = jnp.where(resting, consumed * ticks, 0).sum()
-    capacity = running.shape[1]
-    bits = capacity.bit_length()
-    counts = (running < taken_to[:, None]).astype(jnp.int32)
+    consumed = jnp.where(resting, _lots(running) - _lots(capped), 0)
+    quote = _sum(consumed * jnp.abs(sides.key).astype(jnp.int64)).sum()
+    bits = running.shape[1].bit_length()
+    counts = (resting & (running < taken_to[:, None])).astype(jnp.int32)
     counts += (resting & (running > taken_to[:, None])).astype(jnp.int32) << bits
-    counts = counts.sum(axis=1, dtype=jnp.int32)
+    counts = _sum(counts)
     left = (counts & ((1 << bits) - 1)) + (taken_to > 0)
     return quote, (counts >> bits).sum(), left
+
+
+class _Rare(NamedTuple):
+    """What the rare cases change."""
+
+    sides: Sides
+    found: Found
+    meeting: Meeting
+    cleared: Array  # lots taken off by replace or cancel-all
+
+
+def _approach(sides: Sides, step: Step, found: Found) -> tuple[Array, Array]:
+    """Whether the message crosses, and the lots within its limit."""
+    other = 1 - step.own
+    crossing = found.place[other] < sides.count[other]
+    available = sides.total[other] - found.before[other]
+    return crossing, jnp.where(crossing, available, 0)
+
+
+def _is_order(step: Step) -> Array:
+    kinds = (step.kind == Kind.ORDER) | (step.kind == Kind.REPLACE)
+    return kinds & (step.reason == 0)
+
+
+def _refuses(sides: Sides, step: Step, found: Found):
+    """The order's refusal as a function of the volume it finds."""
+    crossing, _ = _approach(sides, step, found)
+    full = sides.count[step.own] >= sides.key.shape[1]
+    return partial(_refusal, step, found.named.any(), crossing, full)
+
+
+def _rare(rare: _Rare, step: Step, slots: int, mode: SelfTrade) -> _Rare:
+    """Takes off what the message replaces or clears, then meets own orders."""
+    sides, found, cleared = _take_off(rare.sides, step, slots)
+    available = _approach(sides, step, found)[1]
+    meets = _is_order(step) & (found.met[1 - step.own] > 0)
+    refusal = _refuses(sides, step, found)
+    met_sides, meeting = _meet(sides, step, found, slots, mode, refusal)
+
+    def choose(taken, other):
+        return jnp.where(meets, taken, other)
+
+    sides = Sides(*map(choose, met_sides, sides))
+    meeting = Meeting(*map(choose, meeting, _unhindered(available)))
+    return _Rare(sides, found, meeting, cleared)
+
+
+def _unhindered(available: Array) -> Meeting:
+    """The taker finds no order of its own."""
+    zero = jnp.zeros((), jnp.int64)
+    no = jnp.zeros((), bool)
+    return Meeting(available, available, no, zero, zero, zero, zero)
 
 
 def _step(carry, step: Step, *, slots: int, mode: SelfTrade, log: bool):
     """Executes one message; the outcome's columns as in `market.book_native`."""
     sides, rows, logged = carry
-    zero = jnp.zeros((), jnp.int64)
     found = _look(sides, step, slots)
-    replaces, cancels = step.kind == Kind.REPLACE, step.kind == Kind.CANCEL
-    clears = (replaces & found.named.any()) | (
-        (step.kind == Kind.CANCEL_ALL) & (found.met.sum() > 0)
-    )
-    sides, found, cleared = _once(
-        clears,
-        lambda state: _take_off(state[0], step, slots),
-        (sides, found, zero),
-    )
+    is_order, cancels = _is_order(step), step.kind == Kind.CANCEL
     own, other = step.own, 1 - step.own
-    orders = ((step.kind == Kind.ORDER) | replaces) & (step.reason == 0)
-    crossing = found.place[other] < sides.count[other]
-    full = sides.count[own] >= sides.key.shape[1]
-    refusal = partial(_refusal, step, found.named.any(), crossing, full)
-    available = sides.running[other, -1] - found.before[other]
-    available = jnp.where(crossing, available, 0)
-    meeting = Meeting(available, available, jnp.zeros((), bool), zero, zero, zero, zero)
-    sides, meeting = _once(
-        orders & (found.met[other] > 0),
-        lambda state: _meet(state[0], step, found, slots, mode, refusal),
-        (sides, meeting),
-    )
-    refused = refusal(meeting.volume)
-    goes = orders & (refused == 0)
+    needed = (step.kind == Kind.REPLACE) & found.named.any()
+    needed |= (step.kind == Kind.CANCEL_ALL) & (found.met.sum() > 0)
+    needed |= is_order & (found.met[other] > 0)
+    meeting = _unhindered(_approach(sides, step, found)[1])
+    rare = _Rare(sides, found, meeting, jnp.zeros((), jnp.int64))
+    body = partial(_rare, step=step, slots=slots, mode=mode)
+    sides, found, meeting, cleared = _once(needed, body, rare)
+
+    refused = _refuses(sides, step, found)(meeting.volume)
+    goes = is_order & (refused == 0)
     taken = jnp.where(goes, jnp.minimum(step.lots, meeting.reach), 0)
     filled = taken - meeting.own_lots
     left = step.lots - taken
     stopped = meeting.stopped & (left > 0)
+    full = sides.count[own] >= sides.key.shape[1]
     rests = goes & (left > 0) & ~stopped & ~full & (step.flags & IMMEDIATE == 0)
-    status = _settled_status(step, left, filled, stopped, rests)
-    status = jnp.where(orders & (refused != 0), refused, status)
-    status = jnp.where(orders, status, step.reason)
     hit = cancels & found.named
+    status = _settled_status(step, left, filled, stopped, rests)
+    status = jnp.where(refused != 0, refused, status)
+    status = jnp.where(is_order, status, step.reason)
     status = jnp.where(cancels & ~hit.any(), Status.UNKNOWN_ORDER, status)
-    left = jnp.where(rests, left, 0)
-    dropped = jnp.where(hit, found.at - found.before, 0)
 
     side = jnp.arange(2)
     inserts = rests & (side == own)
-    taken_to = sides.running[:, -1] - jnp.where(side == other, taken, 0)
-    place = jnp.where(inserts | hit, found.place, sides.key.shape[1])
-    delta = jnp.where(inserts, left, -dropped)
+    taken_to = sides.total - jnp.where(side == other, taken, 0)
     quote, trades, count = _consume(sides, taken_to)
     if log:
         rows, logged = _log(sides, step, taken_to, slots, rows, logged)
-    new = (step.key, step.name, step.origin)
-    sides = _rewrite(sides, taken_to, place, delta, inserts, new)
-    count = count + inserts.astype(jnp.int32) - hit.astype(jnp.int32)
-    sides = sides._replace(count=count)
+    rested = jnp.where(rests, left, 0)
+    dropped = jnp.where(hit, found.at - found.before, 0)
+    place = jnp.where(inserts | hit, found.place, sides.key.shape[1])
+    delta = jnp.where(inserts, rested, -dropped)
+    sides = _rewrite(sides, taken_to, place, delta, inserts, step)
+    sides = sides._replace(
+        count=count + inserts.astype(jnp.int32) - hit.astype(jnp.int32),
+        total=taken_to + delta,
+    )
     outcome = (
         status,
         filled,
         quote - meeting.own_quote,
         trades - meeting.own_trades,
-        left,
+        rested,
         cleared + meeting.cancelled + dropped.sum(),
     )
     outcome = jnp.stack([jnp.asarray(value, jnp.int64) for value in outcome])
@@ -342,6 +400,7 @@ def _load(fields, block) -> tuple[Sides, Array]:
         owner.astype(jnp.int32),
         jnp.arange(ticks.size, dtype=jnp.int32).reshape(ticks.shape),
         count.astype(jnp.int32),
+        lots.sum(axis=1),
     )
     past = _resting(sides) & (0 < expiry) & (expiry < block)
     expired = jnp.where(past, lots, 0).sum()
