@@ -92,9 +92,10 @@ def liquidation_lots(t, market, size, used, cap):
     notional = size * unit
     least = min(params[MIN_LIQUIDATION, market], notional)
     most = max(least, ppm_floor(notional, params[PORTION, market]))
-    limit = min(most, params[MAX_LIQUIDATION, market] - used)
-    if limit <= 0:
+    allowed = params[MAX_LIQUIDATION, market] - used
+    if allowed <= 0:
         return 0
+    limit = min(most, allowed)
     lots = size if notional <= limit else min(max(limit // unit, 1), size)
     return min(lots, cap) if cap > 0 else lots
 

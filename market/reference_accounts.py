@@ -1,0 +1,243 @@
+"""Accounts of the reference exchange: balances, positions, reservations, margin, funds.
+
+The first of the three parts of the plain-Python specification; see
+`market.reference_exchange`.
+"""
+
+from dataclasses import dataclass
+
+from market import margin
+from market.liquidation import LiquidationRules
+from market.margin import Risk, Tier
+from market.orders import BUY, SELL, STATUS_COUNT, Flag, Kind, Status
+from market.specs import VenueSpec
+from market.units import ppm_ceil
+
+MAX_TICKS = 2**31 - 1
+MAX_ORDER_LOTS = 2**40
+MAX_NOTIONAL = 2**50
+MAX_COLLATERAL = 2**55
+MAX_PAID_IN = 2**61
+GATE_BLOCKS = 50
+IMMEDIATE = Flag.IOC | Flag.FOK | Flag.MARKET
+KNOWN_FLAGS = int(IMMEDIATE | Flag.POST_ONLY | Flag.REDUCE_ONLY)
+NAMED_BY_MARKET = (
+    Kind.ORDER,
+    Kind.CANCEL,
+    Kind.CANCEL_ALL,
+    Kind.REPLACE,
+    Kind.LIQUIDATE,
+)
+INFO_FIELDS = (
+    "liquidations liquidated_quote liquidation_fees insurance_paid deleveraged "
+    "deleveraged_quote deleveraging_loss withdrawn funding_paid"
+).split()
+
+
+class RejectError(Exception):
+    """A transaction that is turned down, with its reason."""
+
+
+@dataclass
+class Order:
+    """A resting order."""
+
+    account: int
+    slot: int
+    ticks: int
+    lots: int
+    loss: int  # quanta reserved per lot
+    expiry: int
+
+
+@dataclass
+class Fill:
+    """What a transaction came to."""
+
+    status: int
+    lots: int = 0
+    quote: int = 0
+
+
+class ReferenceAccounts:
+    """What the exchange owns, and what one account may do.
+
+    Attributes:
+        spec: shapes and code of the venue.
+        params: numbers of the venue by name, ints or lists of ints.
+        books: [market][side] resting orders, best first.
+        collateral, withdrawn: by account.
+        position, cost, adl_pending: [account][market].
+        insurance, fees, paid_in, gate_block: scalars.
+        oracle, last: ticks by market.
+        counters: outcomes by `Status`.
+        info: what the block did, by field of `ExchangeInfo`.
+    """
+
+    def __init__(self, spec: VenueSpec, params: dict, collateral, insurance, ticks):
+        self.spec, self.params = spec, params
+        self.accounts, self.markets = spec.accounts, len(spec.markets)
+        self.multiplier = spec.multipliers
+        self.books = [([], []) for _ in range(self.markets)]
+        self.collateral, self.withdrawn = list(collateral), [0] * self.accounts
+        self.position = [[0] * self.markets for _ in range(self.accounts)]
+        self.cost = [[0] * self.markets for _ in range(self.accounts)]
+        self.adl_pending = [[0] * self.markets for _ in range(self.accounts)]
+        self.insurance, self.fees, self.gate_block = insurance, 0, 0
+        self.paid_in = sum(collateral) + insurance
+        self.oracle, self.last = list(ticks), list(ticks)
+        self.counters = [0] * STATUS_COUNT
+        self.rules = LiquidationRules(
+            max_fee_ppm=params["liquidation_fee_ppm"],
+            bankruptcy_adjustment_ppm=params["bankruptcy_adjustment_ppm"],
+            spread_to_maintenance_ppm=params["spread_to_maintenance_ppm"],
+            min_position_notional=params["min_liquidation_notional"],
+            max_position_portion_ppm=params["max_liquidation_portion_ppm"],
+            max_account_notional=params["max_liquidation_notional"],
+        )
+
+    # --- margin ----------
+
+    def _open_block(self, block: int):
+        self.block, self.liquidated = block, {}
+        self.info = {name: 0 for name in INFO_FIELDS}
+        for name in ("traded_lots", "traded_quote", "trades", "high", "low"):
+            self.info[name] = [0] * self.markets
+        self.unit = [o * m for o, m in zip(self.oracle, self.multiplier, strict=True)]
+        self.tiers = [
+            Tier(*(self.params[name][market] for name in _TIER_FIELDS))
+            for market in range(self.markets)
+        ]
+        self.open_interest = [
+            sum(max(held[m], 0) for held in self.position) * self.unit[m]
+            for m in range(self.markets)
+        ]
+        for sides in self.books:
+            for side in sides:
+                side[:] = [o for o in side if not 0 < o.expiry < block]
+
+    def risk(self, account: int) -> Risk:
+        """Equity and requirements of the positions, open orders apart."""
+        notionals = [
+            held * unit
+            for held, unit in zip(self.position[account], self.unit, strict=True)
+        ]
+        return margin.account_risk(
+            self.collateral[account], notionals, self.open_interest, self.tiers
+        )
+
+    def orders_of(self, account: int, market: int, side: int) -> list[Order]:
+        """The account's resting orders on one side of one book."""
+        return [o for o in self.books[market][side] if o.account == account]
+
+    def open_lots(self, account: int, market: int, side: int) -> int:
+        """Lots resting on one side."""
+        return sum(o.lots for o in self.orders_of(account, market, side))
+
+    def open_loss(self, account: int, market: int) -> int:
+        """Quanta reserved by resting orders of one market."""
+        orders = [o for side in (0, 1) for o in self.orders_of(account, market, side)]
+        return sum(o.lots * o.loss for o in orders)
+
+    def exposure(self, account: int, market: int, extra: dict) -> int:
+        """Largest position in lots if all orders of one side fill."""
+        held = self.position[account][market]
+        buying = self.open_lots(account, market, 0) + extra.get((market, BUY), 0)
+        selling = self.open_lots(account, market, 1) + extra.get((market, SELL), 0)
+        return max(abs(held + buying), abs(held - selling))
+
+    def slack(self, account: int, extra: dict | None = None) -> int:
+        """Equity over initial requirement with every order filled at its worst.
+
+        Args:
+            account: whose.
+            extra: lots besides those resting, by (market, side).
+        """
+        total = self.risk(account).nc
+        for market in range(self.markets):
+            lots = self.exposure(account, market, extra or {})
+            tier, interest = self.tiers[market], self.open_interest[market]
+            fraction = margin.initial_fraction_ppm(interest, tier)
+            notional = lots * self.unit[market]
+            total -= margin.initial_requirement(notional, fraction)
+            total -= self.open_loss(account, market)
+        return total
+
+    def trade(self, account: int, market: int, delta: int, value: int, fee_ppm: int):
+        """One side of a fill: ``delta`` lots at ``value`` quanta each, and its fee."""
+        fee = ppm_ceil(abs(delta) * value, fee_ppm)
+        self._change_position(account, market, delta, value)
+        self.collateral[account] -= delta * value + fee
+        self.fees += fee
+
+    def _change_position(self, account, market, delta, value):
+        held, cost = self.position[account][market], self.cost[account][market]
+        if held * delta >= 0:
+            cost += delta * value
+        elif abs(delta) < abs(held):
+            cost -= cost * abs(delta) // abs(held)
+        else:
+            cost = (held + delta) * value
+        self.position[account][market] = held + delta
+        self.cost[account][market] = cost
+
+    def _record(self, market, ticks, lots, quote, trades):
+        info = self.info
+        info["traded_lots"][market] += lots
+        info["traded_quote"][market] += quote
+        info["trades"][market] += trades
+        info["high"][market] = max(info["high"][market], ticks)
+        low = info["low"][market]
+        info["low"][market] = ticks if low == 0 else min(low, ticks)
+        self.last[market] = ticks
+
+    def _find(self, account: int, market: int, slot: int) -> Order | None:
+        for side in (0, 1):
+            for order in self.orders_of(account, market, side):
+                if order.slot == slot:
+                    return order
+        return None
+
+    def _drop_empty(self, market: int):
+        for side in self.books[market]:
+            side[:] = [o for o in side if o.lots > 0]
+
+    def _remove(self, account: int, market: int, slot: int) -> bool:
+        order = self._find(account, market, slot)
+        for side in self.books[market]:
+            side[:] = [o for o in side if o is not order]
+        return order is not None
+
+    def _remove_all(self, account: int, market: int | None):
+        for each, sides in enumerate(self.books):
+            if market is None or each == market:
+                for side in sides:
+                    side[:] = [o for o in side if o.account != account]
+
+    # --- funds -----------------------------------------------------------------------
+
+    def _deposit(self, account: int, quanta: int):
+        if not 1 <= quanta <= MAX_COLLATERAL:
+            raise RejectError(Status.BAD_LOTS)
+        if self.collateral[account] + quanta > MAX_COLLATERAL:
+            raise RejectError(Status.BAD_LOTS)
+        if self.paid_in + quanta > MAX_PAID_IN:
+            raise RejectError(Status.BAD_LOTS)
+        self.collateral[account] += quanta
+        self.paid_in += quanta
+
+    def _withdraw(self, account: int, quanta: int):
+        if quanta < 1:
+            raise RejectError(Status.BAD_LOTS)
+        if self.gate_block > 0 and self.block <= self.gate_block:
+            raise RejectError(Status.WITHDRAWALS_GATED)
+        reserved = sum(self.open_loss(account, m) for m in range(self.markets))
+        free = min(self.collateral[account] - reserved, self.slack(account))
+        if quanta > free:
+            raise RejectError(Status.NO_FUNDS)
+        self.collateral[account] -= quanta
+        self.withdrawn[account] += quanta
+        self.info["withdrawn"] += quanta
+
+
+_TIER_FIELDS = ("initial_ppm", "maintenance_fraction_ppm", "oi_lower", "oi_upper")

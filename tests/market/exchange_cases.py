@@ -1,0 +1,186 @@
+"""Random and hand-made blocks for the exchange, and the twin beside the lowerings."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from market.exchange import execute
+from market.orders import Kind, Tx
+from market.presets import dydx_v4
+from market.reference_exchange import ReferenceExchange
+from market.specs import SelfTrade, VenueParams
+from market.state import open_exchange
+from market.units import QUANTA_PER_USD
+
+ACCOUNTS, MESSAGES, CAPACITY, SLOTS = 9, 48, 6, 2
+FIELDS = tuple(Tx.__dataclass_fields__)
+STATE = (
+    "collateral withdrawn position cost adl_pending insurance fees paid_in "
+    "gate_block last counters"
+).split()
+
+
+def venue(self_trade=SelfTrade.CANCEL_OLDEST):
+    """Two markets, of which SOL scales its initial margin at low open interest."""
+    spec, params = dydx_v4(
+        ("BTC", "SOL"),
+        accounts=ACCOUNTS,
+        slots=SLOTS,
+        book_capacity=CAPACITY,
+        self_trade=self_trade,
+    )
+    numbers = {name: getattr(params, name) for name in VenueParams.__dataclass_fields__}
+    numbers["oi_lower"] = jnp.asarray([0, 20_000 * QUANTA_PER_USD])
+    numbers["oi_upper"] = jnp.asarray([0, 90_000 * QUANTA_PER_USD])
+    numbers["max_order_lots"] = jnp.asarray([1 << 41, 1 << 41])
+    return spec, VenueParams(**numbers)
+
+
+@cache
+def compiled(self_trade, auction, lowering):
+    """The block of a lowering, compiled once per venue and mode."""
+    spec, _ = venue(self_trade)
+
+    def run(state, txs, block, seed, params):
+        return execute(
+            state,
+            txs,
+            block,
+            seed,
+            params,
+            spec=spec,
+            auction=auction,
+            lowering=lowering,
+        )
+
+    return jax.jit(run)
+
+
+def plain(params: VenueParams) -> dict:
+    """The parameters as ints and lists of ints."""
+    return {
+        name: np.asarray(getattr(params, name)).tolist()
+        for name in VenueParams.__dataclass_fields__
+    }
+
+
+def columns(rows: list[dict]) -> Tx:
+    """Transactions from rows with the fields that matter, padded with empty ones."""
+    table = {name: np.zeros(MESSAGES, np.int64) for name in FIELDS}
+    for index, row in enumerate(rows):
+        for name, value in row.items():
+            table[name][index] = value
+    return Tx(**{name: jnp.asarray(column) for name, column in table.items()})
+
+
+def rows_of(txs: Tx) -> list[dict]:
+    """Transactions as dictionaries of plain ints."""
+    lists = {name: np.asarray(getattr(txs, name)).tolist() for name in FIELDS}
+    return [
+        dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)
+    ]
+
+
+def start(spec, params, collateral, insurance, ticks):
+    """The same exchange twice: as a state, and as the twin."""
+    state = open_exchange(
+        spec, jnp.asarray(collateral), jnp.asarray(insurance), jnp.asarray(ticks)
+    )
+    twin = ReferenceExchange(spec, plain(params), collateral, insurance, ticks)
+    return state, twin
+
+
+def book_rows(twin) -> dict:
+    """The twin's books in the layout of `BookState`."""
+    shape = (twin.markets, 2, twin.spec.book_capacity)
+    names = ("ticks", "lots", "owner", "loss", "expiry")
+    table = {name: np.zeros(shape, np.int64) for name in names}
+    for market, sides in enumerate(twin.books):
+        for side, orders in enumerate(sides):
+            for index, order in enumerate(reversed(orders)):
+                owner = order.account * twin.spec.slots + order.slot
+                row = (order.ticks, order.lots, owner, order.loss, order.expiry)
+                for name, value in zip(names, row, strict=True):
+                    table[name][market, side, index] = value
+    table["count"] = np.array([[len(s) for s in sides] for sides in twin.books])
+    return table
+
+
+def assert_same(state, receipt, info, twin, fills):
+    """Every number of a lowering equals the twin's."""
+    got = np.stack([receipt.status, receipt.filled_lots, receipt.filled_quote], -1)
+    for index, fill in enumerate(fills):
+        expected = (int(fill.status), fill.lots, fill.quote)
+        assert tuple(got[index].tolist()) == expected, f"transaction {index}"
+    for name, table in book_rows(twin).items():
+        np.testing.assert_array_equal(getattr(state.book, name), table, name)
+    for name in STATE:
+        np.testing.assert_array_equal(getattr(state, name), getattr(twin, name), name)
+    for name, value in twin.info.items():
+        np.testing.assert_array_equal(getattr(info, name), value, name)
+    open_lots = [
+        [[twin.open_lots(a, m, s) for s in (0, 1)] for m in range(twin.markets)]
+        for a in range(twin.accounts)
+    ]
+    np.testing.assert_array_equal(state.open_lots, open_lots)
+    open_loss = [
+        [twin.open_loss(a, m) for m in range(twin.markets)] for a in range(ACCOUNTS)
+    ]
+    np.testing.assert_array_equal(state.open_loss, open_loss)
+
+
+def random_rows(rng, oracle, block, hostility=0.04) -> list[dict]:
+    """A block of all kinds around the oracle; some fields are hostile."""
+    rows = []
+    for _ in range(MESSAGES):
+        kind = rng.choice(
+            [1, 2, 3, 4, 5, 6, 7, 8, 0],
+            p=[0.55, 0.07, 0.03, 0.1, 0.12, 0.03, 0.05, 0.02, 0.03],
+        )
+        market, side = rng.integers(2), rng.choice([-1, 1])
+        flags = rng.choice([0, 1, 2, 4, 10, 16, 18, 24, 12], p=_FLAG_ODDS)
+        spread = max(oracle[market] // 50, 1)
+        row = {
+            "kind": kind,
+            "account": rng.integers(ACCOUNTS),
+            "market": market,
+            "side": side,
+            "ticks": oracle[market] + rng.integers(-spread, spread + 1),
+            "lots": rng.integers(1, (6000, 3000)[market]),
+            "flags": flags,
+            "slot": rng.integers(SLOTS),
+            "expiry_block": rng.choice([0, 0, 0, block, block + 1, block - 1]),
+        }
+        if kind == Kind.CANCEL_ALL:
+            row["market"] = rng.choice([-1, 0, 1])
+        if kind == Kind.LIQUIDATE:
+            row["slot"] = rng.integers(ACCOUNTS)
+            row["lots"] = rng.choice([0, 0, 500])
+        if kind >= Kind.DEPOSIT:
+            row["lots"] = rng.integers(1, 5_000 * QUANTA_PER_USD)
+        if rng.random() < hostility:
+            row[rng.choice(list(row))] = rng.choice(_HOSTILE)
+        rows.append({name: int(value) for name, value in row.items()})
+    return rows
+
+
+_FLAG_ODDS = [0.5, 0.1, 0.15, 0.05, 0.05, 0.05, 0.04, 0.03, 0.03]
+_HOSTILE = [
+    *(-1, 0, 2, 9, 31, 32, 64, 1 << 20, 1 << 40, (1 << 40) + 1),
+    *(1 << 62, (1 << 63) - 1, -(1 << 63), -(1 << 40)),
+]
+
+
+def random_start(rng):
+    """Balances from poor to rich, a small or empty fund, oracle prices."""
+    collateral = rng.integers(1, 60_000, ACCOUNTS) * QUANTA_PER_USD
+    insurance = int(rng.choice([0, 50, 100_000])) * QUANTA_PER_USD
+    return collateral.tolist(), insurance, [60_000, 15_000]
+
+
+def moved(rng, oracle) -> list[int]:
+    """The next oracle prices: mostly quiet, now and then a crash or a jump."""
+    size = rng.choice([0.002, 0.03, 0.15], p=[0.5, 0.35, 0.15])
+    return [max(1, int(p * (1 + rng.uniform(-size, size)))) for p in oracle]
