@@ -79,10 +79,21 @@ class FundingConfig(Section):
     """Funding payments."""
 
     interval: duration("1s") = Field("1h", description="between two payments")
-    sample: duration("1s") = Field("1m", description="length of a premium sample")
+    sample: duration("1ms") = Field("1m", description="length of a premium sample")
+    first: duration("1ms") | None = Field(
+        None, description="time to the first payment; a whole interval if not given"
+    )
     clamp: ratio(0, 1000) = Field(6, description="of IMF - MMF; caps the 8h rate")
     premium_clamp: ratio(0, 1000) = Field(60, description="the same for one vote")
     default_rate: ratio(-0.1, 0.1) = Field(0, description="added to the premium")
+
+    @model_validator(mode="after")
+    def _divides(self) -> "FundingConfig":
+        if self.interval % self.sample:
+            raise wrong_value("interval must be a whole number of samples")
+        if self.first is not None and self.first > self.interval:
+            raise wrong_value("first must be at most interval")
+        return self
 
 
 class VenueConfig(Section):
@@ -102,7 +113,7 @@ class VenueConfig(Section):
     maker_fee: ratio(-0.01, 0.05) = Field(0.0001, description="negative: a rebate")
     taker_fee: ratio(0, 0.05) = Field(0.0005)
     price_band: ratio(0.001, 0.9) = Field(0.1, description="limits from the oracle")
-    max_order: usd(1, 1e9) = Field(10_000_000, description="notional of an order")
+    max_order: usd(1, 1e8) = Field(10_000_000, description="notional of an order")
     slots: whole(1, 64) = Field(4, description="orders of an account and market")
     book_capacity: whole(8, 8192) = Field(512, description="orders of a book's side")
     self_trade: Literal["cancel_oldest", "cancel_newest", "decrement"] = "cancel_oldest"
@@ -128,6 +139,18 @@ class VenueConfig(Section):
 class OracleConfig(Section):
     """How the venue learns outside prices."""
 
+    reporters: whole(1, 64) = Field(5, description="independent reporters")
+    quorum: whole(1, 64) = Field(1, description="reports needed for a price")
     delay: duration("0s", "1h") = Field("1s", description="age of what is reported")
-    threshold: ratio(0, 1) = Field(0.0005, description="a move published at once")
-    heartbeat: duration("0s") = Field("10s", description="longest silence")
+    noise: ratio(0, 0.1) = Field(0.0001, description="deviation of a report's error")
+    own_weight: Share = Field(0, description="weight of the venue's own mid price")
+    threshold: ratio(0, 1) = Field(0, description="a move that is published at once")
+    heartbeat: duration("0s") = Field("0s", description="longest silence")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "OracleConfig":
+        if self.quorum > self.reporters:
+            raise wrong_value(
+                f"quorum = {self.quorum}: must be at most the {self.reporters} reporters"
+            )
+        return self

@@ -144,6 +144,7 @@ def _series_columns(
         if info.unit == "quanta":
             flat = flat / QUANTA_PER_USD
         elif info.unit == "ticks":
-            flat = flat * layout.tick_usd[market]
+            # A price of zero stands for no price: a side of the book was empty.
+            flat = np.where(flat > 0, flat * layout.tick_usd[market], np.nan)
         columns[f"{name}.{label}"] = flat
     return columns

@@ -69,10 +69,17 @@ class Plan:
 
 
 def group_points(worlds: Sequence[World]) -> list[list[int]]:
-    """Numbers of the points of each spec, in order of first appearance."""
+    """Numbers of the points of each program, in order of first appearance.
+
+    A program is a spec together with the shapes of its parameters.
+    """
+    import jax
+
     groups: dict[Any, list[int]] = {}
     for number, world in enumerate(worlds):
-        groups.setdefault(world.spec, []).append(number)
+        leaves, structure = jax.tree.flatten(world.params)
+        shapes = tuple(np.shape(leaf) for leaf in leaves)
+        groups.setdefault((world.spec, structure, shapes), []).append(number)
     return list(groups.values())
 
 

@@ -1,0 +1,41 @@
+import pytest
+from rich.console import Console
+
+from experiments import config, runner
+
+TOY = "tests.experiments.toy_engine"
+
+
+@pytest.fixture
+def document():
+    """Two programs of two points each, three runs a point."""
+    return {
+        "name": "toy",
+        "seed": 5,
+        "runs": 3,
+        "world": {"blocks": 12, "series_every": 4},
+        "sweep": {
+            "sequencer.policy": ["fcfs", "priority_fee"],
+            "venue.taker_fee": [0.0001, 0.0005],
+        },
+        "checks": ["conservation_error == 0"],
+    }
+
+
+@pytest.fixture
+def toy():
+    """Runs a document on the toy engine into a folder."""
+
+    def run(document, out, **options):
+        prepared = runner.prepare(config.expand(document), TOY)
+        options.setdefault("workers", 0)
+        chosen = runner.Options(out, engine=TOY, **options)
+        return runner.run(prepared, chosen, Console(quiet=True))
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch):
+    """Reports have their own tests."""
+    monkeypatch.setattr(runner, "write_report", lambda path, console: None)

@@ -1,0 +1,127 @@
+"""A world of three numbers, so that the tests of orchestration take no time.
+
+Each run draws a walk from its seed and run number alone, scaled by the config's taker
+fee; so rows are exact, paired across points, and known in advance.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.engine import Layout, World
+from market.randomness import block_key, draw_words, run_key
+
+
+class Info(NamedTuple):
+    unit: str
+    meaning: str
+    better: str | None = None
+
+
+class SeriesInfo(NamedTuple):
+    unit: str
+    meaning: str
+    per_market: bool = False
+    cumulative: bool = False
+
+
+class Spec(NamedTuple):
+    policy: str
+    samples: int
+    markets: int
+    trouble: str
+
+
+class Output(NamedTuple):
+    metrics: dict
+    series: dict
+    state_root: jax.Array
+    status: jax.Array
+
+
+METRICS = {
+    "conservation_error": Info("quanta", "always zero here", "low"),
+    "bad_debt": Info("quanta", "fee times a draw", "low"),
+    "liquidations": Info("count", "a draw"),
+    "inclusion_p95_us": Info("us", "a draw"),
+}
+SERIES = {
+    "mark": SeriesInfo("ticks", "a walk", per_market=True),
+    "insurance": SeriesInfo("quanta", "a walk"),
+    "liquidations": SeriesInfo("count", "a count", cumulative=True),
+}
+
+
+def build(configs):
+    worlds = []
+    for config in configs:
+        # What is to go wrong is told by the environment, as no config should.
+        trouble = os.environ.get("TOY_TROUBLE", "")
+        policy = config.sequencer.policy
+        if trouble and not trouble.endswith(f"@{policy}"):
+            trouble = ""
+        blocks = config.world.length
+        samples = blocks // config.world.sampling
+        spec = Spec(policy, samples, len(config.venue.markets), trouble)
+        faults = sum(fault.duration for fault in config.faults)
+        numbers = np.array([config.venue.taker_fee, faults], np.int64)
+        worlds.append(World(spec, {"numbers": numbers}))
+    return worlds
+
+
+def layout(config):
+    return Layout(
+        tuple(config.venue.markets),
+        (0.5,) * len(config.venue.markets),
+        config.world.block_us / 1e6,
+        config.world.sampling,
+    )
+
+
+def simulate(runs, seed, params, *, spec):
+    _make_trouble(spec.trouble)
+
+    def one(run, numbers):
+        key = block_key(run_key(seed, run), 0)
+        draws = draw_words(key, 1, (spec.samples + 8,)).astype(jnp.int64)
+        debt = (draws[0] % 1000) * numbers[0] + numbers[1] // 1000
+        walk = 1 + jnp.cumsum(draws[8:] % 7)
+        metrics = {
+            "conservation_error": jnp.zeros((), jnp.int64),
+            "bad_debt": debt,
+            "liquidations": draws[1] % 100,
+            "inclusion_p95_us": draws[2] % 1_000_000,
+        }
+        series = {
+            "mark": walk[:, None] * jnp.arange(1, spec.markets + 1),
+            "insurance": walk * 1_000_000,
+            "liquidations": walk,
+        }
+        root = (draws[:8] ^ numbers[0]).astype(jnp.uint32)
+        return Output(metrics, series, root, jnp.zeros((), jnp.int64))
+
+    return jax.vmap(one)(runs, params["numbers"])
+
+
+def _make_trouble(trouble):
+    """`raise@POLICY`, `die@POLICY` (every time), `die-once:FILE@POLICY`."""
+    kind = trouble.split("@")[0]
+    if kind == "raise":
+        raise ValueError("the toy was told to fail")
+    if kind == "interrupt":
+        raise KeyboardInterrupt
+    if kind == "die":
+        os._exit(7)
+    if kind.startswith("die-once:"):
+        marker = Path(kind.removeprefix("die-once:"))
+        if not marker.exists():
+            marker.touch()
+            os._exit(7)
+
+
+def describe_status(status):
+    return "sound"
