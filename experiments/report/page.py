@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import math
+import shlex
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,8 @@ class Cell(NamedTuple):
 
 
 def _agents(manifest: dict[str, Any]) -> int:
+    if manifest.get("agents"):
+        return int(manifest["agents"])
     populations = (manifest.get("config") or {}).get("populations") or {}
     counts = [p.get("count", 0) for p in populations.values() if isinstance(p, dict)]
     return int(sum(counts))
@@ -220,6 +223,12 @@ def _provenance(directory: RunDirectory) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts.items() if value.strip()]
 
 
+def _command(manifest: dict[str, Any]) -> str:
+    """The command line that made the run, quoted for a shell."""
+    command = manifest.get("command") or ""
+    return command if isinstance(command, str) else shlex.join(command)
+
+
 def _context(directory: RunDirectory) -> dict[str, Any]:
     curves = read_curves(directory, SHOWN_SERIES)
     charted = _charted(directory)
@@ -259,7 +268,7 @@ def _context(directory: RunDirectory) -> dict[str, Any]:
         "has_seeds": len(directory.runs) > 1,
         "checks": directory.checks,
         "provenance": _provenance(directory),
-        "command": directory.manifest.get("command") or "",
+        "command": _command(directory.manifest),
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "roots": _roots(directory),
         "rooted": formats.plural(len(directory.runs), "run"),

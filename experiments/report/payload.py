@@ -18,7 +18,7 @@ from experiments.report.panels import (
 )
 from experiments.report.rundir import RunDirectory
 from experiments.report.spreads import distributions
-from experiments.report.vocabulary import Metric, humanise, unit_of
+from experiments.report.vocabulary import Metric, unit_of
 
 
 def _figures(found: Difference) -> list[float | int | None]:
@@ -176,7 +176,7 @@ def _point_data(directory: RunDirectory, curves: Curves) -> list[dict[str, Any]]
             "id": point.index,
             "label": point.label,
             "place": point.place,
-            "windows": [[humanise(w.kind), w.start_s, w.end_s] for w in point.windows]
+            "windows": [[w.label, w.start_s, w.end_s] for w in point.windows]
             or _halted_spans(curves, point.index),
         }
         for point in directory.points

@@ -22,11 +22,20 @@ class ReportError(Exception):
 
 @dataclass(frozen=True)
 class Window:
-    """A fault at work from `start_s` to `end_s`, seconds since the run's start."""
+    """A fault at work from `start_s` to `end_s`, seconds since the run's start.
+
+    Of a random fault it is the expected window: each run draws its own.
+    """
 
     kind: str
     start_s: float
     end_s: float
+    random: bool = False
+
+    @property
+    def label(self) -> str:
+        """What stands over the shade."""
+        return vocabulary.humanise(self.kind) + (", expected" if self.random else "")
 
 
 @dataclass(frozen=True)
@@ -175,12 +184,13 @@ def _hashable(value: Any) -> Any:
 
 
 def _windows(faults: list[dict[str, Any]]) -> tuple[Window, ...]:
-    """The scheduled windows among a point's faults; random ones may have none."""
+    """The windows of a point's faults; a random one may state none."""
     windows = []
     for fault in faults:
         start, end = fault.get("start_s"), fault.get("end_s")
         if start is not None and end is not None and end > start:
-            windows.append(Window(str(fault["kind"]), float(start), float(end)))
+            random = bool(fault.get("random"))
+            windows.append(Window(str(fault["kind"]), float(start), float(end), random))
     return tuple(windows)
 
 

@@ -23,7 +23,7 @@ function baseLayout(height, margin) {
   };
   return {
     height, margin, autosize: true, showlegend: false, dragmode: false,
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    paper_bgcolor: css("--paper"), plot_bgcolor: css("--paper"),
     font: { family: css("--sans"), size: 12, color: css("--ink") },
     hoverlabel: {
       bgcolor: css("--raised"), bordercolor: css("--rule"),
@@ -136,6 +136,8 @@ function drawLines(node, chart) {
   }
   const at = roundNumbers(0, scale.last, narrow ? 3 : 6);
   Object.assign(layout.xaxis, {
+    showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "solid",
+    spikecolor: css("--faint"), spikesnap: "data",
     range: [0, scale.last], showgrid: false, ticks: "outside", ticklen: 4,
     showline: true, tickvals: at,
     ticktext: at.map((t, i) => (i === at.length - 1 ? `${t}${THIN}${scale.suffix}` : `${t}`)),

@@ -61,6 +61,7 @@ function figure(container, { kicker, title, note, wide }) {
   if (title) parts.push(element("h3", { textContent: title }));
   if (note) parts.push(element("p", { className: "note", textContent: note }));
   const box = element("figure", { className: wide ? "wide" : "" }, ...parts, chart);
+  box.style.gridRow = `span ${parts.length + 1}`;
   container.append(box);
   return chart;
 }
@@ -332,11 +333,11 @@ function printing() {
   let before = null;
   addEventListener("beforeprint", () => {
     before = root.dataset.theme;
-    find(".page").style.width = "720px";
+    root.classList.add("printing");
     setTheme("light");
   });
   addEventListener("afterprint", () => {
-    find(".page").style.width = "";
+    root.classList.remove("printing");
     setTheme(before || "light");
   });
 }

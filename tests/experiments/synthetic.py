@@ -187,7 +187,7 @@ def _manifest(axes: list[str], points: list[dict], runs: int, samples: int) -> d
         "platform": "Linux x86_64",
         "device": "cpu",
         "git": {"revision": "31f2cbd0c0ffee31f2cbd0c0ffee31f2cbd0c0ff", "dirty": False},
-        "command": "shakeout run demo.yaml --out demo",
+        "command": ["shakeout", "run", "demo.yaml", "--out", "my demo"],
         "started": "2026-01-01T00:00:00Z",
         "wall_s": 141.3,
         "compile_s": 38.0,

@@ -1,5 +1,6 @@
 import base64
 import gzip
+import html
 import json
 import re
 import shutil
@@ -98,6 +99,14 @@ def test_every_point_has_its_fault_windows(data):
     assert by_fault["sequencer halt"] == [["sequencer halt", 720.0, 1020.0]]
 
 
+def test_the_window_of_a_random_fault_is_called_expected(tmp_path):
+    drawn = {**FAULTS["sequencer halt"][0], "random": True}
+    faults = {"none": [], "halts": [drawn]}
+    folder = write_run_directory(tmp_path, faults=faults, runs=1, samples=12)
+    points = json.loads(packed(write_report(folder).read_text(), "data"))["points"]
+    assert points[-1]["windows"] == [["sequencer halt, expected", 720.0, 1020.0]]
+
+
 def test_every_panel_of_every_point_has_a_finding_for_a_title(data):
     for point in data["points"]:
         titles = data["titles"][str(point["id"])]
@@ -116,6 +125,10 @@ def test_state_roots_and_their_root_are_listed(text, demo):
     runs = pd.read_parquet(demo.parent / "runs.parquet")
     assert all(root in text for root in runs["state_root"])
     assert "Root of roots" in text
+
+
+def test_the_command_is_quoted_as_a_shell_wants_it(text):
+    assert html.unescape(text).count("shakeout run demo.yaml --out 'my demo'") == 1
 
 
 def test_equal_results_give_equal_bytes(demo):

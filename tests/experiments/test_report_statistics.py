@@ -94,6 +94,22 @@ def test_each_point_is_compared_with_the_untouched_one_of_its_own_policy(tmp_pat
         assert row.differences["bad_debt"].mean == pytest.approx((here - there).mean())
 
 
+def test_seeds_are_paired_whatever_the_order_of_the_rows(tmp_path):
+    directory = read_run_directory(write_run_directory(tmp_path, runs=5, samples=12))
+    shuffled = directory.runs.sample(frac=1, random_state=3)
+    found = compare(replace(directory, runs=shuffled), 0, ["liquidation_loss"]).rows[0]
+    halt, calm = (
+        directory.runs[
+            (directory.runs["fault"] == fault)
+            & (directory.runs["sequencer.policy"] == "fcfs")
+        ].sort_values("run")["liquidation_loss"]
+        for fault in ("sequencer halt", "none")
+    )
+    paired = stats.ttest_rel(halt, calm).confidence_interval(0.95)
+    low, high = found.differences["liquidation_loss"][4:6]
+    assert (low, high) == pytest.approx((paired.low, paired.high))
+
+
 def test_runs_that_only_one_of_two_points_finished_are_left_out(tmp_path):
     directory = read_run_directory(write_run_directory(tmp_path, runs=4, samples=12))
     rows = directory.runs
