@@ -14,10 +14,12 @@ from functools import cached_property
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, UInt32, UInt64
 
 import market  # noqa: F401  (switches 64-bit integers on)
 from rollup.hashing.poseidon2_constants import BABYBEAR_P, KOALABEAR_P
+from rollup.materialise import computed_once
 
 R_BITS = 32
 MASK32 = np.uint64(0xFFFFFFFF)
@@ -72,16 +74,16 @@ class Field:
     # --- arrays of canonical residues -------------------------------------------
 
     def add(self, a: UInt32[Array, "..."], b) -> UInt32[Array, "..."]:
-        """a + b; both below p, so the sum fits 32 bits."""
+        """Sum; both are below p, so it fits 32 bits."""
         total = a + b
         return jnp.where(total >= self.p, total - np.uint32(self.p), total)
 
     def sub(self, a: UInt32[Array, "..."], b) -> UInt32[Array, "..."]:
-        """a - b."""
+        """Difference."""
         return jnp.where(a >= b, a - b, a + (np.uint32(self.p) - b))
 
     def reduce(self, wide: UInt64[Array, "..."]) -> UInt32[Array, "..."]:
-        """wide / 2^32 mod p, for wide < p * 2^32."""
+        """Divides wide < p * 2^32 by 2^32, modulo p."""
         low = wide.astype(jnp.uint32)
         high = (wide >> np.uint64(32)).astype(jnp.uint32)
         quotient = (low * self.inverse_of_p).astype(jnp.uint64)
@@ -90,32 +92,36 @@ class Field:
         return jnp.where(high < carry, difference + np.uint32(self.p), difference)
 
     def mul(self, a: UInt32[Array, "..."], b) -> UInt32[Array, "..."]:
-        """a * b / 2^32 mod p: the Montgomery product."""
+        """The Montgomery product, a * b / 2^32 mod p."""
         return self.reduce(a.astype(jnp.uint64) * jnp.asarray(b).astype(jnp.uint64))
 
-    def fold(self, wide: UInt64[Array, "..."]) -> UInt32[Array, "..."]:
-        """wide mod p, for wide < 2^40: small linear combinations of residues.
+    def fold(self, wide: UInt64[Array, "..."], bits: int = 40):
+        """Residue of wide < 2^bits: small linear combinations of residues.
 
-        2^31 = 2^31 - p mod p, so the upper bits fold onto the lower three times.
+        2^31 = 2^31 - p mod p, so the upper bits fold onto the lower ones until one
+        conditional subtraction is left.
         """
-        excess, low31 = np.uint64((1 << 31) - self.p), np.uint64((1 << 31) - 1)
-        for _ in range(3):
-            wide = (wide & low31) + (wide >> np.uint64(31)) * excess
+        excess, low31 = (1 << 31) - self.p, np.uint64((1 << 31) - 1)
+        bound = 1 << bits
+        while bound > 2 * self.p:
+            wide = (wide & low31) + (wide >> np.uint64(31)) * np.uint64(excess)
+            bound = (1 << 31) + (bound >> 31) * excess
         low = wide.astype(jnp.uint32)
         return jnp.where(low >= self.p, low - np.uint32(self.p), low)
 
     def mod(self, wide: UInt64[Array, "..."]) -> UInt32[Array, "..."]:
-        """wide mod p by division: any uint64, but slow; for ends of accumulations."""
+        """Residue of any uint64 by division: slow; for the ends of accumulations."""
         return (wide % np.uint64(self.p)).astype(jnp.uint32)
 
     def power_m(self, a_m: UInt32[Array, "..."], exponent: int):
-        """a^exponent in Montgomery form, by square and multiply."""
-        result = jnp.full_like(a_m, self.r)
-        for bit in bin(exponent)[2:]:
+        """Power in Montgomery form, by square and multiply in a compiled loop."""
+        bits = jnp.asarray([int(b) for b in bin(exponent)[2:]], jnp.uint32)
+
+        def step(result, bit):
             result = self.mul(result, result)
-            if bit == "1":
-                result = self.mul(result, a_m)
-        return result
+            return jnp.where(bit == 1, self.mul(result, a_m), result), None
+
+        return lax.scan(step, jnp.full_like(a_m, self.r), bits)[0]
 
     def inverse_m(self, a_m: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
         """1 / a in Montgomery form; zero stays zero."""
@@ -124,26 +130,22 @@ class Field:
     # --- the extension: leading axis of four coefficients -----------------------
 
     def ext_mul(self, a: UInt32[Array, "4 ..."], b) -> UInt32[Array, "4 ..."]:
-        """a * b / 2^32 in the extension (Montgomery product of each term)."""
-        terms = [[] for _ in range(7)]
-        for i in range(4):
-            for j in range(4):
-                terms[i + j].append(self.mul(a[i], b[j]))
-        sums = [self._sum(t) for t in terms]
-        w = self.to_mont(self.nonresidue)
-        out = [
-            self.add(sums[k], self.mul(sums[k + 4], np.uint32(w))) if k < 3 else sums[3]
-            for k in range(4)
-        ]
-        return jnp.stack(out)
+        """The product in the extension over 2^32 (each term a Montgomery product)."""
+        w = np.uint32(self.to_mont(self.nonresidue))
+        turned = computed_once(self.mul(a, w))
+        out = []
+        for k in range(4):
+            terms = [
+                self.mul(a[i] if i <= k else turned[i], b[(k - i) % 4])
+                for i in range(4)
+            ]
+            wide = sum(t.astype(jnp.uint64) for t in terms)
+            out.append(self.fold(wide, 33))
+        return computed_once(jnp.stack(out))
 
     def ext_scale(self, a: UInt32[Array, "4 ..."], b) -> UInt32[Array, "4 ..."]:
-        """a * b / 2^32 for b in the base field."""
+        """The Montgomery product with b in the base field."""
         return self.mul(a, jnp.asarray(b)[None])
-
-    def _sum(self, terms):
-        wide = sum(t.astype(jnp.uint64) for t in terms)
-        return self.fold(wide)
 
 
 KOALABEAR = Field(KOALABEAR_P, 3, 24, 3)

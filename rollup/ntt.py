@@ -30,7 +30,7 @@ def powers(field: Field, base: int, count: int) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def powers_m(field: Field, base: int, count: int, scale: int = 1) -> np.ndarray:
-    """scale * base^i in Montgomery form, uint32."""
+    """Powers of base, times scale, in Montgomery form: uint32 [count]."""
     plain = powers(field, base, count)
     factor = np.uint64(field.to_mont(scale))
     return (plain * factor % np.uint64(field.p)).astype(np.uint32)
@@ -83,7 +83,11 @@ def coset_values(
     return jnp.stack(scaled, axis=1)
 
 
-@partial(jax.jit, static_argnames=("cosets", "shift", "field"))
+#: ``intt`` and ``coset_values`` compiled, each once per shape.
+interpolate = partial(jax.jit, static_argnames=("field",))(intt)
+evaluate = partial(jax.jit, static_argnames=("cosets", "shift", "field"))(coset_values)
+
+
 def low_degree_extension(
     values: UInt32[Array, "C n"],
     cosets: int,
@@ -91,4 +95,4 @@ def low_degree_extension(
     field: Field = KOALABEAR,
 ) -> UInt32[Array, "C k n"]:
     """Extends columns from the n-th roots of unity to ``cosets`` shifted cosets."""
-    return coset_values(intt(values, field), cosets, shift, field)
+    return evaluate(interpolate(values, field=field), cosets, shift, field)

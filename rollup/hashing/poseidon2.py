@@ -7,7 +7,7 @@ each layer ends in one reduction. Works in Montgomery form inside.
 Source: eprint 2023/323; see ``poseidon2_reference.py`` for the readable form.
 """
 
-from functools import lru_cache, partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -17,45 +17,59 @@ from jaxtyping import Array, UInt32
 
 from rollup.field import Field
 from rollup.hashing.poseidon2_constants import Poseidon2Instance, koalabear16
+from rollup.materialise import computed_once
 
 DIGEST = 8
 #: States that pass through the rounds together on a CPU: what stays in its cache.
 CPU_LANES = 2048
 
 
-@lru_cache(maxsize=None)
+@cache
 def field_of(instance: Poseidon2Instance) -> Field:
     """Arithmetic modulo the instance's prime (no roots or extension needed)."""
     return Field(instance.p, 0, 0, 0)
 
 
 def external_layer(x: UInt32[Array, "w N"], instance: Poseidon2Instance):
-    """The matrix of the full rounds; any residues, canonical or Montgomery."""
+    """The matrix of the full rounds; any residues, canonical or Montgomery.
+
+    M4 is linear, so the column sums are added before it instead of after.
+    """
     field = field_of(instance)
-    blocks = x.astype(jnp.uint64).reshape(-1, 4, x.shape[1])
-    mixed = jnp.stack(
-        [
-            sum(np.uint64(c) * blocks[:, j] for j, c in enumerate(row))
-            for row in instance.block
-        ],
-        axis=1,
-    )
-    total = mixed.sum(axis=0, keepdims=True)
-    return field.fold((mixed + total).reshape(x.shape))
+    blocks = x.reshape(-1, 4, x.shape[1])
+    total = field.fold(blocks.astype(jnp.uint64).sum(axis=0), 34)
+    summed = computed_once(field.add(blocks, computed_once(total)[None]))
+    wide = summed.astype(jnp.uint64)
+    mixed = [_small_combination(wide, row) for row in instance.block]
+    return field.fold(jnp.stack(mixed, axis=1), 36).reshape(x.shape)
+
+
+def _small_combination(blocks, row: tuple[int, ...]):
+    """Sum of lanes times small numbers, by shifts and additions."""
+    total = 0
+    for j, c in enumerate(row):
+        for bit in range(c.bit_length()):
+            if c >> bit & 1:
+                term = blocks[:, j]
+                total = (term << np.uint64(bit) if bit else term) + total
+    return total
 
 
 def _diagonal_m(instance: Poseidon2Instance) -> np.ndarray:
     return field_of(instance).constants_m(instance.diagonal)[:, None]
 
 
-def internal_layer(x: UInt32[Array, "w N"], instance: Poseidon2Instance):
-    """The matrix of the partial rounds: diagonal plus all ones."""
+def internal_layer(
+    first: UInt32[Array, "1 N"], rest: UInt32[Array, "v N"], instance: Poseidon2Instance
+):
+    """The matrix of the partial rounds, diagonal plus all ones, lane 0 apart."""
     field = field_of(instance)
-    total = field.fold(x.astype(jnp.uint64).sum(axis=0, keepdims=True))
+    wide = rest.astype(jnp.uint64)
+    total = wide.sum(axis=0, keepdims=True) + first.astype(jnp.uint64)
+    total = computed_once(field.fold(total, 36)).astype(jnp.uint64) * np.uint64(field.r)
     diagonal = jnp.asarray(_diagonal_m(instance)).astype(jnp.uint64)
-    wide = x.astype(jnp.uint64) * diagonal
-    wide = wide + total.astype(jnp.uint64) * np.uint64(field.r)
-    return field.reduce(wide)
+    rest = field.reduce(wide * diagonal[1:] + total)
+    return field.reduce(first.astype(jnp.uint64) * diagonal[0] + total), rest
 
 
 def sbox_m(x_m: UInt32[Array, "..."], instance: Poseidon2Instance):
@@ -91,23 +105,22 @@ def traced_rounds(state: UInt32[Array, "w N"], instance: Poseidon2Instance):
     external, internal = round_constants_m(instance)
 
     def full_round(x, constants):
-        boxed = sbox_m(field.add(x, constants), instance)
-        boxed = lax.optimization_barrier(boxed)
-        return external_layer(boxed, instance), boxed
+        boxed = computed_once(sbox_m(field.add(x, constants), instance))
+        return computed_once(external_layer(boxed, instance)), boxed
 
     def partial_round(x, constant):
-        boxed = sbox_m(field.add(x[0], constant), instance)
-        boxed = lax.optimization_barrier(boxed)
-        x = jnp.concatenate([boxed[None], x[1:]])
-        return internal_layer(x, instance), boxed
+        first, rest = x
+        boxed = computed_once(sbox_m(field.add(first, constant), instance))
+        return internal_layer(boxed, rest, instance), boxed[0]
 
     r_squared = np.uint32(field.to_mont(field.r))
-    x = external_layer(field.mul(state, r_squared), instance)
+    x = external_layer(computed_once(field.mul(state, r_squared)), instance)
     half = instance.full_rounds // 2
-    x, first = lax.scan(full_round, x, external[:half])
-    x, partial_ = lax.scan(partial_round, x, internal)
+    x, first = lax.scan(full_round, computed_once(x), external[:half])
+    x, middle = lax.scan(partial_round, (x[:1], x[1:]), internal)
+    x = jnp.concatenate(x)
     x, last = lax.scan(full_round, x, external[half:])
-    return field.mul(x, np.uint32(1)), first, partial_, last
+    return field.mul(x, np.uint32(1)), first, middle, last
 
 
 @partial(jax.jit, static_argnames=("instance", "lanes"))

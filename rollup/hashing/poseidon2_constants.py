@@ -9,7 +9,7 @@ eprint 2019/458, appendix E; diagonals: those of Plonky3's default instances.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 KOALABEAR_P = 2**31 - 2**24 + 1
 BABYBEAR_P = 2**31 - 2**27 + 1
@@ -116,21 +116,21 @@ def _build(p, width, alpha, partial, diagonal, block=M4_PLONKY3) -> Poseidon2Ins
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def koalabear16() -> Poseidon2Instance:
     """The instance of the state tree: KoalaBear, width 16, cube, 8 + 20 rounds."""
     diagonal = _diagonal(KOALABEAR_P, (8, 3, 24), (8, 3, 4, 24))
     return _build(KOALABEAR_P, 16, 3, 20, diagonal)
 
 
-@lru_cache(maxsize=None)
+@cache
 def koalabear24() -> Poseidon2Instance:
     """KoalaBear, width 24, 8 + 23 rounds."""
     diagonal = _diagonal(KOALABEAR_P, (8, 2, 3, 4, 5, 6, 24), (8, 3, 4, 5, 6, 7, 9, 24))
     return _build(KOALABEAR_P, 24, 3, 23, diagonal)
 
 
-@lru_cache(maxsize=None)
+@cache
 def babybear16() -> Poseidon2Instance:
     """BabyBear, width 16, x^7, 8 + 13 rounds."""
     diagonal = _diagonal(BABYBEAR_P, (8, 2, 3, 27), (8, 4, 27))
@@ -141,26 +141,26 @@ def _babybear24_diagonal() -> tuple[int, ...]:
     return _diagonal(BABYBEAR_P, (8, 2, 3, 4, 7, 9, 27), (8, 2, 3, 4, 5, 6, 7, 27))
 
 
-@lru_cache(maxsize=None)
+@cache
 def babybear24() -> Poseidon2Instance:
     """BabyBear, width 24, x^7, 8 + 21 rounds."""
     return _build(BABYBEAR_P, 24, 7, 21, _babybear24_diagonal())
 
 
-@lru_cache(maxsize=None)
+@cache
 def mersenne16() -> Poseidon2Instance:
     """Mersenne-31, width 16, x^5, 8 + 14 rounds."""
     shifts = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 14, 15, 16)
     return _build(MERSENNE31_P, 16, 5, 14, (-2, *(1 << s for s in shifts)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def mersenne24() -> Poseidon2Instance:
     """Mersenne-31, width 24, x^5, 8 + 22 rounds."""
     return _build(MERSENNE31_P, 24, 5, 22, (-2, *(1 << s for s in range(23))))
 
 
-@lru_cache(maxsize=None)
+@cache
 def babybear24_horizen() -> Poseidon2Instance:
     """BabyBear, width 24, with the paper's block and HorizenLabs' diagonal.
 

@@ -18,7 +18,7 @@ def external_matrix(x: Sequence[int], block) -> list[int]:
     """M4 on each block of four lanes, then every lane adds its column's sum."""
     mixed = []
     for b in range(0, len(x), 4):
-        mixed += [sum(c * v for c, v in zip(row, x[b : b + 4])) for row in block]
+        mixed += [sum(c * v for c, v in zip(row, x[b : b + 4], strict=True)) for row in block]
     sums = [sum(mixed[j::4]) for j in range(4)]
     return [v + sums[i % 4] for i, v in enumerate(mixed)]
 
@@ -28,7 +28,7 @@ def permute(state: Sequence[int], instance: Poseidon2Instance) -> list[int]:
     p, alpha, half = instance.p, instance.alpha, instance.full_rounds // 2
 
     def full_round(x, constants):
-        boxed = [pow(v + c, alpha, p) for v, c in zip(x, constants)]
+        boxed = [pow(v + c, alpha, p) for v, c in zip(x, constants, strict=True)]
         return [v % p for v in external_matrix(boxed, instance.block)]
 
     x = [v % p for v in external_matrix([v % p for v in state], instance.block)]
@@ -37,7 +37,7 @@ def permute(state: Sequence[int], instance: Poseidon2Instance) -> list[int]:
     for constant in instance.internal:
         x[0] = pow(x[0] + constant, alpha, p)
         total = sum(x)
-        x = [(d * v + total) % p for d, v in zip(instance.diagonal, x)]
+        x = [(d * v + total) % p for d, v in zip(instance.diagonal, x, strict=True)]
     for constants in instance.external[half:]:
         x = full_round(x, constants)
     return x
@@ -51,4 +51,5 @@ def compress(left: Sequence[int], right: Sequence[int]) -> list[int]:
     """
     instance = koalabear16()
     x = [*left, *right]
-    return [(a + b) % instance.p for a, b in zip(permute(x, instance), x[:DIGEST])]
+    out = permute(x, instance)
+    return [(out[i] + x[i]) % instance.p for i in range(DIGEST)]

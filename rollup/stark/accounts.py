@@ -13,6 +13,7 @@ import numpy as np
 from rollup.hashing.poseidon2 import compress
 from rollup.stark.arithmetic import P
 from rollup.stark.layout import DIGEST, LEAF_TAG
+from rollup.stark.parallel import over_blocks
 from rollup.stark.statement import AMOUNT_BOUND, POSITION_BOUND
 
 #: Digests computed together; one compiled shape serves every size.
@@ -85,12 +86,11 @@ def compress_many(pairs: np.ndarray) -> np.ndarray:
     """Compresses uint32 [16, N] to [8, N] in blocks of one compiled shape."""
     count = pairs.shape[1]
     padded = np.pad(pairs, ((0, 0), (0, -count % LANES)))
-    parts = [
-        compress(jnp.asarray(padded[:, i : i + LANES]))
-        for i in range(0, padded.shape[1], LANES)
-    ]
-    out = np.concatenate([np.asarray(p) for p in parts], axis=1)
-    return out[:, :count]
+    starts = range(0, padded.shape[1], LANES)
+    parts = over_blocks(
+        lambda i: np.asarray(compress(jnp.asarray(padded[:, i : i + LANES]))), starts
+    )
+    return np.concatenate(parts, axis=1)[:, :count]
 
 
 def packed_amounts(values: np.ndarray) -> list[np.ndarray]:

@@ -62,15 +62,19 @@ def hash_leaves(values: np.ndarray, person: bytes, lanes: int) -> np.ndarray:
 
 
 class Tree:
-    """A Merkle tree over leaves given as columns of words.
+    """A Merkle tree over leaves given as columns of words [W, L].
 
     Attributes:
         levels: bytes of each level, leaves first, 32 bytes a node.
     """
 
     def __init__(self, words: np.ndarray):
-        digests = hash_leaves(words, LEAF_PERSON, LEAF_LANES)
-        self.levels = [_to_bytes(digests)]
+        if words.shape[1] <= LEAF_LANES:
+            self.levels = [b"".join(_hash_on_host(words))]
+            digests = np.empty((8, words.shape[1]), np.uint32)
+        else:
+            digests = hash_leaves(words, LEAF_PERSON, LEAF_LANES)
+            self.levels = [_to_bytes(digests)]
         while digests.shape[1] > HOST_NODES:
             pairs = np.concatenate([digests[:, 0::2], digests[:, 1::2]])
             digests = hash_leaves(pairs, NODE_PERSON, NODE_LANES)
@@ -93,6 +97,11 @@ class Tree:
             out.append(level[32 * sibling : 32 * sibling + 32])
             index >>= 1
         return out
+
+
+def _hash_on_host(words: np.ndarray):
+    rows = np.ascontiguousarray(words.T).astype("<u4")
+    return (hashlib.blake2s(r.tobytes(), person=LEAF_PERSON).digest() for r in rows)
 
 
 def _hash_node(pair: bytes) -> bytes:

@@ -4,8 +4,6 @@ The permutations' rules are evaluated directly, on whole rows of lanes; all othe
 rules through their table of monomials (``symbolic.py``).
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,13 +12,14 @@ from jax import lax
 from rollup.field import KOALABEAR
 from rollup.hashing.poseidon2 import external_layer, internal_layer
 from rollup.hashing.poseidon2_constants import koalabear16
+from rollup.materialise import computed_once
 from rollup.ntt import powers
 from rollup.stark import layout as lay
 from rollup.stark.arithmetic import Ext, P, root_of_unity
 from rollup.stark.arithmetic import powers as extension_powers
-from rollup.stark.layout import layout_for, periodic_columns
+from rollup.stark.layout import periodic_columns
 from rollup.stark.parallel import over_blocks
-from rollup.stark.parameters import BLOWUP, ROWS, SHIFT, StarkParameters
+from rollup.stark.parameters import ROWS, SHIFT, StarkParameters
 from rollup.stark.sums import accumulate, accumulate_chunked, finish, split_weights
 from rollup.stark.symbolic import TERM_CHUNK, transition_table
 
@@ -46,17 +45,21 @@ def permutation_block(columns):
     first = columns[lay.FIRST : lay.PARTIAL].reshape(4, 16, lanes)
     last = columns[lay.LAST :].reshape(4, 16, lanes)
     states = jnp.concatenate([columns[None, :16], first, last])
-    mixed = jax.vmap(lambda x: external_layer(x, instance))(states)
-    mixed = lax.optimization_barrier(mixed)
+    side_by_side = states.transpose(1, 0, 2).reshape(16, -1)
+    mixed = external_layer(computed_once(side_by_side), instance)
+    mixed = mixed.reshape(16, 9, lanes).transpose(1, 0, 2)
+    mixed = computed_once(mixed)
     partial_columns = columns[lay.PARTIAL : lay.LAST]
 
     def partial_round(x, this):
         box, constant = this
-        rule = field.sub(_cube(field.add(x[0], constant)), box)
-        return internal_layer(jnp.concatenate([box[None], x[1:]]), instance), rule
+        first, rest = x
+        rule = field.sub(_cube(field.add(first, constant)), box[None])
+        return internal_layer(box[None], rest, instance), rule[0]
 
-    x, partial_rules = lax.scan(partial_round, mixed[4], (partial_columns, internal))
-    inputs = jnp.concatenate([mixed[:4], x[None], mixed[5:8]])
+    start = (mixed[4][:1], mixed[4][1:])
+    x, partial_rules = lax.scan(partial_round, start, (partial_columns, internal))
+    inputs = jnp.concatenate([mixed[:4], jnp.concatenate(x)[None], mixed[5:8]])
     boxes = jnp.concatenate([first, last])
     full = field.sub(_cube(field.add(inputs, external)), boxes)
     rules = jnp.concatenate(
@@ -66,10 +69,8 @@ def permutation_block(columns):
     return rules, outs
 
 
-@partial(jax.jit, static_argnames=("layout_width",))
-def _rules_block(
-    here, after, periodic, selectors, table, term_halves, slot_halves, layout_width
-):
+@jax.jit
+def _rules_block(here, after, periodic, selectors, table, term_halves, slot_halves):
     """Combined rules [4, B] from all columns here and one row on [total, B]."""
     field, lanes = KOALABEAR, here.shape[1]
     slots = here[: 3 * lay.SLOT].reshape(3, lay.SLOT, lanes)
@@ -78,7 +79,7 @@ def _rules_block(
     def one_slot(carry, this):
         columns, halves = this
         rules, outs = permutation_block(columns)
-        rules = lax.optimization_barrier(rules)
+        rules = computed_once(rules)
         return accumulate_chunked(carry, rules, halves), outs
 
     total, outs = lax.scan(one_slot, total, (slots, slot_halves))
@@ -91,14 +92,14 @@ def _rules_block(
     cells = jnp.concatenate(
         [ones, *used(here), *used(after), outs.reshape(24, lanes), periodic, selectors]
     )
-    cells = lax.optimization_barrier(cells)
+    cells = computed_once(cells)
 
     def terms(carry, this):
         indices, halves = this
         product = field.mul(
             field.mul(cells[indices[:, 0]], cells[indices[:, 1]]), cells[indices[:, 2]]
         )
-        product = lax.optimization_barrier(product)
+        product = computed_once(product)
         return accumulate(carry, product, halves), None
 
     parts = (
@@ -165,59 +166,77 @@ def _selectors(parameters: StarkParameters, coset: int) -> np.ndarray:
     return np.array(out, np.uint32)
 
 
+class RuleEvaluator:
+    """Evaluates the combination of all rules at points of one coset.
+
+    Args:
+        parameters, public, lookup, claims: as in the proof.
+        alpha: the challenge whose powers weigh the rules.
+    """
+
+    def __init__(self, parameters, public, lookup: Ext, claims, alpha: Ext):
+        offset = 3 * PERMUTATION_RULES
+        _, table, coefficients, _ = transition_table(
+            parameters, public, lookup, claims, alpha, offset
+        )
+        slots = split_weights(extension_powers(alpha, offset))
+        self.parameters, self.public = parameters, public
+        self._constants = (
+            jnp.asarray(table),
+            jnp.asarray(split_weights(coefficients * _R2 % np.uint64(P))),
+            jnp.asarray(slots.reshape(3, PERMUTATION_RULES, 8)),
+        )
+
+    def on_coset(self, base, aux, shift: int, selectors) -> np.ndarray:
+        """Combined rules uint32 [4, rows] from columns [C, rows] on a coset."""
+        n = self.parameters.rows
+        lanes = min(LANES, n)
+        periodic = periodic_on_coset(self.parameters, self.public, shift)
+        periodic = jnp.asarray(np.tile(periodic, (1, lanes // ROWS)))
+        out = np.empty((4, n), np.uint32)
+
+        def window(first: int) -> np.ndarray:
+            last = first + lanes
+            parts = (
+                [slice(first, last)] if last <= n else [slice(first, n), slice(0, 1)]
+            )
+            return np.concatenate(
+                [np.concatenate([c[:, s] for s in parts], axis=1) for c in (base, aux)]
+            )
+
+        def one(start: int) -> None:
+            span = slice(start, start + lanes)
+            out[:, span] = _rules_block(
+                window(start),
+                window(start + 1),
+                periodic,
+                selectors[:, span],
+                *self._constants,
+            )
+
+        over_blocks(one, range(0, n, lanes))
+        return out
+
+
 def quotient_values(
-    base: np.ndarray,
-    aux: np.ndarray,
-    parameters: StarkParameters,
-    public,
-    lookup: Ext,
-    claims: list[int],
-    alpha: Ext,
+    base: np.ndarray, aux: np.ndarray, evaluator: RuleEvaluator
 ) -> np.ndarray:
     """Combined rules over x^n - 1, on cosets 0 and 2: uint32 [4, 2, rows]."""
-    offset = 3 * PERMUTATION_RULES
-    _, table, coefficients, _ = transition_table(
-        parameters, public, lookup, claims, alpha, offset
-    )
-    term_halves = split_weights(coefficients * _R2 % np.uint64(P))
-    slot_halves = split_weights(extension_powers(alpha, offset))
-    slot_halves = slot_halves.reshape(3, PERMUTATION_RULES, 8)
-    n, lanes = parameters.rows, min(LANES, parameters.rows)
-    width = layout_for(parameters.markets).width
-    out = np.empty((4, len(QUOTIENT_COSETS), n), np.uint32)
-    constant = [jnp.asarray(x) for x in (table, term_halves, slot_halves)]
-    prepared = {}
+    parameters = evaluator.parameters
+    out = []
     for coset in QUOTIENT_COSETS:
         shift = coset_shift(parameters, coset)
-        rows = periodic_on_coset(parameters, public, shift)
-        periodic = jnp.asarray(np.tile(rows, (1, lanes // ROWS)))
-        inverse = np.uint64(pow(pow(shift, n, P) - 1, -1, P))
-        prepared[coset] = (periodic, _selectors(parameters, coset), inverse)
-
-    def one(block) -> None:
-        place, start = block
-        coset = QUOTIENT_COSETS[place]
-        periodic, selectors, inverse = prepared[coset]
-        columns = np.arange(start, start + lanes + 1) % n
-
-        def window(first: int):
-            if start + lanes < n:
-                span = slice(start + first, start + first + lanes)
-            else:
-                span = columns[first : first + lanes]
-            return np.concatenate([base[:, coset, span], aux[:, coset, span]])
-
-        value = _rules_block(
-            window(0),
-            window(1),
-            periodic,
-            selectors[:, start : start + lanes],
-            *constant,
-            layout_width=width,
+        inverse = np.uint64(pow(pow(shift, parameters.rows, P) - 1, -1, P))
+        values = evaluator.on_coset(
+            base[:, coset], aux[:, coset], shift, _selectors(parameters, coset)
         )
-        wide = np.asarray(value).astype(np.uint64) * inverse % np.uint64(P)
-        out[:, place, start : start + lanes] = wide
+        out.append(values.astype(np.uint64) * inverse % np.uint64(P))
+    return np.stack(out, axis=1).astype(np.uint32)
 
-    blocks = [(c, s) for c in range(2) for s in range(0, n, lanes)]
-    over_blocks(one, blocks)
-    return out
+
+def broken_rows(trace: np.ndarray, aux: np.ndarray, evaluator: RuleEvaluator):
+    """Rows of an unextended trace where some rule does not hold (but for luck)."""
+    selectors = np.zeros((2, trace.shape[1]), np.uint32)
+    selectors[0, 0] = selectors[1, -1] = 1
+    values = evaluator.on_coset(trace, aux, 1, selectors)
+    return np.flatnonzero(values.any(axis=0))

@@ -10,9 +10,12 @@ Source: Ben-Sasson, Bentov, Horesh, Riabzev, "Fast Reed-Solomon IOP of proximity
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from rollup.field import KOALABEAR
-from rollup.ntt import intt, powers_m
+from rollup.materialise import computed_once
+from rollup.ntt import powers as plain_powers
+from rollup.ntt import powers_m
 from rollup.stark.arithmetic import Ext, P, powers, root_of_unity
 from rollup.stark.commitment import Tree
 from rollup.stark.parallel import over_blocks
@@ -37,17 +40,22 @@ def _inverse_dft() -> np.ndarray:
 def _fold_block(values, inverse_points_m, challenges_m, matrix_m):
     """Folds [8, 4, B] at points x: sum over i of (challenge / x)^i times part i."""
     field = KOALABEAR
-    total, power = None, None
-    for i in range(FOLD):
-        terms = field.mul(values, matrix_m[i][:, None, None]).astype(jnp.uint64)
-        part = field.fold(terms.sum(axis=0))
-        if i == 0:
-            total, power = part, inverse_points_m
-            continue
-        scaled = field.mul(part, power[None])
-        total = field.add(total, field.ext_mul(scaled, challenges_m[i]))
-        power = field.mul(power, inverse_points_m)
-    return total
+
+    def one_part(carry, this):
+        total, power = carry
+        row, challenge = this
+        terms = field.mul(values, row[:, None, None]).astype(jnp.uint64)
+        part = computed_once(field.fold(terms.sum(axis=0), 34))
+        scaled = computed_once(field.mul(part, power[None]))
+        total = field.add(total, field.ext_mul(scaled, challenge))
+        return (total, field.mul(power, inverse_points_m)), None
+
+    lanes = values.shape[2]
+    start = (
+        jnp.zeros((4, lanes), jnp.uint32),
+        jnp.full(lanes, field.r, jnp.uint32),
+    )
+    return lax.scan(one_part, start, (matrix_m, challenges_m))[0][0]
 
 
 def fold(values: np.ndarray, shift: int, challenge: Ext) -> np.ndarray:
@@ -58,8 +66,11 @@ def fold(values: np.ndarray, shift: int, challenge: Ext) -> np.ndarray:
     omega = pow(root_of_unity(size), -1, P)
     inverse_points = powers_m(KOALABEAR, omega, stride, pow(shift, -1, P))
     weights = KOALABEAR.constants_m([w.c for w in powers(challenge, FOLD)])
-    out = np.empty((4, stride), np.uint32)
-    lanes, matrix = min(LANES, stride), _inverse_dft()
+    lanes, matrix = LANES, _inverse_dft()
+    padding = -stride % lanes
+    leaves = np.pad(leaves, ((0, 0), (0, 0), (0, padding)))
+    inverse_points = np.pad(inverse_points, (0, padding))
+    out = np.empty((4, stride + padding), np.uint32)
 
     def one(start: int) -> None:
         span = slice(start, start + lanes)
@@ -68,14 +79,22 @@ def fold(values: np.ndarray, shift: int, challenge: Ext) -> np.ndarray:
         )
 
     over_blocks(one, range(0, stride, lanes))
-    return out
+    return out[:, :stride]
 
 
 def final_coefficients(values: np.ndarray, shift: int) -> list[Ext]:
-    """Coefficients of the polynomial that a last layer [4, S] holds."""
-    size = values.shape[1]
-    scale = powers_m(KOALABEAR, pow(shift, -1, P), size)
-    coefficients = np.asarray(KOALABEAR.mul(intt(jnp.asarray(values)), scale[None]))
+    """Coefficients of the polynomial that a last layer [4, S] holds.
+
+    S is at most a few hundred: the transform is done by its matrix.
+    """
+    size, p = values.shape[1], np.uint64(P)
+    inverse_root = pow(root_of_unity(size), -1, P)
+    table = plain_powers(KOALABEAR, inverse_root, size)
+    exponents = np.outer(np.arange(size), np.arange(size)) % size
+    terms = table[exponents][None] * values[:, None].astype(np.uint64) % p
+    scale = plain_powers(KOALABEAR, pow(shift, -1, P), size)
+    scale = scale * np.uint64(pow(size, -1, P)) % p
+    coefficients = terms.sum(axis=2) % p * scale[None] % p
     return [Ext(tuple(int(v) for v in row)) for row in coefficients.T]
 
 

@@ -3,23 +3,25 @@
 Source: Ben-Sasson, Goldberg, Kopparty, Saraf, "DEEP-FRI", eprint 2019/336.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from rollup.field import KOALABEAR
-from rollup.ntt import intt, powers
+from rollup.materialise import computed_once
+from rollup.ntt import evaluate, interpolate, powers
 from rollup.stark.arithmetic import BASIS, ONE, Ext, P, root_of_unity
 from rollup.stark.arithmetic import powers as extension_powers
-from rollup.stark.constraints import coset_points, inverse_of
+from rollup.stark.commitment import COLUMN_CHUNK
+from rollup.stark.constraints import QUOTIENT_COSETS, coset_points, coset_shift
 from rollup.stark.parallel import over_blocks
 from rollup.stark.parameters import BLOWUP, SHIFT, StarkParameters
 from rollup.stark.sums import HALF, accumulate_chunked, finish, split_weights
 
 LANES = 2048
-ROW_BLOCK = 1 << 14
+ROW_BLOCK = 1 << 12
+SUM_LANES = 128
+COLUMN_BLOCK = 16
 
 
 def _constants_m(value: Ext) -> np.ndarray:
@@ -52,7 +54,7 @@ def inverse_gaps(point: Ext, xs: np.ndarray) -> np.ndarray:
 
 def _gaps_in_blocks(xs, cubic, quartic) -> np.ndarray:
     out = np.empty((4, len(xs)), np.uint32)
-    size = min(ROW_BLOCK // 4, len(xs))
+    size = min(ROW_BLOCK, len(xs))
 
     def one(start: int) -> None:
         part = slice(start, start + size)
@@ -78,9 +80,20 @@ def _gaps_block(xs, cubic, quartic):
 
 @jax.jit
 def _weighted_sums(columns, halves):
-    """Sums over rows of columns [C, B] times halves [16, B]: uint64 [C, 16]."""
-    wide = columns.astype(jnp.uint64)
-    return jnp.stack([(wide * h[None, :]).sum(axis=1) for h in halves], axis=1)
+    """Sums over rows of columns [C, B] times halves [16, B]: uint64 [16, C].
+
+    Rows are added up as SUM_LANES strands side by side, which vectorises; products
+    stay below 2^47, so the whole block adds up unreduced.
+    """
+    count, rows = columns.shape
+    steps = rows // SUM_LANES
+    parts = columns.reshape(count, steps, SUM_LANES)
+    weights = halves.reshape(16, steps, SUM_LANES)
+    total = jnp.zeros((16, count, SUM_LANES), jnp.uint64)
+    for k in range(steps):
+        factor = weights[:, k, :].astype(jnp.uint64)[:, None]
+        total = total + factor * parts[:, k].astype(jnp.uint64)[None]
+    return computed_once(total).sum(axis=2)
 
 
 def barycentric_weights(point: Ext, n: int) -> np.ndarray:
@@ -104,9 +117,9 @@ def values_at(columns: np.ndarray, points: list[Ext]) -> list[list[Ext]]:
     weights = np.concatenate(
         [barycentric_weights(point, n) for point in points]
         + [np.zeros((4, n), np.uint32)] * (2 - len(points))
-    ).astype(np.uint64)
-    halves = np.concatenate([weights & HALF, weights >> np.uint64(16)])
-    block, chunk = min(ROW_BLOCK, n), 32
+    )
+    halves = np.concatenate([weights & np.uint32(HALF), weights >> np.uint32(16)])
+    block, chunk = min(ROW_BLOCK, n), COLUMN_BLOCK
     out = np.zeros((-(-count // chunk) * chunk, 16), np.uint64)
 
     def one(start: int) -> None:
@@ -116,7 +129,7 @@ def values_at(columns: np.ndarray, points: list[Ext]) -> list[list[Ext]]:
         for row in range(0, n, block):
             span = slice(row, row + block)
             sums = np.asarray(_weighted_sums(part[:, span], halves[:, span]))
-            total += sums % np.uint64(P)
+            total += sums.T % np.uint64(P)
         out[start : start + chunk] = total % np.uint64(P)
 
     over_blocks(one, range(0, count, chunk))
@@ -125,23 +138,28 @@ def values_at(columns: np.ndarray, points: list[Ext]) -> list[list[Ext]]:
     return [[Ext(row[4 * k : 4 * k + 4]) for row in rows] for k in range(len(points))]
 
 
-@partial(jax.jit, static_argnames=("n",))
-def _split_quotient(values, n: int):
-    """Evaluations [4, 2n] on SHIFT times the 2n-th roots to chunks [8, 4, n]."""
-    from rollup.ntt import coset_values, powers_m
+def quotient_columns(values: np.ndarray, parameters: StarkParameters) -> np.ndarray:
+    """The two halves of the quotient, extended: uint32 [8, 4, n] from [4, 2, n].
 
-    field = KOALABEAR
-    unshift = powers_m(field, pow(SHIFT, -1, P), 2 * n)
-    coefficients = field.mul(intt(values), jnp.asarray(unshift)[None])
-    chunks = coefficients.reshape(4, 2, n).transpose(1, 0, 2).reshape(8, n)
-    return coset_values(chunks, BLOWUP, SHIFT)
-
-
-def quotient_columns(values: np.ndarray) -> np.ndarray:
-    """The two halves of the quotient, extended: uint32 [8, 4, n] from [4, 2, n]."""
-    n = values.shape[2]
-    interleaved = values.transpose(0, 2, 1).reshape(4, 2 * n)
-    return np.asarray(_split_quotient(interleaved, n))
+    On a coset x^n is a constant k, so Q0 + x^n Q1 is there the polynomial Q0 + k Q1
+    of degree below n: interpolated on two cosets, two equations for Q0 and Q1.
+    """
+    n, p = parameters.rows, np.uint64(P)
+    padded = np.zeros((COLUMN_CHUNK, n), np.uint32)
+    padded[:8] = values.transpose(1, 0, 2).reshape(8, n)
+    both = np.asarray(interpolate(jnp.asarray(padded))).astype(np.uint64)
+    polynomials, constants = [], []
+    for place, coset in enumerate(QUOTIENT_COSETS):
+        shift = coset_shift(parameters, coset)
+        unshift = powers(KOALABEAR, pow(shift, -1, P), n)
+        polynomials.append(both[4 * place : 4 * place + 4] * unshift[None] % p)
+        constants.append(pow(shift, n, P))
+    a, b = polynomials
+    scale = np.uint64(pow(constants[0] - constants[1], -1, P))
+    high = (a + p - b) % p * scale % p
+    low = (a + p - high * np.uint64(constants[0]) % p) % p
+    padded[:4], padded[4:8] = low, high
+    return np.asarray(evaluate(jnp.asarray(padded), BLOWUP, SHIFT))[:8]
 
 
 @jax.jit
@@ -149,8 +167,8 @@ def _deep_block(rows, quotient, gaps, halves, quotient_halves, shifts_m, weights
     """The DEEP combination [4, B] from rows [columns, B]."""
     field, lanes = KOALABEAR, rows.shape[1]
     zero = jnp.zeros((8, lanes), jnp.uint64)
-    combined = finish(accumulate_chunked(zero, rows, halves))
-    split = finish(accumulate_chunked(zero, quotient, quotient_halves))
+    combined = computed_once(finish(accumulate_chunked(zero, rows, halves)))
+    split = computed_once(finish(accumulate_chunked(zero, quotient, quotient_halves)))
     here, after, split_here = shifts_m
     over_next = field.ext_mul(field.sub(combined, after), weights_m[0])
     part = field.ext_mul(field.sub(split, split_here), weights_m[1])

@@ -12,5 +12,9 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def over_blocks(work: Callable, blocks: Iterable) -> list:
-    """``work(block)`` for every block, in parallel; results in order."""
-    return list(_pool().map(work, blocks))
+    """``work(block)`` for every block; results in order.
+
+    The first block runs alone, so that what it compiles is compiled once.
+    """
+    first, *rest = blocks
+    return [work(first), *_pool().map(work, rest)]

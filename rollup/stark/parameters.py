@@ -38,7 +38,7 @@ class StarkParameters:
     markets: int = 3
     height: int = 16
     log_rows: int = 16
-    queries: int = 84
+    queries: int = 124
     grinding: int = 16
 
     def __post_init__(self):

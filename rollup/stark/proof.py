@@ -24,7 +24,7 @@ DIGEST_BYTES = 32
 QUOTIENT_COLUMNS = 8
 
 
-class MalformedProof(ValueError):
+class ProofFormatError(ValueError):
     """The bytes are no proof: wrong header, length or a value that is no residue."""
 
 
@@ -154,7 +154,7 @@ class _Reader:
     def residues(self, count: int) -> tuple[int, ...]:
         words = struct.unpack(f"<{count}I", self.take(4 * count))
         if max(words) >= P:
-            raise MalformedProof("a word is no residue modulo p")
+            raise ProofFormatError("a word is no residue modulo p")
         return words
 
     def extensions(self, count: int) -> list[Ext]:
@@ -172,16 +172,16 @@ def decode_header(data: bytes) -> StarkParameters:
     """Parameters from the header, within the limits that parameters have.
 
     Raises:
-        MalformedProof: the header is none.
+        ProofFormatError: the header is none.
     """
     if not isinstance(data, (bytes, bytearray)):
-        raise MalformedProof("a proof is bytes")
+        raise ProofFormatError("a proof is bytes")
     if len(data) < HEADER or bytes(data[: len(MAGIC)]) != MAGIC:
-        raise MalformedProof("no proof header")
+        raise ProofFormatError("no proof header")
     try:
         return StarkParameters(*struct.unpack("<5I", data[len(MAGIC) : HEADER]))
     except ValueError as problem:
-        raise MalformedProof(str(problem)) from problem
+        raise ProofFormatError(str(problem)) from problem
 
 
 def decode(data: bytes, accept: Callable[[StarkParameters], None]) -> Proof:
@@ -193,12 +193,12 @@ def decode(data: bytes, accept: Callable[[StarkParameters], None]) -> Proof:
             looked at, so that a header cannot make the parser work hard.
 
     Raises:
-        MalformedProof: wrong length, or a word out of range.
+        ProofFormatError: wrong length, or a word out of range.
     """
     parameters = decode_header(data)
     accept(parameters)
     if len(data) != proof_size(parameters):
-        raise MalformedProof(f"length {len(data)}, not {proof_size(parameters)}")
+        raise ProofFormatError(f"length {len(data)}, not {proof_size(parameters)}")
     layout = layout_for(parameters.markets)
     r = _Reader(bytes(data), HEADER)
     roots = r.digests(3)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rollup.stark.accounts import AccountTable
-from rollup.stark.arithmetic import root_of_unity
+from rollup.stark.arithmetic import P, root_of_unity
 from rollup.stark.commitment import Tree, extend
-from rollup.stark.constraints import quotient_values
+from rollup.stark.constraints import RuleEvaluator, quotient_values
 from rollup.stark.fri import FriProver
 from rollup.stark.layout import layout_for
 from rollup.stark.lookup import lookup_columns
@@ -34,7 +34,7 @@ from rollup.stark.trace import build_trace, claimed_sums
 from rollup.stark.transcript import Transcript
 from rollup.stark.witness import (
     BatchUpdates,
-    CannotProve,
+    UnprovableBatchError,
     VenueState,
     build_witness,
     public_inputs,
@@ -61,14 +61,15 @@ class Committed:
 
 
 def _timed(clock: dict | None) -> Callable[[str], None]:
-    """Notes seconds since the last call under a name, if anyone listens."""
-    last = [time.perf_counter()]
+    """Notes seconds since the last call, of the wall and of all cores together."""
+    last = [time.perf_counter(), time.process_time()]
 
     def note(name: str) -> None:
-        now = time.perf_counter()
+        now = [time.perf_counter(), time.process_time()]
         if clock is not None:
-            clock[name] = clock.get(name, 0.0) + now - last[0]
-        last[0] = now
+            clock[name] = now[0] - last[0]
+            clock[f"{name}.cpu"] = now[1] - last[1]
+        last[:] = now
 
     return note
 
@@ -103,11 +104,10 @@ def prove_trace(
     transcript.absorb(aux.tree.root)
     note("commit_lookup")
     alpha = transcript.extension()
-    rules = quotient_values(
-        base.values, aux.values, parameters, public, lookup, claims, alpha
-    )
+    evaluator = RuleEvaluator(parameters, public, lookup, claims, alpha)
+    rules = quotient_values(base.values, aux.values, evaluator)
     note("rules")
-    quotient = Committed.to(quotient_columns(rules))
+    quotient = Committed.to(quotient_columns(rules, parameters))
     transcript.absorb(quotient.tree.root)
     note("commit_quotient")
     point = transcript.extension()
@@ -120,7 +120,7 @@ def prove_trace(
             strict=True,
         )
     )
-    unshifted = point * pow(SHIFT, -1, 2**31 - 2**24 + 1)
+    unshifted = point * pow(SHIFT, -1, P)
     (split,) = values_at(quotient.values[:, 0], [unshifted])
     transcript.absorb(pack_extensions(here + after + split))
     note("open_outside")
@@ -184,7 +184,7 @@ def prove(
     """Builds the witness, derives the public inputs and proves the batch.
 
     Raises:
-        CannotProve: the batch breaks a rule or a bound; the message names it.
+        UnprovableBatchError: the batch breaks a rule or a bound; the message names it.
     """
     markets = old_accounts.positions.shape[1]
     parameters = parameters or StarkParameters(markets=markets).for_updates(
@@ -195,7 +195,7 @@ def prove(
     public = public_inputs(witness, venue)
     problem = public.problem(parameters)
     if problem:
-        raise CannotProve(problem)
+        raise UnprovableBatchError(problem)
     note("witness")
     trace = build_trace(witness, public, parameters)
     note("trace")
@@ -211,7 +211,7 @@ def prove_batch(
     """Proves that the updates lead to the given public inputs.
 
     Raises:
-        CannotProve: they do not, or the batch breaks a rule or a bound.
+        UnprovableBatchError: they do not, or the batch breaks a rule or a bound.
     """
     venue = VenueState(
         public.prices,
@@ -222,5 +222,5 @@ def prove_batch(
     )
     proven = prove(old_accounts, updates, venue, parameters)
     if proven.public != public:
-        raise CannotProve("the updates do not lead to these public inputs")
+        raise UnprovableBatchError("the updates do not lead to these public inputs")
     return proven.proof

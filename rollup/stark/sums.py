@@ -16,17 +16,18 @@ CHUNK = 16
 
 
 def split_weights(weights: list[Ext] | np.ndarray) -> np.ndarray:
-    """Halves uint64 [T, 8] of T weights: four low halves, then four high ones."""
+    """Halves uint32 [T, 8] of T weights: four low halves, then four high ones."""
     if not isinstance(weights, np.ndarray):
         weights = np.array([w.c for w in weights], np.uint64).reshape(-1, 4)
-    return np.concatenate([weights & HALF, weights >> np.uint64(16)], axis=1)
+    halves = np.concatenate([weights & HALF, weights >> np.uint64(16)], axis=1)
+    return halves.astype(np.uint32)
 
 
 def accumulate(total, rows, halves):
     """total [8, B] + sum over K rows [K, B] times halves [K, 8]; unrolled."""
-    wide = rows.astype(jnp.uint64)
     for k in range(rows.shape[0]):
-        total = total + halves[k][:, None] * wide[k][None, :]
+        weight = halves[k].astype(jnp.uint64)[:, None]
+        total = total + weight * rows[k].astype(jnp.uint64)[None, :]
     return total
 
 

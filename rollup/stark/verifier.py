@@ -33,7 +33,7 @@ from rollup.stark.parameters import (
     StarkParameters,
 )
 from rollup.stark.proof import (
-    MalformedProof,
+    ProofFormatError,
     Opening,
     Proof,
     decode,
@@ -91,7 +91,7 @@ def verify(
     """
     try:
         _verify(proof, public, min_queries, min_grinding)
-    except (Refused, MalformedProof) as refusal:
+    except (Refused, ProofFormatError) as refusal:
         return Verdict(False, str(refusal))
     except ZeroDivisionError:
         return Verdict(False, "a challenge fell on the trace domain")

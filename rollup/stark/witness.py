@@ -26,7 +26,7 @@ from rollup.stark.statement import (
 )
 
 
-class CannotProve(ValueError):
+class UnprovableBatchError(ValueError):
     """The batch breaks a rule that the proof enforces, or leaves its bounds."""
 
 
@@ -167,7 +167,7 @@ def _funded(before: AccountTable, indices) -> tuple[np.ndarray, np.ndarray]:
     exact = (before.collateral.astype(object) << INDEX_FRACTION_BITS) - paid
     funded = exact >> INDEX_FRACTION_BITS
     if any(not -AMOUNT_BOUND <= v < AMOUNT_BOUND for v in funded):
-        raise CannotProve("collateral after funding out of range")
+        raise UnprovableBatchError("collateral after funding out of range")
     return funded.astype(np.int64), (exact - (funded << 32)).astype(np.int64)
 
 
@@ -179,7 +179,7 @@ def value_and_risk(collateral, positions, venue: VenueState):
     value = collateral.astype(object) + (lots * np.array(lot, object)).sum(axis=1)
     total = (np.abs(lots) * np.array(risk, object)).sum(axis=1)
     if any(abs(v) >= VALUE_BOUND for v in value) or any(t >= RISK_BOUND for t in total):
-        raise CannotProve("total value or total risk out of range")
+        raise UnprovableBatchError("total value or total risk out of range")
     return value, total
 
 
@@ -264,12 +264,14 @@ def build_witness(
             off to show that the verifier refuses too.
 
     Raises:
-        CannotProve: an update is neither healthy nor a valid reduction, an amount is
+        UnprovableBatchError: an update is neither healthy nor a valid reduction, an amount is
             out of range, or the batch does not fit.
     """
     count = len(updates.account)
     if count > parameters.capacity:
-        raise CannotProve(f"{count} updates; the trace holds {parameters.capacity}")
+        raise UnprovableBatchError(
+            f"{count} updates; the trace holds {parameters.capacity}"
+        )
     old = old.padded(1 << parameters.height)
     try:
         final = AccountTable.of(
@@ -278,7 +280,7 @@ def build_witness(
             np.tile(np.asarray(venue.funding_indices), (count, 1)),
         )
     except ValueError as problem:
-        raise CannotProve(str(problem)) from problem
+        raise UnprovableBatchError(str(problem)) from problem
     account = np.append(updates.account, 0).astype(np.int64)
     before = _with_idle(
         _rows_before(old, updates, venue.funding_indices), venue.funding_indices
@@ -290,7 +292,7 @@ def build_witness(
     rule, slack = _choose_rule(before, after, value0, risk0, value1, risk1)
     if enforce and (rule < 0).any():
         lane = int(np.flatnonzero(rule < 0)[0])
-        raise CannotProve(
+        raise UnprovableBatchError(
             f"update {lane} leaves account {account[lane]} below its margin"
         )
     markets = parameters.markets
@@ -324,11 +326,11 @@ def public_inputs(witness: Witness, venue: VenueState) -> PublicInputs:
     """The public inputs that belong to an honest witness.
 
     Raises:
-        CannotProve: the positions of a market do not sum to what they were.
+        UnprovableBatchError: the positions of a market do not sum to what they were.
     """
     traded = (witness.after.positions - witness.before.positions).sum(axis=0)
     if traded.any():
-        raise CannotProve(
+        raise UnprovableBatchError(
             f"positions of market {int(np.flatnonzero(traded)[0])} change"
         )
     deposit = (witness.after.collateral - witness.funded).sum()
