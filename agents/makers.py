@@ -28,9 +28,8 @@ from market.quantiles import log_normal
 from market.randomness import Stream, bernoulli_ppm, draw_words
 from market.units import PPM, ppm_floor
 
-#: Quote levels on each side; the second is wider and larger.
-LEVELS = 2
-INTENTS = 2 * LEVELS
+#: One quote on each side of one market a block.
+INTENTS = 2
 
 
 @jax.tree_util.register_dataclass
@@ -42,12 +41,11 @@ class MakerParams:
     latency: Latency
     half_spread_ppm: Array  # median of the calm half spread
     diversity_ppm: Array  # sigma of its spread over makers
-    size_ppm: Array  # notional of a first-level quote, of the maker's equity
+    size_ppm: Array  # notional of a quote, of the maker's equity
     inventory_ppm: Array  # inventory limit in one market, of the maker's equity
     skew_ppm: Array  # how far a full inventory moves the quotes
     swing_weight_ppm: Array  # half spread added per unit of swing
     stale_ppm: Array  # half spread added per second of oracle age beyond a block
-    level_ppm: Array  # distance of the second level, of the half spread
     requote_ppm: Array  # requote when the fair price moved this much
     refresh_blocks: Array  # or when the quotes are this old
     quit_ppm: Array  # leave the market below this share of the first equity
@@ -85,7 +83,7 @@ def init(
 
 
 def act(key: Array, memory: MakerMemory, view: View, params: MakerParams, *, spec):
-    """Requotes the most outdated market of each maker; transactions [N, 4]."""
+    """Requotes the most outdated market of each maker; transactions [N, 2]."""
     luck = bernoulli_ppm(draw_words(key, Stream.MAKERS, (spec.count,)), params.act_ppm)
     market = _most_outdated(memory, view, params)
     fair = view.price[market]
@@ -126,26 +124,30 @@ def _quotes(memory, view: View, params: MakerParams, market, fair, quits, spec):
         + params.stale_ppm * view.oracle_age_us[market] // PPM
     )
     size = lots_for(ppm_floor(equity, params.size_ppm), fair, multiplier)
-    orders = []
-    for level in range(LEVELS):
-        distance = half + level * ppm_floor(half, params.level_ppm)
-        for side in (BUY, SELL):
-            offset = shift - side * distance
-            # Bids round down and asks up, so a quote is never closer than meant.
-            raw = fair * (PPM + offset)
-            ticks = raw // PPM if side == BUY else -(-raw // PPM)
-            full = jnp.where(side == BUY, held >= limit, held <= -limit)
-            quotes = ~(quits | full) & (size > 0)
-            orders.append(
-                transactions(
-                    (spec.count,),
-                    kind=jnp.where(quotes, Kind.REPLACE, Kind.CANCEL),
-                    account=spec.first + jnp.arange(spec.count),
-                    market=market,
-                    side=side,
-                    ticks=jnp.maximum(ticks, 1),
-                    lots=size * (level + 1),
-                    slot=2 * level + (0 if side == BUY else 1),
-                )
+    return stacked(
+        *(
+            _quote(
+                view, side, market, fair, shift, half, held, limit, quits, size, spec
             )
-    return stacked(*orders)
+            for side in (BUY, SELL)
+        )
+    )
+
+
+def _quote(view, side, market, fair, shift, half, held, limit, quits, size, spec):
+    """One side's quote, or its cancel where the maker does not want to quote it."""
+    raw = fair * (PPM + shift - side * half)
+    # Bids round down and asks up, so a quote is never closer than meant.
+    ticks = raw // PPM if side == BUY else -(-raw // PPM)
+    is_full = held >= limit if side == BUY else held <= -limit
+    wanted = ~(quits | is_full) & (size > 0)
+    return transactions(
+        (spec.count,),
+        kind=jnp.where(wanted, Kind.REPLACE, Kind.CANCEL),
+        account=spec.first + jnp.arange(spec.count),
+        market=market,
+        side=side,
+        ticks=jnp.maximum(ticks, 1),
+        lots=size,
+        slot=0 if side == BUY else 1,
+    )

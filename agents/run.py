@@ -9,7 +9,7 @@ from jax import Array, lax
 
 from agents import metrics, series, views
 from agents.world import Setting, World, WorldParams, WorldSpec, set_up, step
-from rollup.roots import state_root
+from rollup.replay import Record, run_root
 
 
 class RunOutput(NamedTuple):
@@ -72,10 +72,8 @@ def output_of(
 
 
 def root_of(world: World) -> Array:
-    """The state root of a world: exchange, chain height and payments; uint32 [8]."""
-    chain = world.chain
-    words = jnp.stack([chain.height, chain.batches.paid, chain.revenue])
-    return state_root(world.exchange, words)
+    """The state root of a world; uint32 [8]."""
+    return run_root(world.exchange, world.chain)
 
 
 @partial(jax.jit, static_argnames="spec")
@@ -93,3 +91,33 @@ def simulate(
         spec: the shapes, shared by all lanes.
     """
     return jax.vmap(partial(run, spec=spec))(seeds, runs, params)
+
+
+@partial(jax.jit, static_argnames="spec")
+def record(
+    seed: Array, run_id: Array, params: WorldParams, *, spec: WorldSpec
+) -> tuple[Record, Array]:
+    """One run with everything it executed, and its root.
+
+    The root is that of `run`; keeping the record costs memory in proportion to the
+    number of blocks.
+    """
+    setting, world = set_up(seed, run_id, params, spec=spec)
+    first = world.exchange
+
+    def advance(world, _):
+        return step(world, setting, None, params, spec=spec)
+
+    world, blocks = lax.scan(advance, world, length=spec.blocks)
+    kept = Record(
+        start=setting.start,
+        insurance=first.insurance,
+        ticks=first.oracle,
+        windows=setting.windows,
+        txs=blocks.outcome.txs,
+        payment=blocks.outcome.payment,
+        receipts=blocks.outcome.receipts,
+        reports=blocks.reports,
+        seed_word=blocks.seed_word,
+    )
+    return kept, root_of(world)

@@ -37,6 +37,8 @@ from market.units import PPM, ppm_floor
 
 INTENTS = 1
 _FIELD_BITS = 16
+#: A trader in need sells at most this far from the oracle price.
+_FURTHEST_CLOSE_PPM = 50_000
 
 
 @jax.tree_util.register_dataclass
@@ -164,16 +166,28 @@ def _triggered_stop(memory: TraderMemory, view: View) -> tuple[Array, Array]:
 
 
 def _close(view: View, market: Array, spec: FamilySpec):
+    """A reduce-only order for the whole position, as cheap as the account can afford.
+
+    The venue lets an account in need reduce only at prices that do not worsen its
+    margin ratio; the trader goes to nine tenths of that, and never past five percent.
+    """
     held = pick(view.position, market)
+    side = -jnp.sign(held)
+    oracle = view.oracle[market]
+    exposure = jnp.sum(jnp.abs(view.position) * view.worth(), axis=1)
+    bearable = jnp.maximum(view.equity, 0) * 900 // jnp.maximum(exposure // 1_000, 1)
+    give = jnp.minimum(bearable, _FURTHEST_CLOSE_PPM)
     return only(
         transactions(
             (spec.count,),
             kind=Kind.ORDER,
             market=market,
-            side=-jnp.sign(held),
+            side=side,
+            ticks=jnp.maximum(oracle + side * (oracle * give // PPM), 1),
             lots=jnp.abs(held),
-            flags=Flag.MARKET | Flag.REDUCE_ONLY,
+            flags=Flag.IOC | Flag.REDUCE_ONLY,
             slot=1,
+            expiry_block=view.height + 10,
         ),
         held != 0,
     )
@@ -197,7 +211,9 @@ def _trade(memory, view: View, params, market, whim, patience, wakes, spec):
     pull = memory.style * jnp.clip(move, -PPM, PPM)
     opinion = jnp.clip(own + ppm_floor(pull, params.conviction_ppm), -PPM, PPM)
     equity = jnp.maximum(view.equity, 0)
-    exposure = ppm_floor(ppm_floor(equity, memory.leverage_ppm), opinion)
+    # The chosen leverage is shared by the markets of the venue.
+    share = ppm_floor(equity // view.price.shape[0], memory.leverage_ppm)
+    exposure = ppm_floor(share, opinion)
     reference = view.reference()[market]
     target = jnp.sign(exposure) * lots_for(jnp.abs(exposure), reference, multiplier)
     change = target - pick(view.position, market)

@@ -5,7 +5,7 @@ rollup -> measure. A run scans `step`; the Mesa model calls the same function.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,6 @@ from agents.families import FAMILIES, GUESTS
 from agents.measures import Measures
 from agents.population import FamilySpec, Pending
 from agents.views import Trend
-from market import block as exchange_block
 from market.orders import Tx
 from market.prices import PriceParams, PriceSpec, price_path
 from market.quantiles import log_normal, normal_q24
@@ -32,6 +31,7 @@ from market.state import ExchangeState, open_exchange
 from market.units import PPM
 from rollup import chain
 from rollup.chain import BlockOutcome, ChainParams, ChainSpec, ChainState
+from rollup.execution import executor
 from rollup.faults import FaultParams, FaultWindows, draw_windows
 from rollup.mempool import concatenate
 from rollup.sequencing import POLICIES
@@ -162,6 +162,20 @@ def set_up(
     return setting, world
 
 
+class Block(NamedTuple):
+    """What went into one block and what came out; enough to execute it again.
+
+    Attributes:
+        outcome: transactions, payments, receipts.
+        reports: [M, N] oracle reports.
+        seed_word: [] random word of the block.
+    """
+
+    outcome: BlockOutcome
+    reports: Array
+    seed_word: Array
+
+
 def step(
     world: World,
     setting: Setting,
@@ -169,7 +183,7 @@ def step(
     params: WorldParams,
     *,
     spec: WorldSpec,
-) -> tuple[World, BlockOutcome]:
+) -> tuple[World, Block]:
     """Advances the world by one block.
 
     Args:
@@ -190,21 +204,6 @@ def step(
     reports = _reports(key, world, setting, params.oracle, spec)
     seed_word = draw_words(key, Stream.DELEVERAGING, (1,))[0].astype(jnp.int64)
 
-    def execute(exchange, txs, height, is_halted):
-        return exchange_block.step(
-            exchange,
-            txs,
-            reports,
-            world.block,
-            height,
-            is_halted,
-            seed_word,
-            params.venue,
-            spec=spec.venue,
-            block_us=spec.block_us,
-            auction=POLICIES[spec.chain.policy].auction,
-        )
-
     rollup, exchange, outcome = chain.step(
         world.chain,
         world.exchange,
@@ -215,7 +214,15 @@ def step(
         params.chain,
         spec=spec.chain,
         block_us=spec.block_us,
-        execute=execute,
+        execute=executor(
+            reports,
+            world.block,
+            seed_word,
+            params.venue,
+            spec.venue,
+            spec.chain,
+            spec.block_us,
+        ),
     )
     measured = measures.take(
         world.measures,
@@ -238,7 +245,7 @@ def step(
         trend=trend,
         measures=measured,
     )
-    return world, outcome
+    return world, Block(outcome, reports, seed_word)
 
 
 def _decide(key, world: World, trend, setting: Setting, guests, params, now_us, spec):

@@ -142,7 +142,6 @@ def step(
     queue, expired = mempool.drop_expired(admitted.queue, state.height)
     waiting = jnp.sum(queue.kind != Kind.NONE)
     stopped = severity(windows, FaultKind.SEQUENCER_HALT, now_us)
-    is_halted = stopped >= PPM
     arrived = (queue.kind != Kind.NONE) & (queue.arrival_us < now_us + block_us)
     passed_over = arrived & _censored(queue, windows, now_us, family_of)
     room = spec.block_txs * (PPM - stopped) // PPM
@@ -153,44 +152,91 @@ def step(
     )
     txs = mempool.gather(queue, ordering.index, ordering.live)
     taken = jnp.zeros((spec.queue,), bool).at[ordering.index].max(ordering.live)
-    exchange, earned = charge(exchange, txs, ordering.payment)
+    state = replace(
+        state,
+        queue=mempool.without(queue, taken),
+        entered=state.entered + admitted.entered,
+        expired=state.expired + expired,
+        full=state.full + admitted.full,
+        censored=state.censored + jnp.sum(passed_over),
+        queue_peak=jnp.maximum(state.queue_peak, waiting),
+    )
+    return apply_block(
+        state,
+        exchange,
+        txs,
+        ordering.payment,
+        windows,
+        block,
+        params,
+        spec=spec,
+        block_us=block_us,
+        execute=execute,
+    )
+
+
+def apply_block(
+    state: ChainState,
+    exchange: ExchangeState,
+    txs: Tx,
+    payment: Array,
+    windows: FaultWindows,
+    block: Array,
+    params: ChainParams,
+    *,
+    spec: ChainSpec,
+    block_us: int,
+    execute: Execute,
+) -> tuple[ChainState, ExchangeState, BlockOutcome]:
+    """Executes an ordered block: the part of a step that a replay repeats.
+
+    Args:
+        state: the rollup, its mempool already without ``txs``.
+        exchange: the exchange it runs.
+        txs: [B] the block, in order.
+        payment: [B] quanta asked of each sender.
+        windows: faults of the run.
+        block: [] number of the block in time.
+        params: numbers of the rollup.
+        spec: its shapes.
+        block_us: length of a block.
+        execute: one block of the exchange.
+    """
+    now_us = block * block_us
+    is_halted = severity(windows, FaultKind.SEQUENCER_HALT, now_us) >= PPM
+    live = txs.kind != Kind.NONE
+    exchange, earned = charge(exchange, txs, payment)
     exchange, receipts, info = execute(exchange, txs, state.height, is_halted)
-    delay = jnp.where(ordering.live, now_us + block_us - txs.sent_us, 0)
-    refused = ordering.live & (receipts.status >= Status.REJECTED)
+    delay = jnp.where(live, now_us + block_us - txs.sent_us, 0)
+    refused = live & (receipts.status >= Status.REJECTED)
     fresh = exchange.withdrawn - state.batches.pending
     pipeline = replace(
         batches.request_payouts(state.batches, fresh, now_us),
-        open_txs=state.batches.open_txs + jnp.sum(ordering.live),
+        open_txs=state.batches.open_txs + jnp.sum(live),
     )
     pipeline = _seal_on_schedule(
         pipeline, exchange, block, is_halted, spec, now_us + block_us
     )
-    paid_before = pipeline.pending
+    unpaid = pipeline.pending
     pipeline = batches.advance(pipeline, windows, params.batches, now_us, block_us)
     exchange = replace(
-        exchange, withdrawn=exchange.withdrawn - (paid_before - pipeline.pending)
+        exchange, withdrawn=exchange.withdrawn - (unpaid - pipeline.pending)
     )
     state = replace(
         state,
-        queue=mempool.without(queue, taken),
         height=state.height + jnp.where(is_halted, 0, 1),
         batches=pipeline,
-        latency=histogram.add(state.latency, delay, ordering.live),
-        entered=state.entered + admitted.entered,
-        executed=state.executed + jnp.sum(ordering.live & ~refused),
+        latency=histogram.add(state.latency, delay, live),
+        executed=state.executed + jnp.sum(live & ~refused),
         rejected=state.rejected + jnp.sum(refused),
-        expired=state.expired + expired,
-        full=state.full + admitted.full,
-        censored=state.censored + jnp.sum(passed_over),
         halted=state.halted + is_halted,
-        queue_peak=jnp.maximum(state.queue_peak, waiting),
-        inclusion_us=jnp.sum(delay) // jnp.maximum(jnp.sum(ordering.live), 1),
+        inclusion_us=jnp.sum(delay) // jnp.maximum(jnp.sum(live), 1),
         revenue=state.revenue + earned,
     )
     outcome = BlockOutcome(
         txs=txs,
         receipts=receipts,
-        payment=ordering.payment,
+        payment=payment,
         exchange=info,
         oracle=exchange.oracle,
         is_halted=is_halted,
