@@ -35,6 +35,8 @@ def venue(self_trade=SelfTrade.CANCEL_OLDEST):
     numbers["oi_lower"] = jnp.asarray([0, 20_000 * QUANTA_PER_USD])
     numbers["oi_upper"] = jnp.asarray([0, 90_000 * QUANTA_PER_USD])
     numbers["max_order_lots"] = jnp.asarray([1 << 41, 1 << 41])
+    numbers["max_liquidation_notional"] = jnp.asarray(3_000 * QUANTA_PER_USD)
+    numbers["max_liquidation_portion_ppm"] = jnp.asarray(300_000)
     return spec, VenueParams(**numbers)
 
 
@@ -131,27 +133,30 @@ def assert_same(state, receipt, info, twin, fills):
     np.testing.assert_array_equal(state.open_loss, open_loss)
 
 
-def random_rows(rng, oracle, block, hostility=0.04) -> list[dict]:
+def random_rows(rng, oracle, block, wealth, hostility=0.04) -> list[dict]:
     """A block of all kinds around the oracle; some fields are hostile."""
     rows = []
     for _ in range(MESSAGES):
         kind = rng.choice(
             [1, 2, 3, 4, 5, 6, 7, 8, 0],
-            p=[0.55, 0.07, 0.03, 0.1, 0.12, 0.03, 0.05, 0.02, 0.03],
+            p=[0.7, 0.04, 0.02, 0.08, 0.05, 0.02, 0.05, 0.02, 0.02],
         )
         market, side = rng.integers(2), rng.choice([-1, 1])
+        account = rng.integers(ACCOUNTS)
+        leverage = 10 ** rng.uniform(0, 1.6)
+        lot = oracle[market] * (100, 1000)[market]
         flags = rng.choice([0, 1, 2, 4, 10, 16, 18, 24, 12], p=_FLAG_ODDS)
-        spread = max(oracle[market] // 50, 1)
+        spread = max(oracle[market] // 100, 1)
         row = {
             "kind": kind,
-            "account": rng.integers(ACCOUNTS),
+            "account": account,
             "market": market,
             "side": side,
             "ticks": oracle[market] + rng.integers(-spread, spread + 1),
-            "lots": rng.integers(1, (6000, 3000)[market]),
+            "lots": 1 + int(leverage * wealth[account] / lot),
             "flags": flags,
             "slot": rng.integers(SLOTS),
-            "expiry_block": rng.choice([0, 0, 0, block, block + 1, block - 1]),
+            "expiry_block": rng.choice([0] * 12 + [block, block + 1, block - 1]),
         }
         if kind == Kind.CANCEL_ALL:
             row["market"] = rng.choice([-1, 0, 1])
@@ -163,6 +168,20 @@ def random_rows(rng, oracle, block, hostility=0.04) -> list[dict]:
         if rng.random() < hostility:
             row[rng.choice(list(row))] = rng.choice(_HOSTILE)
         rows.append({name: int(value) for name, value in row.items()})
+    return _raid(rng, rows) if rng.random() < 0.6 else rows
+
+
+def _raid(rng, rows) -> list[dict]:
+    """Puts a liquidation of every position somewhere among the rows."""
+    places = rng.choice(MESSAGES, 2 * ACCOUNTS, replace=False)
+    for index, place in enumerate(places):
+        rows[place] = {
+            "kind": int(Kind.LIQUIDATE),
+            "account": int(rng.integers(ACCOUNTS)),
+            "market": index % 2,
+            "slot": index // 2,
+            "lots": int(rng.choice([0, 0, 0, 100])),
+        }
     return rows
 
 
@@ -175,12 +194,13 @@ _HOSTILE = [
 
 def random_start(rng):
     """Balances from poor to rich, a small or empty fund, oracle prices."""
-    collateral = rng.integers(1, 60_000, ACCOUNTS) * QUANTA_PER_USD
-    insurance = int(rng.choice([0, 50, 100_000])) * QUANTA_PER_USD
+    dollars = 10 ** rng.uniform(2.5, 4, ACCOUNTS)
+    collateral = dollars.astype(np.int64) * QUANTA_PER_USD
+    insurance = int(rng.choice([0, 5, 100_000])) * QUANTA_PER_USD
     return collateral.tolist(), insurance, [60_000, 15_000]
 
 
 def moved(rng, oracle) -> list[int]:
     """The next oracle prices: mostly quiet, now and then a crash or a jump."""
-    size = rng.choice([0.002, 0.03, 0.15], p=[0.5, 0.35, 0.15])
+    size = rng.choice([0.002, 0.03, 0.15], p=[0.4, 0.35, 0.25])
     return [max(1, int(p * (1 + rng.uniform(-size, size)))) for p in oracle]

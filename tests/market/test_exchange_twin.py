@@ -25,7 +25,7 @@ def run_history(seed, self_trade, auction, lowering, blocks=6):
         params = replace(params, halted=jnp.asarray(halted))
         twin.params["halted"] = halted.tolist()
         state, twin.oracle = replace(state, oracle=jnp.asarray(oracle)), oracle
-        rows = cases.random_rows(rng, oracle, block)
+        rows = cases.random_rows(rng, oracle, block, collateral)
         word = int(rng.integers(1 << 62))
         txs = cases.columns(rows)
         state, receipt, info = run(
