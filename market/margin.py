@@ -21,9 +21,10 @@ Source: dYdX v4, ``x/perpetuals/lib``, ``x/perpetuals/types/liquidity_tier``,
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 
 from market import units
-from market.units import PPM, ppm_ceil
+from market.units import PPM
 from market.wide import (
     IntLike,
     both,
@@ -104,7 +105,21 @@ def initial_requirement(
       fraction_ppm: what :func:`initial_fraction_ppm` gives.
       custom_ppm: the account's own, stricter fraction (its chosen leverage); 0 if none.
     """
-    return ppm_ceil(abs_notional, larger(fraction_ppm, custom_ppm))
+    return _share_up(abs_notional, larger(fraction_ppm, custom_ppm))
+
+
+def _share_up(amount: IntLike, ppm: IntLike) -> IntLike:
+    """``ceil(amount * ppm / 1e6)`` for amounts and shares that are not negative.
+
+    There truncation is the floor, which halves the work of the two ceilings. The amount
+    is split before it is multiplied, so that 63 bits are enough.
+    """
+    if is_host(amount, ppm):
+        return -(-amount * ppm // PPM)
+    amount = jnp.asarray(amount, jnp.int64)
+    whole = lax.div(amount, jnp.int64(PPM))
+    rest = (amount - whole * PPM) * ppm
+    return whole * ppm + lax.div(rest + (PPM - 1), jnp.int64(PPM))
 
 
 def maintenance_requirement(
@@ -115,7 +130,7 @@ def maintenance_requirement(
     >>> maintenance_requirement(1, 50_000, 600_000)  # ceil(ceil(0.05) * 0.6)
     1
     """
-    return ppm_ceil(ppm_ceil(abs_notional, initial_ppm), maintenance_ppm)
+    return _share_up(_share_up(abs_notional, initial_ppm), maintenance_ppm)
 
 
 def maintenance_fraction_ppm(initial_ppm: IntLike, maintenance_ppm: IntLike) -> IntLike:
@@ -162,6 +177,29 @@ def account_risk(
     else:
         nc, imr, mmr = position_risk(notionals, open_notionals, tier, custom_ppm)
     return Risk(equity(collateral, nc), total(imr), total(mmr))
+
+
+def isolated_risk(
+    balances: IntLike,
+    notionals: IntLike,
+    open_notionals: IntLike,
+    tier: Tier,
+    custom_ppm: IntLike = 0,
+) -> Risk:
+    """Risk of isolated positions, each with a balance of its own and nothing else.
+
+    Args:
+      balances: int64[A M] margin set aside for each position, or an int.
+      notionals: int64[A M] signed, or an int.
+      open_notionals: int64[M] open interest, or an int.
+      tier: int64[M] parameters, or of ints.
+      custom_ppm: chosen fractions, 0 where none.
+
+    Returns:
+      Risk of int64[A M], or of ints: what one position loses, no other pays for.
+    """
+    risk = position_risk(notionals, open_notionals, tier, custom_ppm)
+    return risk._replace(nc=risk.nc + balances)
 
 
 # --- what the risk says ------------------------------------------------------------

@@ -51,6 +51,31 @@ def median_of_reports(prices: jax.Array, is_valid: jax.Array):
     return mean_away_from_zero(low, high), count
 
 
+def weighted_median(prices: jax.Array, weights: jax.Array) -> jax.Array:
+    """The price with half of the weight below and half above it.
+
+    Where a price splits the weight exactly in halves, the mean of it and the next,
+    rounded down (:func:`market.rules.hyperliquid.weighted_median` on plain ints).
+
+    Args:
+      prices: int64[... N].
+      weights: int64[... N] >= 0; a missing price has weight zero.
+
+    Returns:
+      int64[...], 0 where there is no weight at all.
+    """
+    order = jnp.argsort(jnp.where(weights > 0, prices, INT64_MAX), axis=-1)
+    ordered = jnp.take_along_axis(prices, order, axis=-1)
+    so_far = jnp.cumsum(jnp.take_along_axis(weights, order, axis=-1), axis=-1)
+    whole = so_far[..., -1:]
+
+    def first(reached):
+        return jnp.take_along_axis(ordered, jnp.argmax(reached, -1)[..., None], -1)
+
+    low, high = first(2 * so_far >= whole), first(2 * so_far > whole)
+    return jnp.where(whole > 0, (low + high) // 2, 0)[..., 0]
+
+
 def median_of_three(a: IntLike, b: IntLike, c: IntLike) -> IntLike:
     """The middle one.
 

@@ -65,6 +65,12 @@ def test_impact_price_averages_over_levels():
     assert vote_of(1_500, bids, [], 3_900_000) == 300_000
 
 
+def test_the_impact_size_is_rounded_up_once():
+    # 100 quanta at 3 a lot: 33.3 lots -> 34.
+    base, is_deep = funding.impact_base(side([(3, 1_000)]), 100, 1, 1)
+    assert (int(base), bool(is_deep)) == (34, True)
+
+
 def test_a_book_too_thin_for_the_impact_notional_has_no_premium():
     assert vote_of(1_000, [(1_010, 10)], [], 1_010_000) == 10_000
     assert vote_of(1_000, [(1_010, 10)], [], 1_010_001) == 0

@@ -140,6 +140,19 @@ def test_account_risk_equals_the_specification(specs, people):
     assert [tuple(p) for p in plain] == expected
 
 
+def test_isolated_positions_do_not_pay_for_each_other():
+    tier = Tier(
+        array([50_000, 50_000]), array([600_000, 600_000]), *array([[0, 0]] * 2)
+    )
+    balances, notionals = array([[60_000, 20_000]]), array([[1_000_000, -1_000_000]])
+    risk = margin.isolated_risk(balances, notionals, 0, tier)
+    assert risk.nc.tolist() == [[1_060_000, -980_000]]
+    owed = margin.isolated_risk(balances - 1_000_000, notionals, 0, tier)
+    assert margin.is_liquidatable(owed.nc, owed.mmr).tolist() == [[False, True]]
+    plain = margin.isolated_risk(60_000, 1_000_000, 0, MID_CAP)
+    assert plain == (1_060_000, 50_000, 30_000)
+
+
 def test_account_risk_holds_no_floating_point():
     assert not inexact_dtypes(
         account_risk,

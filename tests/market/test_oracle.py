@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from market import oracle, reference_rules
 from market.oracle import Feed, OracleRules
+from market.rules import hyperliquid
 from tests.market.jaxprs import inexact_dtypes
 from tests.market.numbers import EXACT, array, lanes
 
@@ -35,6 +36,17 @@ def test_less_than_half_of_the_reporters_cannot_move_the_median_beyond_the_hones
     for lie in (1, 1 << 40):
         got, _ = median(array([*honest, lie, lie, lie]), array([1] * N) == 1)
         assert min(honest) <= int(got) <= max(honest)
+
+
+weighted = jax.jit(oracle.weighted_median)
+
+
+@EXACT
+@given(lanes(st.tuples(st.integers(1, 9), st.integers(0, 3)), N))
+def test_the_weighted_median_equals_the_plain_one(reports):
+    prices, weights = zip(*reports, strict=True)
+    expected = hyperliquid.weighted_median(prices, weights) if any(weights) else 0
+    assert int(weighted(array(prices), array(weights))) == expected
 
 
 def test_the_median_of_three_in_every_order():

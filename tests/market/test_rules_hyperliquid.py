@@ -171,9 +171,10 @@ def test_scores_of_arrays_are_the_index_in_32_bits(invert, rows):
 
 
 def test_accounts_below_zero_rank_first():
-    one = array([1, 1])
-    got = score(one, one, one, array([0, 5]), array([0, 0]) == 1)
-    assert got[0] > got[1]
+    one = array([1] * 3)
+    notional, value = array([1, 100, 1]), array([0, 1, -5])
+    got = score(one, one, notional, value, array([0] * 3) == 1)
+    assert got[0] > got[1] < got[2]
 
 
 # --- oracle and mark ---------------------------------------------------------------
@@ -238,6 +239,8 @@ def test_the_mean_of_arrays_equals_plain_integers():
         plain = hyperliquid.updated_ema(plain, sample, 3_000_000, decay)
         arrays = hyperliquid.updated_ema(arrays, array([sample]), 3_000_000, decay)
     assert (int(arrays.numerator[0]), int(arrays.denominator[0])) == plain
+    value = hyperliquid.oracle.ema_value
+    assert value(arrays).tolist() == [value(plain)]
 
 
 @pytest.mark.parametrize(

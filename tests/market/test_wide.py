@@ -64,6 +64,11 @@ def test_equal_cross_products_compare_equal(rows):
     assert not compare_products(a, d, -a, -d).any()
 
 
+def test_a_quotient_digit_may_be_guessed_two_too_large():
+    a, b, d = 4611686020574871548, 4897718916567209945, 4611686020574871549
+    assert int(wide.mul_div_floor(*array([a, b, d]))) == a * b // d
+
+
 def test_negative_ratios_compare_by_cross_products_not_by_their_size():
     # -1/100 is the better ratio than -3/100, though 1 < 3.
     assert wide.compare_products(-1, 100, -3, 100) == 1

@@ -9,7 +9,7 @@ Source: the venue's documentation, "Oracle", "Robust price indices".
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from market.wide import IntLike, divide_toward_zero, mul_div_floor
+from market.wide import IntLike, divide_toward_zero, larger, mul_div_floor
 
 #: Spot: Binance, OKX, Bybit, Kraken, Kucoin, Gate, MEXC, Hyperliquid.
 SPOT_WEIGHTS = (3, 2, 2, 1, 1, 1, 1, 1)
@@ -122,11 +122,12 @@ def updated_ema(
     )
 
 
-def ema_value(ema: Ema) -> int:
-    """The mean, truncated toward zero; zero if it has seen nothing (plain ints)."""
-    if ema.denominator == 0:
-        return 0
-    return divide_toward_zero(ema.numerator, ema.denominator)
+def ema_value(ema: Ema) -> IntLike:
+    """The mean, truncated toward zero; zero if it has seen nothing.
+
+    Plain ints or int64 arrays: without a sample the numerator is zero.
+    """
+    return divide_toward_zero(ema.numerator, larger(ema.denominator, 1))
 
 
 # --- the mark ----------------------------------------------------------------------
