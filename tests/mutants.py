@@ -1,7 +1,7 @@
 """Breaks one rounding, comparison or tie rule at a time and sees a test fail.
 
 Each mutant patches one piece of source text in a temporary copy of the packages and
-runs the tests of that rule there. A mutant that survives means that a rule is not tested.
+runs the tests of that rule there. One that survives means that a rule is not tested.
 
     python -m tests.mutants            # all
     python -m tests.mutants bankruptcy # those whose name or file has the word
@@ -355,8 +355,8 @@ MUTANTS = [
         ),
         (
             "floor of the clamp",
-            "gap = initial_ppm - maintenance_fraction_ppm(initial_ppm, maintenance_ppm)",
-            "gap = initial_ppm + maintenance_fraction_ppm(-initial_ppm, maintenance_ppm)",
+            "initial_ppm - maintenance_fraction_ppm(initial_ppm, maintenance_ppm)",
+            "initial_ppm + maintenance_fraction_ppm(-initial_ppm, maintenance_ppm)",
         ),
     ),
     *_of(
@@ -444,13 +444,19 @@ MUTANTS = [
         (
             "the fund pays first",
             "    pools = _insure(pools, insurance_delta)\n    leftover",
-            "    _transfer_out(pools, quote_after_fill)\n    pools = _insure(pools, insurance_delta)\n    leftover",
+            "    _transfer_out(pools, quote_after_fill)\n"
+            "    pools = _insure(pools, insurance_delta)\n    leftover",
         ),
         (
             "no overdraft of the fund",
             "pools.insurance + insurance_delta < 0",
             "pools.insurance + insurance_delta < -1",
         ),
+    ),
+    *_of(
+        "rules/dydx_v4/gate",
+        "rules_dydx_v4",
+        ("end of the gate", "< GATE_BLOCKS", "<= GATE_BLOCKS"),
     ),
     *_of(
         "rules/dydx_v4/funding",
@@ -667,7 +673,11 @@ MUTANTS = [
             "return -(-loss * BASE // contracts)",
             "return loss * BASE // contracts",
         ),
-        ("fee eats the margin", "if freed > 0 else None", "if freed else None"),
+        (
+            "fee eats the margin",
+            "if freed > 0 else",
+            "if freed >= -(10**9) and freed else",
+        ),
     ),
 ]
 
@@ -710,6 +720,24 @@ def check_sources(mutants: list[Mutant]) -> None:
             raise SystemExit(f"{mutant.file}: nothing to mutate for {mutant.rule!r}")
 
 
+#: A failure is enough: hypothesis need not look for the smallest example.
+CONFTEST = """
+from hypothesis import Phase, settings
+
+settings.register_profile("mutants", phases=[Phase.generate], database=None)
+settings.load_profile("mutants")
+"""
+
+
+def copy_of_sources(folder: Path) -> None:
+    """The packages and the tests, where they may be broken."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("market", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "conftest.py").write_text(CONFTEST)
+
+
 def main() -> None:
     """Runs the chosen mutants; exits 1 if one survives."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -724,13 +752,7 @@ def main() -> None:
     alive = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for name in ("market", "tests", "pyproject.toml"):
-            source = ROOT / name
-            if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(source, copy / name, ignore=ignored)
-            else:
-                shutil.copy(source, copy / name)
+        copy_of_sources(copy)
         for mutant in chosen:
             lives = survives(mutant, copy)
             alive += [mutant] if lives else []

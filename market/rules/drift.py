@@ -9,6 +9,8 @@ BASE = 1_000_000_000
 PRICE = 1_000_000
 #: Margin ratios of 1e4 become 1e6.
 MARGIN_RATIO_SCALE = 100
+#: What the venue returns when no transfer of base covers the shortage: the largest u64.
+NOTHING_COVERS = (1 << 64) - 1
 
 
 def base_to_cover_shortage(
@@ -18,8 +20,8 @@ def base_to_cover_shortage(
     insurance_fee: int,
     price: int,
     quote_price: int = PRICE,
-) -> int | None:
-    """Base amount whose transfer covers a margin shortage; None if none can.
+) -> int:
+    """Base amount whose transfer covers a margin shortage, rounded down.
 
     ``shortage * 1e9 // ((price * quote_price // 1e6) * (MR - fee) // 1e6 - price *
     insurance_fee // 1e6)``: a unit of base frees its margin less both fees.
@@ -32,15 +34,18 @@ def base_to_cover_shortage(
       price: oracle price, 1e6.
       quote_price: price of the quote asset, 1e6.
 
+    Returns:
+      Base, 1e9; :data:`NOTHING_COVERS` where the fees eat the margin.
+
     >>> base_to_cover_shortage(10_000_000, 1_000, 0, 0, 100_000_000)
     1000000000
     """
     ratio = margin_ratio * MARGIN_RATIO_SCALE
-    if ratio <= liquidation_fee:
-        return None
+    if price == 0 or ratio <= liquidation_fee:
+        return NOTHING_COVERS
     margin = (price * quote_price // PRICE) * (ratio - liquidation_fee) // PRICE
     freed = margin - price * insurance_fee // PRICE
-    return shortage * BASE // freed if freed > 0 else None
+    return shortage * BASE // freed if freed > 0 else NOTHING_COVERS
 
 
 def social_loss_rate(loss: int, long_base: int, short_base: int) -> int:

@@ -273,6 +273,15 @@ def test_a_fund_that_cannot_pay_is_an_error_and_not_a_debt():
         dydx_v4.close_isolated_position(pools, -30, -30)
 
 
+def test_withdrawals_are_gated_for_50_blocks_after_negative_equity_or_an_outage():
+    blocked = dydx_v4.are_withdrawals_blocked
+    assert not blocked(100, None)
+    assert [blocked(h, 100) for h in (100, 149, 150)] == [True, True, False]
+    assert [blocked(h, None, 100) for h in (149, 150)] == [True, False]
+    assert blocked(149, 10, 100)
+    assert [dydx_v4.is_outage(s) for s in (299, 300)] == [False, True]
+
+
 # --- funding -----------------------------------------------------------------------
 
 levels = st.lists(

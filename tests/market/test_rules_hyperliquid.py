@@ -325,8 +325,17 @@ def test_funding_is_paid_at_the_oracle_price_and_floored():
         # And 1 % for the insurance fund leaves $8.
         (10_000_000, 1_000, 10_000, 10_000, 100_000_000, 1_250_000_000),
         (0, 1_000, 10_000, 10_000, 100_000_000, 0),
-        (1, 1_000, 100_000, 0, 100_000_000, None),  # the fee eats the margin
-        (1, 1_000, 50_000, 50_000, 100_000_000, None),
+        (
+            1,
+            1_000,
+            100_000,
+            0,
+            100_000_000,
+            drift.NOTHING_COVERS,
+        ),  # the fee eats the margin
+        (1, 1_000, 50_000, 50_000, 100_000_000, drift.NOTHING_COVERS),
+        (1, 1_000, 50_000, 60_000, 100_000_000, drift.NOTHING_COVERS),
+        (1, 1_000, 0, 0, 0, drift.NOTHING_COVERS),
     ],
 )
 def test_drift_base_that_covers_a_shortage(

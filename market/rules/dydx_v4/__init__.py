@@ -17,6 +17,7 @@ from market.rules.dydx_v4.funding import (
     premium_vote,
     remove_tails,
 )
+from market.rules.dydx_v4.gate import are_withdrawals_blocked, is_outage
 from market.rules.dydx_v4.isolated import (
     Pools,
     close_isolated_position,
@@ -67,6 +68,7 @@ __all__ = [
     "Pools",
     "UpdateResult",
     "account_risk",
+    "are_withdrawals_blocked",
     "average_price_subticks",
     "bankruptcy_price",
     "base_to_quote",
@@ -82,6 +84,7 @@ __all__ = [
     "funding_sample",
     "impact_price_subticks",
     "initial_margin_ppm",
+    "is_outage",
     "liquidatable_delta",
     "liquidation_insurance_delta",
     "mul_ppm",
