@@ -17,7 +17,9 @@ from numba import carray
 from market import native
 from market.book_kernel import EVENT_WIDTH
 from market.kernels import layout as lay
+from market.kernels.batch import WIDTH as BATCH_WIDTH
 from market.kernels.block import run_block
+from market.kernels.clearing import ROWS as AUCTION_ROWS
 from market.native import (
     _pointer,
     answers_metadata_query,
@@ -57,15 +59,13 @@ def _open_table(frame):
     """The table with sizes and scratch, and the words of each result's lane."""
     static = carray(_pointer(argument_address(frame, _STATIC)), (8,), np.int64)
     markets, capacity = static[lay.MARKETS], static[lay.CAPACITY]
-    scratch = np.array(
-        [
-            markets,
-            markets,
-            (capacity + 1) * EVENT_WIDTH,
-            static[lay.MESSAGES],
-            static[lay.MESSAGES],
-        ]
-    )
+    messages = static[lay.MESSAGES]
+    scratch = np.empty(lay.SCRATCH_COUNT, np.int64)
+    scratch[:2] = markets
+    scratch[2] = (capacity + 1) * EVENT_WIDTH
+    scratch[3:5] = messages
+    scratch[5] = messages * BATCH_WIDTH
+    scratch[6] = AUCTION_ROWS * (2 * capacity + messages)
     t = np.zeros(lay.TABLE_WORDS + scratch.sum(), np.int64)
     t[: lay.STATIC_WORDS] = static
     address = t.ctypes.data + 8 * lay.TABLE_WORDS

@@ -70,6 +70,7 @@ class ReferenceAccounts:
         position, cost, adl_pending: [account][market].
         insurance, fees, paid_in, gate_block: scalars.
         oracle, last: ticks by market.
+        batch: orders that wait for the clearing of an auction.
         counters: outcomes by `Status`.
         info: what the block did, by field of `ExchangeInfo`.
     """
@@ -87,6 +88,7 @@ class ReferenceAccounts:
         self.paid_in = sum(collateral) + insurance
         self.oracle, self.last = list(ticks), list(ticks)
         self.counters = [0] * STATUS_COUNT
+        self.batch = []
         self.rules = LiquidationRules(
             max_fee_ppm=params["liquidation_fee_ppm"],
             bankruptcy_adjustment_ppm=params["bankruptcy_adjustment_ppm"],
@@ -127,8 +129,10 @@ class ReferenceAccounts:
         )
 
     def orders_of(self, account: int, market: int, side: int) -> list[Order]:
-        """The account's resting orders on one side of one book."""
-        return [o for o in self.books[market][side] if o.account == account]
+        """The account's orders on one side of one market, resting or waiting."""
+        waiting = [o for o in self.batch if o.market == market and o.lots > 0]
+        waiting = [o for o in waiting if o.side == (BUY, SELL)[side]]
+        return [o for o in self.books[market][side] + waiting if o.account == account]
 
     def open_lots(self, account: int, market: int, side: int) -> int:
         """Lots resting on one side."""

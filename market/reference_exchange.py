@@ -4,7 +4,7 @@ This twin of `market.exchange` says what each transaction does to accounts, fund
 books. It shares no code with the compiled lowerings: the formulas come from
 `market.margin` and `market.liquidation` on plain ints, matching is a loop over a list.
 Tests hold the lowerings equal to it. How a batch clears in auction mode stands in
-`market.reference_clearing`.
+`market.reference_batch`.
 """
 
 from market import liquidation, margin
@@ -16,11 +16,12 @@ from market.reference_accounts import (
     Fill,
     RejectError,
 )
+from market.reference_batch import ReferenceBatch
 from market.reference_matching import ReferenceMatching
 from market.units import ppm_floor
 
 
-class ReferenceExchange(ReferenceMatching):
+class ReferenceExchange(ReferenceMatching, ReferenceBatch):
     """One exchange, block after block."""
 
     # --- a block ---------------------------------------------------------------------
@@ -37,7 +38,7 @@ class ReferenceExchange(ReferenceMatching):
         if any(self.risk(account).nc < 0 for account in range(self.accounts)):
             self.gate_block = self.block + GATE_BLOCKS
 
-    def _outcome(self, tx: dict, rule) -> Fill:
+    def _outcome(self, tx: dict, rule, counts: bool = True) -> Fill:
         """Runs one transaction by ``rule`` and counts what became of it."""
         if tx["kind"] == Kind.NONE:
             return Fill(Status.NONE)
@@ -46,7 +47,7 @@ class ReferenceExchange(ReferenceMatching):
             fill = rule(tx)
         except RejectError as reject:
             fill = Fill(reject.args[0])
-        self.counters[fill.status] += 1
+        self.counters[fill.status] += counts
         return fill
 
     def _execute(self, tx: dict) -> Fill:

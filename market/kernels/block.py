@@ -8,9 +8,13 @@ from market.kernels.admission import (
     REPLACE,
     check_names,
 )
+from market.kernels.batch import admit_liquidation, admit_order
+from market.kernels.clearing import clear
 from market.kernels.deleveraging import close_gate, deleverage_pending
 from market.kernels.funds import deposit, withdraw
 from market.kernels.layout import (
+    AUCTION,
+    BATCHED,
     COUNTERS,
     FILLED_LOTS,
     FILLED_QUOTE,
@@ -19,6 +23,7 @@ from market.kernels.layout import (
     LIQUIDATED,
     MARKETS,
     MESSAGES,
+    RESERVED_FUND,
     STATUS,
     TX_ACCOUNT,
     TX_EXPIRY,
@@ -43,7 +48,7 @@ DEPOSIT, NONE = int(Kind.DEPOSIT), int(Kind.NONE)
 
 @kernel
 def execute_one(t, index):
-    """Runs transaction ``index``: ``(status, filled lots, filled quote)``."""
+    """Runs transaction ``index`` continuously: ``(status, filled lots, quote)``."""
     size = t[MESSAGES]
     kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
     market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
@@ -51,16 +56,12 @@ def execute_one(t, index):
     reason = check_names(t, kind, account, market, slot, expiry)
     if reason != OK:
         return reason, 0, 0
-    if kind == CANCEL:
-        return cancel(t, account, market, slot), 0, 0
-    if kind == CANCEL_ALL:
-        return cancel_all(t, account, market), 0, 0
+    if kind == CANCEL or kind == CANCEL_ALL:
+        return run_cancel(t, kind, account, market, slot), 0, 0
     if kind == LIQUIDATE:
         return liquidate(t, account, slot, market, lots)
-    if kind == DEPOSIT:
-        return deposit(t, account, lots), 0, 0
-    if kind > DEPOSIT:
-        return withdraw(t, account, lots), 0, 0
+    if kind >= DEPOSIT:
+        return run_transfer(t, kind, account, lots), 0, 0
     if kind == REPLACE:
         cancel(t, account, market, slot)
     sign, ticks = vector(t, TX_SIDE, size)[index], vector(t, TX_TICKS, size)[index]
@@ -69,22 +70,103 @@ def execute_one(t, index):
 
 
 @kernel
+def run_cancel(t, kind, account, market, slot):
+    """A cancel of one order or of all."""
+    if kind == CANCEL:
+        return cancel(t, account, market, slot)
+    return cancel_all(t, account, market)
+
+
+@kernel
+def run_transfer(t, kind, account, quanta):
+    """A deposit or a withdrawal."""
+    if kind == DEPOSIT:
+        return deposit(t, account, quanta)
+    return withdraw(t, account, quanta)
+
+
+@kernel
+def cancel_first(t, index):
+    """The first pass of an auction: cancels, and the cancel of a replacement."""
+    size = t[MESSAGES]
+    kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
+    market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
+    if kind < CANCEL or kind > REPLACE:
+        return
+    expiry = vector(t, TX_EXPIRY, size)[index]
+    reason = check_names(t, kind, account, market, slot, expiry)
+    if kind == REPLACE:
+        if reason == OK:
+            cancel(t, account, market, slot)
+    elif reason == OK:
+        reason = run_cancel(t, kind, account, market, slot)
+    vector(t, STATUS, size)[index] = reason
+
+
+@kernel
+def admit_one(t, index):
+    """The second pass of an auction: a status, or `OK` for what waits for the price."""
+    size = t[MESSAGES]
+    kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
+    market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
+    lots, expiry = vector(t, TX_LOTS, size)[index], vector(t, TX_EXPIRY, size)[index]
+    reason = check_names(t, kind, account, market, slot, expiry)
+    if reason != OK:
+        return reason
+    if kind == LIQUIDATE:
+        return admit_liquidation(t, index, account, slot, market, lots)
+    if kind >= DEPOSIT:
+        return run_transfer(t, kind, account, lots)
+    sign, ticks = vector(t, TX_SIDE, size)[index], vector(t, TX_TICKS, size)[index]
+    flags = vector(t, TX_FLAGS, size)[index]
+    return admit_order(
+        t, index, account, market, sign, ticks, lots, flags, slot, expiry
+    )
+
+
+@kernel
+def run_continuously(t):
+    """Every transaction in its order, each meeting the book that the last one left."""
+    size = t[MESSAGES]
+    kind, statuses = vector(t, TX_KIND, size), vector(t, STATUS, size)
+    filled, quotes = vector(t, FILLED_LOTS, size), vector(t, FILLED_QUOTE, size)
+    for index in range(size):
+        if kind[index] != NONE:
+            status, lots, quote = execute_one(t, index)
+            statuses[index], filled[index], quotes[index] = status, lots, quote
+
+
+@kernel
+def run_auction(t):
+    """Cancels first, then admissions in sequence, then one price a market."""
+    size = t[MESSAGES]
+    kind, statuses = vector(t, TX_KIND, size), vector(t, STATUS, size)
+    for index in range(size):
+        cancel_first(t, index)
+    for index in range(size):
+        if kind[index] != NONE and kind[index] != CANCEL and kind[index] != CANCEL_ALL:
+            statuses[index] = admit_one(t, index)
+    clear(t)
+
+
+@kernel
 def run_block(t):
     """Runs the block whose arrays stand in the table."""
     size = t[MESSAGES]
-    kind, counters = vector(t, TX_KIND, size), vector(t, COUNTERS, STATUS_COUNT)
-    statuses, filled = vector(t, STATUS, size), vector(t, FILLED_LOTS, size)
-    quotes = vector(t, FILLED_QUOTE, size)
+    kind, statuses = vector(t, TX_KIND, size), vector(t, STATUS, size)
+    counters = vector(t, COUNTERS, STATUS_COUNT)
+    for field in (STATUS, FILLED_LOTS, FILLED_QUOTE):
+        vector(t, field, size)[:] = 0
     vector(t, INFO, INFO_ROWS * t[MARKETS])[:] = 0
-    t[LIQUIDATED] = 0
+    t[LIQUIDATED], t[BATCHED], t[RESERVED_FUND] = 0, 0, 0
     reckon_prices(t)
     drop_expired(t)
+    if t[AUCTION] != 0:
+        run_auction(t)
+    else:
+        run_continuously(t)
     for index in range(size):
-        if kind[index] == NONE:
-            statuses[index], filled[index], quotes[index] = 0, 0, 0
-            continue
-        status, lots, quote = execute_one(t, index)
-        statuses[index], filled[index], quotes[index] = status, lots, quote
-        counters[status] += 1
+        if kind[index] != NONE:
+            counters[statuses[index]] += 1
     deleverage_pending(t)
     close_gate(t)

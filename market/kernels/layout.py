@@ -18,7 +18,10 @@ ACCOUNTS, MARKETS, SLOTS, CAPACITY, MESSAGES, SELF_TRADE, AUCTION, DELEVERAGES =
     8
 )
 STATIC_WORDS = 8  # the words above come from the static operand, then M multipliers
-BLOCK, SEED, LIQUIDATED = 8, 9, 10  # LIQUIDATED: liquidations noted in this block
+BLOCK, SEED = 8, 9
+LIQUIDATED = 10  # liquidations noted in this block
+BATCHED = 11  # orders that wait for the clearing
+RESERVED_FUND = 12  # quanta of the fund set aside for waiting liquidations
 
 # Addresses of the arrays that a block changes, in the order of the operands.
 STATE_FIELDS = (
@@ -72,8 +75,11 @@ _SCRATCH = _READ + 7
     EVENTS,  # [C + 1, EVENT_WIDTH] rows of the book's primitives
     LIQUIDATED_KEY,  # [B] target * M + market of the liquidations so far
     LIQUIDATED_QUOTE,  # [B] their notional at the oracle price
-) = range(_SCRATCH, _SCRATCH + 5)
-TABLE_WORDS = _SCRATCH + 5
+    BATCH,  # [B, 12] orders that wait for the clearing
+    AUCTION_ROWS,  # [7, 2 C + B] the orders of one market as the auction takes them
+) = range(_SCRATCH, _SCRATCH + 7)
+SCRATCH_COUNT = 7
+TABLE_WORDS = _SCRATCH + SCRATCH_COUNT
 
 # Rows of PARAMS [P, M]; a scalar stands in every column.
 PARAM_FIELDS = (

@@ -173,10 +173,15 @@ def check_target(t, liquidator, target, market, cap):
 
 @kernel
 def settle_insurance(t, liquidator, target, market, quote, bankruptcy):
-    """Bills a fill that brought ``quote``: the fund pays the loss or takes the fee."""
+    """Bills a fill that brought ``quote``: the fund pays the loss or takes the fee.
+
+    The fund never pays more than it has; the caller saw to it that it need not, but for
+    the rounding of a partial fill in a batch, which the account then bears.
+    """
     params, info = parameters(t), information(t)
     collateral = vector(t, COLLATERAL, t[ACCOUNTS])
-    delta, insurance = quote - bankruptcy, vector(t, INSURANCE, 1)
+    insurance = vector(t, INSURANCE, 1)
+    delta = max(quote - bankruptcy, -insurance[0])
     if delta <= 0:
         collateral[target] -= delta
         insurance[0] += delta

@@ -38,8 +38,17 @@ def run_history(seed, self_trade, auction, lowering, blocks=6):
     return twin
 
 
-@pytest.mark.parametrize("self_trade", list(SelfTrade), ids=lambda mode: mode.name)
+MODES = pytest.mark.parametrize("self_trade", list(SelfTrade), ids=lambda m: m.name)
+
+
+@MODES
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_native_continuous_block_equals_the_specification(self_trade, seed):
     run_history(seed, self_trade, False, "native")
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_native_auction_block_equals_the_specification(seed):
+    run_history(seed, SelfTrade.CANCEL_OLDEST, True, "native")

@@ -1,0 +1,164 @@
+"""Admission in auction mode: orders and liquidations wait for the clearing.
+
+The cancels of a block come first and all take effect on the orders that rest from
+earlier blocks. Then the rest is admitted in sequence, each reserving what its worst
+fill would cost, as if it rested. A fill-or-kill order is rejected, because a sealed
+batch can promise nobody a whole fill; post-only asks for nothing, because nobody takes.
+"""
+
+from market.book_kernel import resting_side
+from market.kernels.admission import (
+    FOK,
+    OK,
+    REDUCE_ONLY,
+    WOULD_INCREASE,
+    can_afford,
+    check_order,
+    worst_loss,
+)
+from market.kernels.layout import (
+    ADL_PENDING,
+    BATCH,
+    BATCHED,
+    INSURANCE,
+    MARKETS,
+    MESSAGES,
+    MULTIPLIER,
+    POSITION,
+    RESERVED_FUND,
+    matrix,
+    open_lots_of,
+    per_position,
+    vector,
+)
+from market.kernels.liquidation import (
+    INSURANCE_EMPTY,
+    MAX_TICKS,
+    bankruptcy_quote,
+    check_target,
+    note_liquidation,
+)
+from market.kernels.margin import account_risk
+from market.kernels.matching import CANNOT_FILL, MARGIN, SLOT_BUSY, cancel_all, place_of
+from market.kernels.settlement import reserve
+from market.native import kernel
+
+# Columns of a waiting order.
+INDEX, MARKET, ACCOUNT, SIGN, LIMIT, SIZE, FLAGS, SLOT, EXPIRY, LOSS = range(10)
+LIQUIDATOR = 10  # who sent the liquidation, -1 for an order of the account's own
+GOT = 11  # lots filled
+WIDTH = 12
+
+
+@kernel
+def batch_of(t):
+    """The orders that wait for the clearing, in sequence."""
+    return matrix(t, BATCH, t[MESSAGES], WIDTH)
+
+
+@kernel
+def waits(t, account, market, slot):
+    """Whether an order of that name waits in the batch."""
+    batch = batch_of(t)
+    for row in range(t[BATCHED]):
+        if batch[row, ACCOUNT] == account and batch[row, MARKET] == market:
+            if batch[row, SLOT] == slot and batch[row, SIZE] > 0:
+                return True
+    return False
+
+
+@kernel
+def reducible_by_all(t, account, market, sign, lots):
+    """Lots of a reduce-only order that its other orders of that side leave."""
+    held = per_position(t, POSITION)[account, market]
+    if held == 0 or (held > 0) == (sign > 0):
+        return 0
+    open_lots = open_lots_of(t)[account, market, resting_side(sign)]
+    return max(min(lots, abs(held) - open_lots), 0)
+
+
+@kernel
+def append(t, index, market, account, sign, limit, lots, flags, slot, expiry, loss):
+    """Adds an order to the batch and reserves for it; returns its row."""
+    row = t[BATCHED]
+    order = batch_of(t)[row]
+    order[INDEX], order[MARKET], order[ACCOUNT] = index, market, account
+    order[SIGN], order[LIMIT], order[SIZE] = sign, limit, lots
+    order[FLAGS], order[SLOT], order[EXPIRY] = flags, slot, expiry
+    order[LOSS], order[LIQUIDATOR], order[GOT] = loss, -1, 0
+    t[BATCHED] = row + 1
+    reserve(t, account, market, resting_side(sign), lots, loss)
+    return row
+
+
+@kernel
+def admit_order(t, index, account, market, sign, ticks, lots, flags, slot, expiry):
+    """Every check of an order; `OK` and a row in the batch, or the reason."""
+    reason, limit = check_order(t, market, sign, ticks, lots, flags)
+    if reason != OK:
+        return reason
+    if flags & REDUCE_ONLY != 0:
+        lots = reducible_by_all(t, account, market, sign, lots)
+        if lots == 0:
+            return WOULD_INCREASE
+    if place_of(t, account, market, slot)[1] >= 0 or waits(t, account, market, slot):
+        return SLOT_BUSY
+    if flags & FOK != 0:
+        return CANNOT_FILL
+    loss = worst_loss(t, market, sign, limit)
+    if not can_afford(t, account, market, sign, lots, limit, loss):
+        return MARGIN
+    append(t, index, market, account, sign, limit, lots, flags, slot, expiry, loss)
+    return OK
+
+
+@kernel
+def affordable_limit(t, target, market, sign, lots, limit):
+    """The limit at which the fund can still bear the whole size: ``(limit, quanta)``.
+
+    The quanta are what the fund may have to pay at that limit; they are set aside. A
+    limit of 0 says that no price is good enough.
+    """
+    equity, required = account_risk(t, target)
+    held = per_position(t, POSITION)[target, market]
+    bankruptcy = bankruptcy_quote(t, market, held, sign * lots, equity, required)
+    fund = vector(t, INSURANCE, 1)[0] - t[RESERVED_FUND]
+    value = lots * vector(t, MULTIPLIER, t[MARKETS])[market]
+    if sign < 0:
+        limit = max(limit, -((fund - bankruptcy) // value))
+    else:
+        limit = min(limit, (fund - bankruptcy) // value)
+    if limit < 1 or limit > MAX_TICKS:
+        return 0, 0
+    return limit, max(bankruptcy + sign * limit * value, 0)
+
+
+@kernel
+def drop_waiting(t, account):
+    """Drops the waiting orders of an account that is liquidated."""
+    batch = batch_of(t)
+    for row in range(t[BATCHED]):
+        if batch[row, ACCOUNT] == account and batch[row, LIQUIDATOR] < 0:
+            side, lots = resting_side(batch[row, SIGN]), batch[row, SIZE]
+            reserve(t, account, batch[row, MARKET], side, -lots, batch[row, LOSS])
+            batch[row, SIZE] = 0
+
+
+@kernel
+def admit_liquidation(t, index, liquidator, target, market, cap):
+    """Every check of a liquidation; `OK` and a row in the batch, or the reason."""
+    reason, lots, limit = check_target(t, liquidator, target, market, cap)
+    if reason != OK:
+        return reason
+    sign = -1 if per_position(t, POSITION)[target, market] > 0 else 1
+    limit, fund = affordable_limit(t, target, market, sign, lots, limit)
+    if limit == 0:
+        per_position(t, ADL_PENDING)[target, market] = 1
+        return INSURANCE_EMPTY
+    t[RESERVED_FUND] += fund
+    cancel_all(t, target, -1)
+    drop_waiting(t, target)
+    note_liquidation(t, target, market, lots)
+    row = append(t, index, market, target, sign, limit, lots, 0, -1, 0, 0)
+    batch_of(t)[row, LIQUIDATOR] = liquidator
+    return OK
