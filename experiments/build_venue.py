@@ -1,4 +1,4 @@
-"""From the config's venue, prices and oracle to the market layer's specs and numbers."""
+"""From the config's venue, prices and oracle to the specs and numbers of `market`."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -6,8 +6,13 @@ from decimal import Decimal
 import numpy as np
 
 from experiments.config import Config
-from experiments.config_prices import CrashConfig, GENERIC_START, JumpDiffusionConfig
-from experiments.config_prices import ReplayConfig, START_PRICES
+from experiments.config_prices import (
+    GENERIC_START,
+    START_PRICES,
+    CrashConfig,
+    JumpDiffusionConfig,
+    ReplayConfig,
+)
 from experiments.errors import ConfigError, unknown
 from experiments.values import format_decimal
 from market import presets
@@ -66,7 +71,12 @@ def build_prices(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PricePara
     except KlineError as error:
         raise ConfigError(f"prices.file: {error}") from None
     except PriceError as error:
-        raise ConfigError(f"prices: {error}") from None
+        key = (
+            f"prices.file: {prices.file}"
+            if isinstance(prices, ReplayConfig)
+            else "prices"
+        )
+        raise ConfigError(f"{key}: {error}") from None
     if isinstance(params.model, ReplayParams):
         # The bars that a run uses, so that files of any length have one shape.
         bars = params.model.bars[: minutes_needed(blocks, block_us)]
@@ -81,7 +91,9 @@ def _model(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PriceParams]:
         _driven(config, market.name, quote)
         for market, quote in zip(venue.markets[1:], others, strict=True)
     ]
-    shocks = [Shock(exact(s.at, US_PER_SECOND), exact(s.size, PPM)) for s in prices.shocks]
+    shocks = [
+        Shock(exact(s.at, US_PER_SECOND), exact(s.size, PPM)) for s in prices.shocks
+    ]
     match prices:
         case CrashConfig():
             figures = prices.figures
@@ -214,7 +226,7 @@ def _order_lots(config: Config, spec: VenueSpec, prices: PriceParams) -> list[in
             raise ConfigError(
                 f"prices.start.{market.name}: a lot of {market.lot_base} is worth "
                 f"{format_decimal(per_lot, QUANTA_PER_USD):,} USD at the first price; "
-                f"one lot may be worth at most {MAX_NOTIONAL // _HEADROOM // 10**6:,} USD"
+                f"it may be worth at most {MAX_NOTIONAL // _HEADROOM // 10**6:,} USD"
             )
         bound = MAX_NOTIONAL // _HEADROOM // per_lot
         lots.append(max(1, min(config.venue.max_order // per_lot, bound)))

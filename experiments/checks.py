@@ -156,10 +156,16 @@ def write_junit(path: Path, name: str, outcomes: Iterable[Outcome]) -> None:
             suite, "testcase", classname=f"shakeout.{name}", name=outcome.check
         )
         properties = ElementTree.SubElement(case, "properties")
-        noted = {"value": outcome.value, "threshold": outcome.threshold, **outcome.worst}
+        noted = {
+            "value": outcome.value,
+            "threshold": outcome.threshold,
+            **outcome.worst,
+        }
         for key, value in noted.items():
             if value is not None:
-                ElementTree.SubElement(properties, "property", name=key, value=str(value))
+                ElementTree.SubElement(
+                    properties, "property", name=key, value=str(value)
+                )
         if not outcome.passed:
             failure = ElementTree.SubElement(case, "failure", message=outcome.message)
             failure.text = outcome.message

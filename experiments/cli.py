@@ -5,7 +5,9 @@ for good, 130 interrupted.
 """
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -36,13 +38,15 @@ def _console() -> Console:
     return Console()
 
 
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    """Prints text as it is: no markup, no colours of its own, no wrapping."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def _complain(problems: list[str]) -> None:
     errors = Console(stderr=True)
     for problem in problems:
-        errors.print(
-            f"shakeout: {problem}", style="red", markup=False, highlight=False,
-            soft_wrap=True,
-        )  # fmt: skip
+        _say(errors, f"shakeout: {problem}", style="red")
 
 
 def command(function: Callable) -> Callable:
@@ -87,14 +91,25 @@ def run(
     environment.prepare()
     from experiments import config as configs
     from experiments import runner
+    from experiments.engine import engine_name
 
+    _listen_for_interrupts()
     console = _console()
     experiment = configs.load(config, set_ or [])
-    prepared = runner.prepare(experiment)
+    prepared = runner.prepare(experiment, engine_name())
     where = out or Path("runs") / f"{experiment.config.name}-{experiment.hash[:8]}"
-    options = runner.Options(where, workers, ray_address, resume, overwrite)
+    options = runner.Options(
+        where, workers, ray_address, resume, overwrite, engine_name()
+    )
     summary = runner.run(prepared, options, console)
     raise typer.Exit(_conclude(summary, config, set_ or [], where, console))
+
+
+def _listen_for_interrupts() -> None:
+    """SIGINT and SIGTERM end a run tidily, even where a shell had them ignored."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _conclude(summary, config: str, sets: list[str], where: Path, console) -> int:
@@ -103,18 +118,13 @@ def _conclude(summary, config: str, sets: list[str], where: Path, console) -> in
         _complain([_failure_text(failure)])
     for outcome in summary.outcomes:
         mark = "ok  " if outcome.passed else "FAIL"
-        console.print(
-            f"{mark} {outcome.message}", markup=False, highlight=False, soft_wrap=True
-        )
-    console.print(
+        _say(console, f"{mark} {outcome.message}")
+    _say(
+        console,
         f"{summary.finished} of {summary.total} runs in {where / 'runs.parquet'}",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    )
     if summary.report:
-        console.print(
-            f"report: {summary.report.resolve()}",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        _say(console, f"report: {summary.report.resolve()}")
     if summary.interrupted or summary.finished < summary.total:
         given = "".join(f" --set {value!r}" for value in sets)
         verb = "interrupted" if summary.interrupted else "not finished"
@@ -187,6 +197,27 @@ def check(
         write_json(pin, pins.make_pin(manifest, runs))
         print(f"pinned to {pin}")
     if not all(outcome.passed for outcome in outcomes):
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+@command
+def replay(
+    run_dir: RunDir,
+    run_number: Annotated[
+        int, typer.Option("--run", metavar="K", min=0, help="number of the run")
+    ],
+    point: Annotated[
+        int, typer.Option(metavar="P", min=0, help="number of the sweep point")
+    ] = 0,
+) -> None:
+    """Executes the transactions of a run again, with no agents, and compares roots."""
+    environment.prepare()
+    from experiments import replays
+
+    text, equal = replays.replay_run(run_dir, point, run_number)
+    print(text)
+    if not equal:
         raise typer.Exit(CHECK_FAILED)
 
 

@@ -37,9 +37,9 @@ Event = ShardResult | Failure | None
 class Pool(Protocol):
     """Runs shards and yields what comes of them."""
 
-    def run(self, shards: Sequence[Shard], work: Callable[[Shard], Work]) -> Iterator[
-        Event
-    ]:
+    def run(
+        self, shards: Sequence[Shard], work: Callable[[Shard], Work]
+    ) -> Iterator[Event]:
         """Yields an event per shard, in order of completion, and None now and then."""
         ...
 

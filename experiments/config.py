@@ -8,17 +8,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from experiments import documents, sweep
-from experiments.config_chain import Faults, NetworkConfig, RollupConfig
-from experiments.config_chain import SequencerConfig
+from experiments.config_chain import (
+    Faults,
+    NetworkConfig,
+    RollupConfig,
+    SequencerConfig,
+)
 from experiments.config_populations import PopulationsConfig
 from experiments.config_prices import CrashConfig, PricesConfig, ReplayConfig
 from experiments.config_world import OracleConfig, VenueConfig, WorldConfig
 from experiments.errors import ConfigError, explain, place, shown, unknown
 from experiments.errors import Path as KeyPath
-from experiments.values import Section, whole
+from experiments.values import Section, whole, wrong_value
 
 #: Raised when a run of the same config may give another result than before.
 RESULTS_VERSION = 1
@@ -56,7 +66,7 @@ class Config(Section):
     prices: PricesConfig = CrashConfig()
     oracle: OracleConfig = OracleConfig()
     network: NetworkConfig = NetworkConfig()
-    faults: Faults = []
+    faults: Faults = Field([], description="what fails, when and how badly")
     sweep: dict[str, list[Any]] = Field(
         {}, description="dotted key -> values, or own name -> [{name, set: {…}}]"
     )
@@ -64,6 +74,13 @@ class Config(Section):
     checks: list[str] = Field([], description="such as bad_debt <= 1e6")
     record: RecordConfig = RecordConfig()
     plan: PlanConfig = PlanConfig()
+
+    @model_validator(mode="after")
+    def _records_exist(self) -> "Config":
+        for run in self.record.runs:
+            if run >= self.runs:
+                raise wrong_value(f"record.runs: {run} is not below runs = {self.runs}")
+        return self
 
     @field_validator("metrics", "checks")
     @classmethod
@@ -156,7 +173,9 @@ def load(name: str, overrides: Sequence[str] = ()) -> Experiment:
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise ConfigError(f"{source}: must map keys to values, not be {shown(document)}")
+        raise ConfigError(
+            f"{source}: must map keys to values, not be {shown(document)}"
+        )
     origins: dict[KeyPath, str] = {(): source}
     for key, line in documents.line_numbers(text).items():
         origins[key] = f"{source}:{line}"

@@ -37,7 +37,9 @@ class _Prices(Section):
     followers: dict[str, FollowerConfig] = Field(
         {}, description="how each further market follows the first"
     )
-    shocks: Annotated[list[ShockConfig], Field(max_length=64)] = []
+    shocks: Annotated[list[ShockConfig], Field(max_length=64)] = Field(
+        [], description="lasting steps of the first market"
+    )
 
 
 class CrashFigures(Section):
@@ -56,7 +58,9 @@ class CrashConfig(_Prices):
 
     model: Literal["crash"] = "crash"
     figures: str = Field("2020-03-12", description="date of a published crash")
-    custom: CrashFigures | None = Field(None, description="figures of one's own instead")
+    custom: CrashFigures | None = Field(
+        None, description="figures of one's own instead"
+    )
     calm: ratio(0, 0.01) = Field(0.0006, description="deviation of a calm minute")
 
     @field_validator("figures")

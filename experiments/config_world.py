@@ -151,6 +151,6 @@ class OracleConfig(Section):
     def _reachable(self) -> "OracleConfig":
         if self.quorum > self.reporters:
             raise wrong_value(
-                f"quorum = {self.quorum}: must be at most the {self.reporters} reporters"
+                f"quorum = {self.quorum}: must be at most reporters = {self.reporters}"
             )
         return self

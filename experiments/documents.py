@@ -42,7 +42,9 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
         if not isinstance(key, str | int):
             raise ConfigError(f"line {line}: a key must be text, not {shown(key)}")
         if key in seen:
-            raise ConfigError(f"line {line}: {key!r} stands on line {seen[key]} already")
+            raise ConfigError(
+                f"line {line}: {key!r} stands on line {seen[key]} already"
+            )
         seen[key] = line
     return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
 

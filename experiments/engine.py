@@ -5,6 +5,7 @@ engine is a module, named by its import path, so that a worker process can load 
 """
 
 import importlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
@@ -71,12 +72,14 @@ class Layout:
         markets: names of the markets.
         tick_usd: dollars per tick, one a market.
         block_s: seconds of a block.
+        blocks: length of a run; its last sample is taken there.
         series_every: blocks between two samples of a series.
     """
 
     markets: tuple[str, ...]
     tick_usd: tuple[float, ...]
     block_s: float
+    blocks: int
     series_every: int
 
 
@@ -94,13 +97,24 @@ class Engine(Protocol):
         """How to read the integers of a point's results."""
         ...
 
-    def simulate(self, runs: Any, seed: Any, params: Any, *, spec: Any) -> RunOutputLike:
+    def simulate(
+        self, runs: Any, seed: Any, params: Any, *, spec: Any
+    ) -> RunOutputLike:
         """Pure and traceable: runs [R] of the worlds ``params`` [R, ...]."""
         ...
 
-    def describe_status(self, status: int) -> str:
-        """One sentence on what a nonzero status means."""
+    def fault_windows(self, world: World, seed: int, runs: int) -> list[dict[str, Any]]:
+        """The faults of the first runs of a point as they strike: run, kind, times."""
         ...
+
+    def explain(self, status: int, block: int, run: int) -> str:
+        """One sentence on a nonzero status, first seen in that block of that run."""
+        ...
+
+
+def engine_name() -> str:
+    """The engine to use: the lab's own, or the one named in SHAKEOUT_ENGINE."""
+    return os.environ.get("SHAKEOUT_ENGINE") or DEFAULT_ENGINE
 
 
 def load_engine(name: str) -> Engine:

@@ -40,11 +40,15 @@ def prepare() -> None:
 
 def of_worker(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables of a worker process, on top of those of the one that starts it."""
-    paths = [str(HOME), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [
+        str(HOME),
+        *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)),
+    ]
     flags = environment.get("XLA_FLAGS", "")
     single = "--xla_cpu_multi_thread_eigen=false"
     cache = {
-        name: environment.get(name, value) for name, value in compilation_cache().items()
+        name: environment.get(name, value)
+        for name, value in compilation_cache().items()
     }
     return {
         **cache,
@@ -69,7 +73,9 @@ def gpu_count() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([part for part in visible.split(",") if part.strip()])
-    return len(list(Path("/dev").glob("nvidia[0-9]*"))) if sys.platform == "linux" else 0
+    return (
+        len(list(Path("/dev").glob("nvidia[0-9]*"))) if sys.platform == "linux" else 0
+    )
 
 
 def core_count() -> int:

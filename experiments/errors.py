@@ -79,7 +79,9 @@ def locate(
     candidates = [root]
     holder: type[BaseModel] | None = root
     for part in location:
-        tagged = [m for m in candidates if len(candidates) > 1 and _tag_of(m, str(part))]
+        tagged = [
+            m for m in candidates if len(candidates) > 1 and _tag_of(m, str(part))
+        ]
         if tagged:
             candidates = tagged
             continue

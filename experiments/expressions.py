@@ -100,7 +100,9 @@ def parse_check(text: str, known: Iterable[str]) -> Check:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise ConfigError(f"check {text!r}: {error.msg}; such as bad_debt <= 1e6") from None
+        raise ConfigError(
+            f"check {text!r}: {error.msg}; such as bad_debt <= 1e6"
+        ) from None
     columns = set(known)
     names: dict[str, None] = {}
     uses = {"inside": False, "outside": False}

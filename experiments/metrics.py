@@ -112,14 +112,14 @@ def series_table(
 ) -> pa.Table | None:
     """One row a run and sample; per-market series as ``name.MARKET``.
 
-    Sample ``s`` is the state after ``(s + 1) * series_every`` blocks. None where the
-    shard sampled nothing.
+    Sample ``s`` is the state after ``(s + 1) * series_every`` blocks, the last one at
+    the end of the run at the latest. None where the shard sampled nothing.
     """
     lanes = result.shard.lanes
     samples = min((v.shape[1] for v in result.series.values()), default=0)
     if samples == 0:
         return None
-    block = (np.arange(samples) + 1) * layout.series_every
+    block = np.minimum((np.arange(samples) + 1) * layout.series_every, layout.blocks)
     columns: dict[str, Any] = {
         "point": np.repeat(np.array([x.point for x in lanes], np.int32), samples),
         "run": np.repeat(np.array([x.run for x in lanes], np.int32), samples),

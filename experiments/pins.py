@@ -141,7 +141,9 @@ def _compare_figure(
 ) -> Outcome:
     check = f"pin: mean({metric})"
     if metric not in runs.columns:
-        return Outcome(check, False, message=f"{metric} is not among the metrics any more")
+        return Outcome(
+            check, False, message=f"{metric} is not among the metrics any more"
+        )
     means = runs.groupby("point")[metric].mean()
     worst: tuple[float, Outcome] | None = None
     for key, old in pinned.items():
@@ -158,7 +160,9 @@ def _compare_figure(
             {"point": point},
             f"{metric}: {new!r} at point {point}, pinned {old!r} ± {allowed!r}",
         )
-        excess = -1.0 if holds else (moved - allowed if moved == moved else float("inf"))
+        excess = (
+            -1.0 if holds else (moved - allowed if moved == moved else float("inf"))
+        )
         if worst is None or excess > worst[0]:
             worst = (excess, outcome)
     return worst[1] if worst else Outcome(check, True, message="nothing pinned")

@@ -154,7 +154,9 @@ def stack(worlds: Sequence[World], shard: Shard) -> Any:
     points = [lane.point for lane in shard.lanes]
     points += points[-1:] * (shard.width - len(points))
     trees = [worlds[point].params for point in points]
-    return jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *trees)
+    return jax.tree.map(
+        lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *trees
+    )
 
 
 def work_of(worlds: Sequence[World], shard: Shard, engine: str, seed: int) -> Work:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments import checks, environment, metrics, provenance
+from experiments import checks, environment, metrics, provenance, records
 from experiments.cluster import Failure, open_pool
 from experiments.config import Config, Experiment
 from experiments.engine import DEFAULT_ENGINE, Engine, World, load_engine
@@ -25,6 +25,9 @@ from experiments.plan import Plan, Shard, group_points, make_plan, work_of
 from experiments.progress import Tally, reporter
 from experiments.simulate import ShardResult
 from experiments.store import CHECKS, Store, write_json
+
+#: Runs of a point whose random fault windows are noted in the manifest.
+MAX_WINDOW_RUNS = 256
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,10 @@ def _blame(experiment: Experiment, engine: Engine, error: ConfigError) -> None:
         try:
             engine.build([config])
         except ConfigError as alone:
-            problems = [f"point {point.number} ({point.label}): {text}" for text in alone.problems]
+            problems = [
+                f"point {point.number} ({point.label}): {text}"
+                for text in alone.problems
+            ]
             raise ConfigError(problems) from error
 
 
@@ -220,6 +226,7 @@ def _manifest(prepared: Prepared, previous: dict | None) -> dict[str, Any]:
             }
             for point, config in zip(experiment.points, experiment.configs, strict=True)
         ],
+        "fault_windows": _drawn_windows(prepared),
         "runs": experiment.config.runs,
         "seed": experiment.config.seed,
         "markets": list(shape.markets),
@@ -241,6 +248,18 @@ def _manifest(prepared: Prepared, previous: dict | None) -> dict[str, Any]:
         "status": "running",
         "failures": [],
     }
+
+
+def _drawn_windows(prepared: Prepared) -> list[dict[str, Any]]:
+    """Where faults are random: the windows of each run, of every point that has any."""
+    experiment, drawn = prepared.experiment, []
+    for point, config in enumerate(experiment.configs):
+        if any(fault["random"] for fault in fault_windows(config)):
+            runs = min(experiment.config.runs, MAX_WINDOW_RUNS)
+            world, seed = prepared.worlds[point], experiment.config.seed
+            windows = prepared.engine.fault_windows(world, seed, runs)
+            drawn += [{"point": point, **window} for window in windows]
+    return drawn
 
 
 def fault_windows(config: Config) -> list[dict[str, Any]]:
@@ -289,9 +308,7 @@ def _compute(
     pool = None
 
     def work(shard: Shard):
-        return work_of(
-            prepared.worlds, shard, options.engine, experiment.config.seed
-        )
+        return work_of(prepared.worlds, shard, options.engine, experiment.config.seed)
 
     try:
         gpus = environment.gpu_count()
@@ -334,7 +351,8 @@ def _describe(failure: Failure, experiment: Experiment) -> dict[str, Any]:
     points = sorted({lane.point for lane in lanes})
     return {
         "points": [
-            {"point": point, "label": experiment.points[point].label} for point in points
+            {"point": point, "label": experiment.points[point].label}
+            for point in points
         ],
         "runs": [{"point": lane.point, "run": lane.run} for lane in lanes],
         "seed": experiment.config.seed,
@@ -356,6 +374,9 @@ def _finish(
         summary.outcomes = check(store, manifest)
     if complete:
         store.drop_parts()
+        wanted = prepared.experiment.config.record.runs
+        seed = prepared.experiment.config.seed
+        records.keep_records(store.path, prepared.worlds, seed, wanted)
     if summary.interrupted:
         manifest["status"] = "interrupted"
     else:

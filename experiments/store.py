@@ -63,7 +63,9 @@ class Store:
         try:
             manifest = json.loads(path.read_text("utf-8"))
         except FileNotFoundError:
-            raise ConfigError(f"{self.path}: no run directory ({path} is missing)")
+            raise ConfigError(
+                f"{self.path}: no run directory ({path} is missing)"
+            ) from None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: cannot be read ({error})") from None
         if manifest.get("schema") != SCHEMA_VERSION:
@@ -124,7 +126,7 @@ class Store:
     # --- the end ------------------------------------------------------------------
 
     def merge(self) -> int:
-        """Writes `runs.parquet` and `series.parquet` from all parts; rows of the former.
+        """Writes `runs.parquet` and `series.parquet` from all parts; rows of the first.
 
         Parts stay; `drop_parts` removes them once the experiment is complete.
         """

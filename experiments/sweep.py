@@ -113,7 +113,9 @@ def expand(document: dict) -> list[Point]:
     for axis in axes:
         count *= len(axis)
     if count > MAX_POINTS:
-        raise ConfigError(f"sweep: {count:,} points; at most {MAX_POINTS:,} are allowed")
+        raise ConfigError(
+            f"sweep: {count:,} points; at most {MAX_POINTS:,} are allowed"
+        )
     points = []
     for number, settings in enumerate(itertools.product(*axes)):
         changed = base

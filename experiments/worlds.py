@@ -13,7 +13,7 @@ import numpy as np
 
 from agents import run as agents_run
 from agents.families import FAMILIES, FAMILY_NUMBERS
-from agents.measures import Fault
+from agents.measures import explain
 from agents.metrics import METRICS
 from agents.population import Endowment, FamilySpec, Latency
 from agents.series import SERIES
@@ -24,13 +24,22 @@ from experiments.engine import Layout, World
 from experiments.errors import ConfigError
 from experiments.values import Section, format_decimal
 from market.orders import Kind
+from market.randomness import run_key
 from market.units import PPM, QUANTA_PER_USD, as_int
 from rollup.batches import BatchParams
 from rollup.chain import ChainParams, ChainSpec
-from rollup.faults import FaultKind, FaultParams
+from rollup.faults import FaultKind, FaultParams, draw_windows
 from rollup.sequencing import SequencerParams
 
-__all__ = ["METRICS", "SERIES", "build", "describe_status", "layout", "simulate"]
+__all__ = [
+    "METRICS",
+    "SERIES",
+    "build",
+    "explain",
+    "fault_windows",
+    "layout",
+    "simulate",
+]
 
 #: Names of a family's numbers that read better in a config than in the code.
 _RENAMED = {"deposit_us": "top_up_delay"}
@@ -190,7 +199,10 @@ def _faults(config: Config, slots: int) -> FaultParams:
     idle = dict.fromkeys((field.name for field in fields(FaultParams)), 0)
     rows += [idle] * (slots - len(rows))
     return FaultParams(
-        **{name: as_int(np.array([row[name] for row in rows], np.int64)) for name in idle}
+        **{
+            name: as_int(np.array([row[name] for row in rows], np.int64))
+            for name in idle
+        }
     )
 
 
@@ -223,14 +235,15 @@ def _check_amounts(config: Config) -> None:
         tail = math.exp(_TAIL_SIGMAS * section.collateral_spread / PPM)
         largest = section.collateral * tail
         key, gearing = _gearing(section)
-        if largest * gearing / PPM >= MAX_NOTIONAL:
+        position = largest * gearing / PPM
+        if position >= MAX_NOTIONAL:
+            median = format_decimal(section.collateral, QUANTA_PER_USD)
+            spread = format_decimal(section.collateral_spread, PPM)
             raise ConfigError(
                 f"populations.{name}: collateral * {key} reaches "
-                f"{largest * gearing / PPM / QUANTA_PER_USD:,.0f} USD for the richest "
-                f"member (median {format_decimal(section.collateral, QUANTA_PER_USD):,} "
-                f"USD, collateral_spread "
-                f"{format_decimal(section.collateral_spread, PPM)}); a position may be "
-                f"worth at most {MAX_NOTIONAL // QUANTA_PER_USD:,} USD"
+                f"{position / QUANTA_PER_USD:,.0f} USD for the richest member (median "
+                f"{median:,} USD, collateral_spread {spread}); a position may be worth "
+                f"at most {MAX_NOTIONAL // QUANTA_PER_USD:,} USD"
             )
         total += section.count * largest
     total += config.venue.insurance
@@ -243,7 +256,7 @@ def _check_amounts(config: Config) -> None:
 
 
 def _gearing(section: Section) -> tuple[str, int]:
-    """The key and value, in ppm, of the most that a member's equity is multiplied by."""
+    """The key and value, in ppm, of the most that a member multiplies its equity by."""
     for key in ("max_leverage", "leverage", "inventory", "size"):
         if key in type(section).model_fields:
             return key, max(getattr(section, key), PPM)
@@ -259,8 +272,28 @@ def layout(config: Config) -> Layout:
         markets=tuple(config.venue.markets),
         tick_usd=tuple(float(grid.tick_usd) for grid in grids),
         block_s=config.world.block_us / 1e6,
+        blocks=config.world.length,
         series_every=config.world.sampling,
     )
+
+
+def fault_windows(world: World, seed: int, runs: int) -> list[dict[str, int | str]]:
+    """The faults of the first ``runs`` runs as they strike, random ones included."""
+    import jax
+
+    faults = world.params.faults
+    draw = jax.vmap(lambda run: draw_windows(run_key(seed, run), faults))
+    windows = jax.device_get(draw(np.arange(runs)))
+    return [
+        {
+            "run": run,
+            "kind": FaultKind(int(windows.kind[run, fault])).name.lower(),
+            "start_us": int(windows.start_us[run, fault]),
+            "end_us": int(windows.end_us[run, fault]),
+        }
+        for run, fault in np.ndindex(windows.kind.shape)
+        if windows.end_us[run, fault] > windows.start_us[run, fault]
+    ]
 
 
 def simulate(runs: Any, seed: Any, params: WorldParams, *, spec: WorldSpec) -> Any:
@@ -269,16 +302,3 @@ def simulate(runs: Any, seed: Any, params: WorldParams, *, spec: WorldSpec) -> A
 
     seeds = jnp.broadcast_to(jnp.asarray(seed, jnp.int64), runs.shape)
     return agents_run.simulate(seeds, runs, params, spec=spec)
-
-
-def describe_status(status: int) -> str:
-    """What the bits of a run's status mean, in words."""
-    meanings = {
-        Fault.MONEY: "money was created or lost",
-        Fault.CONTRACTS: "positions of a market do not sum to zero",
-        Fault.ORDERS: "lots in a book differ from the lots of open orders",
-        Fault.TRANSACTIONS: "a transaction is unaccounted for",
-        Fault.RANGE: "an amount left the range in which arithmetic is exact",
-    }
-    found = [text for bit, text in meanings.items() if status & bit]
-    return "; ".join(found) if found else "sound"

@@ -33,14 +33,20 @@ def test_the_hash_leaves_the_plan_out_and_takes_the_rest_in():
 
 def test_a_duration_and_its_blocks_are_the_same_world():
     blocks = config.expand({"world": {"blocks": 600, "block_ms": 500}})
-    assert config.expand({"world": {"duration": "5m", "block_ms": 500}}).hash == blocks.hash
+    assert (
+        config.expand({"world": {"duration": "5m", "block_ms": 500}}).hash
+        == blocks.hash
+    )
 
 
 def test_a_sweep_is_the_product_of_its_axes_the_last_fastest():
     experiment = config.expand(
         {
             "sweep": {
-                "fault": [{"name": "none"}, {"name": "halt", "set": {"faults": [HALT]}}],
+                "fault": [
+                    {"name": "none"},
+                    {"name": "halt", "set": {"faults": [HALT]}},
+                ],
                 "sequencer.policy": ["fcfs", "batch_auction"],
             }
         }
@@ -81,7 +87,7 @@ BAD = [
     ({"venue": {"markets": []}}, r"venue\.markets.*at least 1"),
     ({"venue": {"markets": ["BTC", "BTC"]}}, "a name stands twice"),
     ({"venue": {"tiers": {"DOGE": "fx"}}}, "unknown market 'DOGE'"),
-    ({"venue": {"tiers": {"BTC": "huge"}}}, "unknown tier 'huge'; allowed: .*large_cap"),
+    ({"venue": {"tiers": {"BTC": "huge"}}}, "unknown tier 'huge'; .*large_cap"),
     ({"venue": {"funding": {"interval": "90s"}}}, "whole number of samples"),
     ({"populations": {"market_makers": {"cuont": 3}}}, "did you mean 'count'"),
     ({"populations": {"searchers": 3}}, "populations.searchers = 3: must be a mapping"),
@@ -92,7 +98,7 @@ BAD = [
     ({"prices": {}}, "needs the key 'model'"),
     ({"prices": {"model": "crash", "figures": "2020-03-11"}}, "unknown crash"),
     ({"prices": {"model": "crash", "volatility": 1}}, "unknown key 'volatility'"),
-    ({"prices": {"model": "crash", "custom": {"depth": 0.1}}}, "custom.minutes: is miss"),
+    ({"prices": {"model": "crash", "custom": {"depth": 0.1}}}, "minutes: is missing"),
     ({"prices": {"model": "replay", "file": "no.csv"}}, "'no.csv': cannot be read"),
     ({"faults": [{"kind": "halt"}]}, r"faults\.0\.kind = 'halt': must be one of"),
     ({"faults": [{**HALT, "targets": ["searchers"]}]}, "has no targets"),
@@ -104,7 +110,7 @@ BAD = [
     ({"sweep": {"runs": [1, 2]}}, "'runs' cannot be swept"),
     ({"sweep": {"a": [{"name": "x", "set": {"plan.lanes": 3}}]}}, "cannot be swept"),
     ({"sweep": {"venue.taker_fee": []}}, "at least one value"),
-    ({"sweep": {"venue.taker_fee": [0.1, 0.001]}}, r"taker_fee = 0\.1: must be at most"),
+    ({"sweep": {"venue.taker_fee": [0.1, 0.001]}}, r"0\.1: must be at most"),
     ({"sweep": {"venue.taker_fee": [0.001, 0.001]}}, "0.001 stands twice"),
     ({"sweep": {"a": [{"name": "x"}, 3]}}, "mixes named variants"),
     ({"sweep": {"venue.taker_fee": 0.1}}, "must be a list"),
@@ -124,14 +130,18 @@ def test_problems_name_file_and_line(tmp_path):
     with pytest.raises(ConfigError) as caught:
         config.load(str(path))
     assert caught.value.problems[0].startswith("bad.yaml:3: venue.taker_fee = 2: ")
-    assert caught.value.problems[1].startswith("bad.yaml:4: venue.maker_fe = 0: unknown")
+    assert caught.value.problems[1].startswith(
+        "bad.yaml:4: venue.maker_fe = 0: unknown"
+    )
 
 
 def test_an_override_is_blamed_by_its_own_name(tmp_path):
     path = tmp_path / "fine.yaml"
     path.write_text("venue: {taker_fee: 0.0001}\n")
     assert config.load(str(path), ["seed=3", "plan.lanes=2"]).config.seed == 3
-    with pytest.raises(ConfigError, match=r"^--set venue\.taker_fee=9: venue\.taker_fee"):
+    with pytest.raises(
+        ConfigError, match=r"^--set venue\.taker_fee=9: venue\.taker_fee"
+    ):
         config.load(str(path), ["venue.taker_fee=9"])
     with pytest.raises(ConfigError, match="must be KEY=VALUE"):
         config.load(str(path), ["seed"])

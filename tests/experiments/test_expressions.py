@@ -36,7 +36,9 @@ def test_with_a_statistic_it_is_one_truth_of_a_point():
 @settings(deadline=None)
 def test_statistics_are_those_of_numpy(values):
     for name, function in (("mean", np.mean), ("median", np.median), ("max", np.max)):
-        assert holds(f"{name}(bad_debt) == {float(function(values))!r}", bad_debt=values)
+        assert holds(
+            f"{name}(bad_debt) == {float(function(values))!r}", bad_debt=values
+        )
 
 
 @pytest.mark.parametrize(

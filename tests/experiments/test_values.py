@@ -56,7 +56,9 @@ def test_amounts_round_half_to_even_at_the_millionth():
     assert values.parse_usd(Decimal("0.0000025")) == 2
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "1e400", "abc", [], True])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), "1e400", "abc", [], True]
+)
 def test_a_number_that_is_none_is_refused(value):
     with pytest.raises(ValueError, match=r"must be|too large"):
         values.parse_ratio(value)

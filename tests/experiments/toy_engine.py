@@ -5,6 +5,7 @@ fee; so rows are exact, paired across points, and known in advance.
 """
 
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +79,7 @@ def layout(config):
         tuple(config.venue.markets),
         (0.5,) * len(config.venue.markets),
         config.world.block_us / 1e6,
+        config.world.length,
         config.world.sampling,
     )
 
@@ -108,12 +110,14 @@ def simulate(runs, seed, params, *, spec):
 
 
 def _make_trouble(trouble):
-    """`raise@POLICY`, `die@POLICY` (every time), `die-once:FILE@POLICY`."""
+    """`raise@POLICY`, `interrupt@…`, `sleep:SECONDS@…`, `die@…`, `die-once:FILE@…`."""
     kind = trouble.split("@")[0]
     if kind == "raise":
         raise ValueError("the toy was told to fail")
     if kind == "interrupt":
         raise KeyboardInterrupt
+    if kind.startswith("sleep:"):
+        time.sleep(float(kind.removeprefix("sleep:")))
     if kind == "die":
         os._exit(7)
     if kind.startswith("die-once:"):
@@ -123,5 +127,11 @@ def _make_trouble(trouble):
             os._exit(7)
 
 
-def describe_status(status):
+def explain(status, block, run):
     return "sound"
+
+
+def fault_windows(world, seed, runs):
+    return [
+        {"run": run, "kind": "toy", "start_us": 0, "end_us": 1} for run in range(runs)
+    ]
