@@ -119,10 +119,11 @@ def advance(
 ) -> BatchState:
     """Lets the three servers work for ``elapsed_us`` and pays what has settled.
 
-    Each stage finishes at most one batch in a call. Work that is left over is kept only
-    while the next batch waits already, so idle time is never saved up.
+    Each stage finishes at most one batch in a call, and the next stage takes it up in
+    the next call. Work that is left over is kept only while the next batch waits
+    already, so idle time is never saved up. A stage of no work still takes one call.
     """
-    for stage in (POSTED, PROVEN, SETTLED):
+    for stage in (SETTLED, PROVEN, POSTED):
         state = _work(state, stage, windows, params, now_us, elapsed_us)
     return _pay(state, now_us)
 

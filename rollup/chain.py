@@ -138,8 +138,9 @@ def step(
         execute: one block of the exchange.
     """
     now_us = block * block_us
-    admitted = mempool.admit(state.queue, offered)
-    queue, expired = mempool.drop_expired(admitted.queue, state.height)
+    queue, expired = mempool.drop_expired(state.queue, state.height)
+    admitted = mempool.admit(queue, offered)
+    queue = admitted.queue
     waiting = jnp.sum(queue.kind != Kind.NONE)
     stopped = severity(windows, FaultKind.SEQUENCER_HALT, now_us)
     arrived = (queue.kind != Kind.NONE) & (queue.arrival_us < now_us + block_us)
@@ -209,18 +210,21 @@ def apply_block(
     exchange, receipts, info = execute(exchange, txs, state.height, is_halted)
     delay = jnp.where(live, now_us + block_us - txs.sent_us, 0)
     refused = live & (receipts.status >= Status.REJECTED)
-    fresh = exchange.withdrawn - state.batches.pending
+    unpaid = state.batches.pending
+    fresh = exchange.withdrawn - unpaid
+    pipeline = batches.advance(
+        state.batches, windows, params.batches, now_us, block_us
+    )
+    exchange = replace(
+        exchange, withdrawn=exchange.withdrawn - (unpaid - pipeline.pending)
+    )
+    # What this block brought joins its batch after the servers' time of this block.
     pipeline = replace(
-        batches.request_payouts(state.batches, fresh, now_us),
-        open_txs=state.batches.open_txs + jnp.sum(live),
+        batches.request_payouts(pipeline, fresh, now_us),
+        open_txs=pipeline.open_txs + jnp.sum(live),
     )
     pipeline = _seal_on_schedule(
         pipeline, exchange, block, is_halted, spec, now_us + block_us
-    )
-    unpaid = pipeline.pending
-    pipeline = batches.advance(pipeline, windows, params.batches, now_us, block_us)
-    exchange = replace(
-        exchange, withdrawn=exchange.withdrawn - (unpaid - pipeline.pending)
     )
     state = replace(
         state,
@@ -259,8 +263,10 @@ def _censored(queue: Tx, windows: FaultWindows, now_us, family_of) -> Array:
 
 
 def charge(exchange: ExchangeState, txs: Tx, payment: Array):
-    """Takes gas and bids from the senders, as far as their collateral goes.
+    """Takes gas and bids from the senders, as far as their money goes.
 
+    An account's money is its collateral with its positions at what they cost: the
+    collateral alone is negative for whoever is long with leverage, and says nothing.
     Revenue joins the exchange's fee account, so that money stays in one ledger.
 
     Returns:
@@ -268,7 +274,8 @@ def charge(exchange: ExchangeState, txs: Tx, payment: Array):
     """
     account = jnp.clip(txs.account, 0, exchange.collateral.shape[0] - 1)
     asked = jnp.zeros_like(exchange.collateral).at[account].add(payment)
-    paid = jnp.clip(exchange.collateral, 0, asked)
+    money = exchange.collateral + jnp.sum(exchange.cost, axis=1)
+    paid = jnp.clip(money, 0, asked)
     earned = jnp.sum(paid)
     exchange = replace(
         exchange,
