@@ -118,10 +118,12 @@ def _quotes(memory, view: View, params: MakerParams, market, fair, quits, spec):
     held = pick(view.position, market) * fair * multiplier
     lean = jnp.clip(held, -limit, limit) // jnp.maximum(limit // PPM, 1)
     shift = -ppm_floor(lean, params.skew_ppm)
+    # A price published in the last block is as fresh as any can be.
+    stale_us = jnp.maximum(view.oracle_age_us - view.block_us, 0)
     half = (
         memory.half_spread_ppm
         + ppm_floor(view.swing_ppm[market], params.swing_weight_ppm)
-        + params.stale_ppm * view.oracle_age_us[market] // PPM
+        + ppm_floor(stale_us[market], params.stale_ppm)
     )
     size = lots_for(ppm_floor(equity, params.size_ppm), fair, multiplier)
     return stacked(

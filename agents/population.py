@@ -54,7 +54,7 @@ class Latency:
     think_us: Array  # decisions are sent uniformly within this after a block starts
     median_us: Array  # of the way to the sequencer
     sigma_ppm: Array  # spread of its logarithm
-    data_blocks: Array  # age of the market data the family sees
+    data_blocks: Array  # age of the outside price that the family sees
 
 
 @jax.tree_util.register_dataclass
@@ -63,20 +63,25 @@ class Pending:
     """Waiting transactions as the ordering scheme shows them."""
 
     txs: Tx  # [W] empty records where hidden
-    oldest_us: Array  # [] when the block under way started
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What a family of N members sees before it decides; int64."""
+    """What a family of N members sees before it decides; int64.
+
+    Of the outside price: what is as old as the family's data. Of the venue: what the
+    last block left for everyone to read. Of accounts: the members' own, and who may be
+    liquidated, which an open ledger shows to all.
+    """
 
     block: Array  # [] number of the block in time
     height: Array  # [] blocks made: expiry counts in it
     now_us: Array  # [] start of the block
+    block_us: Array  # [] its length
     price: Array  # [M] outside price in ticks, as old as the family's data
-    change_ppm: Array  # [M] smoothed return of the outside price
-    swing_ppm: Array  # [M] smoothed absolute return a block
+    change_ppm: Array  # [M] smoothed return of that price, a block
+    swing_ppm: Array  # [M] smoothed absolute return of it, a block
     oracle: Array  # [M]
     oracle_age_us: Array  # [M]
     bid: Array  # [M] best bid, 0 without

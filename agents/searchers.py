@@ -118,7 +118,7 @@ def _snipe(memory: SearcherMemory, view: View, params: SearcherParams, spec):
     least = price * memory.edge_ppm // (2 * PPM)
     limit = jnp.where(buys, price - least, price + least)
     # The other searchers see it too: what is bid is a share of what it may bring.
-    gain = edge[market] * budget * price * multiplier // PPM
+    gain = ppm_floor(budget * price * multiplier, edge[market])
     intent = transactions(
         (spec.count,),
         kind=Kind.ORDER,
@@ -154,18 +154,21 @@ def _unwind(view: View, spec: FamilySpec):
 def _sandwich(view: View, params: SearcherParams, taste: Array, spec: FamilySpec):
     """Buys in front of a large visible taker and offers to it what was bought.
 
-    Each searcher weighs the visible orders by its own taste, so that not all of them
-    fall on one victim.
+    Each searcher weighs the visible orders of others by its own taste, so that not all
+    fall on one victim. It answers no sooner than the victim's order has arrived, and
+    both answers are for this block alone: a late one lapses.
     """
     waiting = view.pending.txs
     market = jnp.clip(waiting.market, 0, view.price.shape[0] - 1)
     takes = (waiting.flags & (Flag.IOC | Flag.MARKET | Flag.FOK)) > 0
     notional = waiting.lots * view.worth()[market]
-    worthy = (waiting.kind == Kind.ORDER) & takes & (notional >= params.victim_notional)
+    places = (waiting.kind == Kind.ORDER) | (waiting.kind == Kind.REPLACE)
+    worthy = places & takes & (notional >= params.victim_notional)
     appeal = jnp.where(worthy, (notional >> 16) + 1, 0)
     weight = appeal * (1 + (taste[:, None] * (1 + jnp.arange(appeal.shape[0])) & 7))
+    weight = jnp.where(waiting.account == _account(spec)[:, None], 0, weight)
     victim = jnp.argmax(weight, axis=1)
-    seen = worthy[victim]
+    seen = jnp.max(weight, axis=1) > 0
     market, side = market[victim], waiting.side[victim]
     touch = jnp.where(side > 0, view.ask[market], view.bid[market])
     budget = lots_for(
@@ -180,7 +183,8 @@ def _sandwich(view: View, params: SearcherParams, taste: Array, spec: FamilySpec
         "account": _account(spec),
         "market": market,
         "lots": lots,
-        "expiry_block": view.height + 1,
+        "arrival_us": jnp.maximum(waiting.arrival_us[victim] - view.now_us, 0),
+        "expiry_block": view.height,
     }
     front = transactions(
         (spec.count,),

@@ -125,8 +125,9 @@ def act(key: Array, memory: TraderMemory, view: View, params: TraderParams, *, s
     intent = _first_of(
         (alarm, deposit), (stopped, close), (goes_home, home), else_=trade
     )
-    # A deposit is slow: the trader waits for it before it sends the next.
-    blocks_to_wait = params.deposit_us // 1_000_000 + 1
+    # A deposit is slow: the trader waits for it before it sends the next. It counts
+    # blocks that were made, so that a halt does not make it send again.
+    blocks_to_wait = params.deposit_us // view.block_us + 2
     memory = replace(
         memory,
         outside=memory.outside - jnp.where(alarm, top_up, 0),
@@ -226,7 +227,8 @@ def _trade(memory, view: View, params, market, whim, patience, wakes, spec):
     return only(
         transactions(
             (spec.count,),
-            kind=jnp.where(patient, Kind.REPLACE, Kind.ORDER),
+            # Whatever rests of an earlier plan goes: the new one counts from scratch.
+            kind=Kind.REPLACE,
             market=market,
             side=side,
             ticks=jnp.maximum(jnp.where(patient, near, far), 1),

@@ -124,14 +124,16 @@ def view_of(
     pending: Pending | None,
     *,
     spec: VenueSpec,
+    block_us: int,
 ) -> View:
-    """The view of one family; ``price`` is as old as the family's data."""
+    """The view of one family; ``price`` and ``trend`` are as old as its data."""
     rows = family.accounts
     ticks, lots = quotes
     return View(
         block=block,
         height=height,
         now_us=now_us,
+        block_us=jnp.asarray(block_us, jnp.int64),
         price=price,
         change_ppm=trend.change // _FINE,
         swing_ppm=trend.swing // _FINE,

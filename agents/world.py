@@ -121,7 +121,7 @@ class World:
     exchange: ExchangeState
     chain: ChainState
     memories: dict[str, Any]
-    trend: Trend
+    trends: dict[str, Trend]  # of the outside price as each family sees it
     measures: Measures
 
 
@@ -156,7 +156,10 @@ def set_up(
         exchange=open_exchange(spec.venue, collateral, params.insurance, path[0]),
         chain=chain.open_chain(spec.chain, spec.blocks, spec.venue.accounts),
         memories=memories,
-        trend=views.no_trend(len(spec.venue.markets)),
+        trends={
+            family.name: views.no_trend(len(spec.venue.markets))
+            for family in spec.populations
+        },
         measures=measures.open_measures(spec.venue.accounts, len(FAMILIES) + 1),
     )
     return setting, world
@@ -196,10 +199,9 @@ def step(
     key = block_key(setting.key, world.block)
     now_us = world.block * spec.block_us
     price = views.delayed(setting.path, world.block, jnp.int64(0))
-    before = views.delayed(setting.path, world.block, jnp.int64(1))
-    trend = views.follow(world.trend, before, price)
+    trends = _follow(world, setting, params)
     memories, offered, risk = _decide(
-        key, world, trend, setting, guests, params, now_us, spec
+        key, world, trends, setting, guests, params, now_us, spec
     )
     reports = _reports(key, world, setting, params.oracle, spec)
     seed_word = draw_words(key, Stream.DELEVERAGING, (1,))[0].astype(jnp.int64)
@@ -242,13 +244,24 @@ def step(
         exchange=exchange,
         chain=rollup,
         memories=memories,
-        trend=trend,
+        trends=trends,
         measures=measured,
     )
     return world, Block(outcome, reports, seed_word)
 
 
-def _decide(key, world: World, trend, setting: Setting, guests, params, now_us, spec):
+def _follow(world: World, setting: Setting, params: WorldParams) -> dict[str, Trend]:
+    """Each family's averages of the price that it sees, as old as its data."""
+    trends = {}
+    for name, trend in world.trends.items():
+        age = params.families[name].latency.data_blocks
+        now = views.delayed(setting.path, world.block, age)
+        before = views.delayed(setting.path, world.block, age + 1)
+        trends[name] = views.follow(trend, before, now)
+    return trends
+
+
+def _decide(key, world: World, trends, setting: Setting, guests, params, now_us, spec):
     """Everyone's transactions of this block; first those who cannot see the mempool."""
     state = world.exchange
     multiplier = jnp.asarray(spec.venue.multipliers, jnp.int64)
@@ -265,7 +278,7 @@ def _decide(key, world: World, trend, setting: Setting, guests, params, now_us, 
             state,
             risk,
             danger,
-            trend,
+            trends[family.name],
             quotes,
             views.delayed(setting.path, world.block, numbers.latency.data_blocks),
             world.block,
@@ -273,6 +286,7 @@ def _decide(key, world: World, trend, setting: Setting, guests, params, now_us, 
             now_us,
             pending,
             spec=spec.venue,
+            block_us=spec.block_us,
         )
         memories[family.name], intents = FAMILIES[family.name].act(
             key, world.memories[family.name], view, numbers, spec=family
@@ -301,7 +315,7 @@ def _pending(world: World, parts, spec: WorldSpec, now_us) -> Pending | None:
         return None
     arriving = waiting.arrival_us < now_us + spec.block_us
     shown = jnp.where(visible & arriving, waiting.kind, 0)
-    return Pending(txs=replace(waiting, kind=shown), oldest_us=now_us)
+    return Pending(txs=replace(waiting, kind=shown))
 
 
 def _reports(key, world: World, setting: Setting, params: OracleParams, spec):
