@@ -1,5 +1,6 @@
 """Field arithmetic against Python integers and an independent library."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -44,9 +45,10 @@ def test_sums_differences_and_products_equal_python_integers(field):
 def test_inverse_times_value_is_one_and_zero_stays_zero(field):
     values = np.random.default_rng(0).integers(1, field.p, 64)
     a_m = jnp.asarray(field.constants_m(values))
-    product = field.mul(field.mul(a_m, field.inverse_m(a_m)), np.uint32(1))
+    inverse = jax.jit(field.inverse_m)
+    product = field.mul(field.mul(a_m, inverse(a_m)), np.uint32(1))
     assert (np.asarray(product) == 1).all()
-    assert not np.asarray(field.inverse_m(jnp.zeros(2, jnp.uint32))).any()
+    assert not np.asarray(inverse(jnp.zeros(64, jnp.uint32))).any()
 
 
 @FIELDS
@@ -99,7 +101,7 @@ def test_extension_products_equal_an_independent_library(field, peer):
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, field.p, (2, 4, 50))
     b_m = jnp.asarray(field.constants_m(b))
-    got = np.asarray(field.ext_mul(jnp.asarray(a, jnp.uint32), b_m))
+    got = np.asarray(jax.jit(field.ext_mul)(jnp.asarray(a, jnp.uint32), b_m))
     for i in range(50):
         x, y = (peer(tuple(int(v) for v in z[:, i])) for z in (a, b))
         assert list(got[:, i]) == coordinates(x * y)

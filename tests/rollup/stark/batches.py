@@ -8,12 +8,20 @@ from rollup.stark.witness import BatchUpdates, VenueState
 
 SMALL = StarkParameters(height=6, log_rows=12, queries=12, grinding=4)
 MARKETS = 3
+PRICES = (60_000, 31_000, 14_500)
+MULTIPLIERS = (100, 10, 10)
+RISK = (12_000, 20_000, 50_000)
 
 
 def venue(rng: np.random.Generator, batch: int = 7) -> VenueState:
     """BTC-, ETH- and SOL-like markets with indices of either sign."""
     indices = tuple(int(v) for v in rng.integers(-(1 << 50), 1 << 50, MARKETS))
-    return VenueState((60_000, 31_000, 14_500), (100, 10, 10), (12_000, 20_000, 50_000), indices, batch)
+    return VenueState(PRICES, MULTIPLIERS, RISK, indices, batch)
+
+
+def flat_venue(prices=PRICES, batch: int = 7) -> VenueState:
+    """No funding."""
+    return VenueState(prices, MULTIPLIERS, RISK, (0,) * MARKETS, batch)
 
 
 def accounts(rng: np.random.Generator, count: int) -> AccountTable:
@@ -25,7 +33,24 @@ def accounts(rng: np.random.Generator, count: int) -> AccountTable:
     return AccountTable.of(collateral, positions, indices)
 
 
-def trades(rng: np.random.Generator, table: AccountTable, state: VenueState, pairs: int):
+def table(collateral, positions, indices=None) -> AccountTable:
+    """Accounts given row by row, without funding unless indices are given."""
+    zero = np.zeros_like(np.asarray(positions)) if indices is None else indices
+    return AccountTable.of(collateral, positions, zero)
+
+
+def updates(*rows) -> BatchUpdates:
+    """Updates given as (account, collateral, positions)."""
+    return BatchUpdates(
+        np.array([r[0] for r in rows], np.int64),
+        np.array([r[1] for r in rows], np.int64),
+        np.array([r[2] for r in rows], np.int64).reshape(len(rows), MARKETS),
+    )
+
+
+def trades(
+    rng: np.random.Generator, table: AccountTable, state: VenueState, pairs: int
+):
     """Pairs of updates that trade with each other; accounts come more than once."""
     indices = np.array(state.funding_indices, object)
     collateral = [int(v) for v in table.collateral]
@@ -43,8 +68,4 @@ def trades(rng: np.random.Generator, table: AccountTable, state: VenueState, pai
             positions[account, m] += sign * lots
             collateral[account] -= sign * paid
             out.append((int(account), collateral[account], positions[account].copy()))
-    return BatchUpdates(
-        np.array([o[0] for o in out], np.int64),
-        np.array([o[1] for o in out], np.int64),
-        np.array([o[2] for o in out], np.int64).reshape(len(out), MARKETS),
-    )
+    return updates(*out)

@@ -1,0 +1,270 @@
+"""What an operator might try: each dishonest batch yields a proof that is refused.
+
+The dishonest prover here runs the honest code on a wrong witness or trace, so that
+everything but the one lie is in order.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rollup.stark import openings
+from rollup.stark import prover as prover_module
+from rollup.stark.arithmetic import P
+from rollup.stark.layout import layout_for
+from rollup.stark.prover import prove, prove_batch, prove_trace
+from rollup.stark.trace import build_trace
+from rollup.stark.witness import (
+    UnprovableBatchError,
+    build_witness,
+    public_inputs,
+    updates_between,
+)
+from tests.rollup.stark import batches
+from tests.rollup.stark.batches import SMALL
+
+LAYOUT = layout_for(3)
+FLAT = batches.flat_venue()
+USD = 1_000_000
+
+
+def attempt(old, update_list, venue, **claimed):
+    """The verdict on a proof of a batch that may break the rules, and its trace.
+
+    Args:
+        claimed: public inputs that the dishonest prover states instead.
+    """
+    witness = build_witness(old, update_list, venue, SMALL, enforce=False)
+    honest_sums = dict(
+        net_deposit=int((witness.after.collateral - witness.funded).sum()),
+        funding_flow=int((witness.funded - witness.before.collateral).sum()),
+    )
+    trades = witness.after.positions - witness.before.positions
+    still = dataclasses.replace(
+        witness,
+        after=dataclasses.replace(witness.after, positions=witness.before.positions),
+    )
+    public = public_inputs(still if trades.any() else witness, venue)
+    public = dataclasses.replace(public, **{**honest_sums, **claimed})
+    trace = build_trace(witness, public, SMALL)
+    proof = prove_trace(trace, public, SMALL)
+    return prover_module_verify(proof, public)
+
+
+def prover_module_verify(proof, public):
+    from rollup.stark.verifier import verify
+
+    return verify(proof, public, SMALL.queries, SMALL.grinding)
+
+
+def btc(lots: int) -> list[int]:
+    return [lots, 0, 0]
+
+
+#: One lot of BTC is worth 60,000 * 100 quanta and asks 1.2 % of that.
+LOT = 6_000_000
+NEED = LOT * 12_000 // 1_000_000
+
+
+def test_exactly_the_maintenance_margin_is_enough():
+    old = batches.table([100 * NEED, 10**12], [btc(0), btc(0)])
+    new = batches.updates(
+        (0, 100 * NEED - 100 * LOT, btc(100)), (1, 10**12 + 100 * LOT, btc(-100))
+    )
+    assert attempt(old, new, FLAT)
+
+
+@pytest.mark.parametrize("short_by", [1, 1000, 90 * NEED, 10 * LOT])
+def test_an_account_left_below_its_margin_is_refused(short_by):
+    start = 100 * NEED - short_by
+    old = batches.table([start, 10**12], [btc(0), btc(0)])
+    new = batches.updates(
+        (0, start - 100 * LOT, btc(100)), (1, 10**12 + 100 * LOT, btc(-100))
+    )
+    assert not attempt(old, new, FLAT)
+    with pytest.raises(UnprovableBatchError, match="account 0 below its margin"):
+        prove(old, new, FLAT, SMALL)
+
+
+#: An account far below its margin: value 20 lots' need for 100 lots.
+WEAK = 20 * NEED - 100 * LOT
+
+
+def test_an_unhealthy_account_may_reduce_at_no_worse_a_ratio():
+    old = batches.table([WEAK, 10**12], [btc(100), btc(0)])
+    new = batches.updates(
+        (0, WEAK + 50 * LOT, btc(50)), (1, 10**12 - 50 * LOT, btc(50))
+    )
+    assert attempt(old, new, FLAT)
+
+
+def test_an_unhealthy_account_that_reduces_at_a_worse_ratio_is_refused():
+    old = batches.table([WEAK, 10**12], [btc(100), btc(0)])
+    worse = 10 * NEED + 1  # value falls by more than the half that goes with the risk
+    new = batches.updates(
+        (0, WEAK + 50 * LOT - worse, btc(50)), (1, 10**12 - 50 * LOT + worse, btc(50))
+    )
+    assert not attempt(old, new, FLAT)
+
+
+def test_an_unhealthy_account_that_grows_or_flips_is_refused():
+    for lots in (101, -50):
+        old = batches.table([WEAK, 10**12], [btc(100), btc(0)])
+        paid = (lots - 100) * LOT
+        new = batches.updates(
+            (0, WEAK - paid, btc(lots)), (1, 10**12 + paid, btc(100 - lots))
+        )
+        assert not attempt(old, new, FLAT)
+
+
+def test_a_bankrupt_account_may_only_lose_no_more():
+    """Negative value: the ratio must be compared by cross-multiplication."""
+    bankrupt = -100 * LOT - 50 * NEED
+    old = batches.table([bankrupt, 10**12], [btc(100), btc(0)])
+    at_price = (0, bankrupt + 50 * LOT + 25 * NEED, btc(50))
+    assert attempt(
+        old,
+        batches.updates(at_price, (1, 10**12 - 50 * LOT - 25 * NEED, btc(50))),
+        FLAT,
+    )
+    dearer = (0, bankrupt + 50 * LOT + 25 * NEED - 1, btc(50))
+    assert not attempt(
+        old,
+        batches.updates(dearer, (1, 10**12 - 50 * LOT - 25 * NEED + 1, btc(50))),
+        FLAT,
+    )
+
+
+def test_a_riskless_debtor_may_gain_but_not_lose():
+    old = batches.table([-500, 10**12], [btc(0), btc(0)])
+    gain = batches.updates((0, -400, btc(0)), (1, 10**12 - 100, btc(0)))
+    lose = batches.updates((0, -501, btc(0)), (1, 10**12 + 1, btc(0)))
+    assert attempt(old, gain, FLAT)
+    assert not attempt(old, lose, FLAT)
+
+
+def test_collateral_created_beyond_the_net_deposit_is_refused():
+    old = batches.table([10**12, 10**12], [btc(0), btc(0)])
+    new = batches.updates((0, 10**12 + 1, btc(0)), (1, 10**12, btc(0)))
+    assert not attempt(old, new, FLAT, net_deposit=0)
+    assert attempt(old, new, FLAT)
+
+
+def test_positions_created_out_of_nothing_are_refused():
+    old = batches.table([10**12, 10**12], [btc(0), btc(0)])
+    for lots in (1, -7):
+        new = batches.updates((0, 10**12 - lots * LOT, btc(lots)))
+        assert not attempt(old, new, FLAT)
+        with pytest.raises(UnprovableBatchError, match="market 0"):
+            prove(old, new, FLAT, SMALL)
+
+
+def test_forged_claims_of_the_sums_are_refused(honest):
+    """The claims make the public flows right; the trace's own sums do not."""
+    public = dataclasses.replace(honest.public, net_deposit=5)
+    trace = honest.trace.copy()
+    column = LAYOUT.at("sum_deposit")
+    trace[column, -1] = (int(trace[column, -1]) + 5) % P
+    assert not prover_module_verify(prove_trace(trace, public, SMALL), public)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_leaf_swapped_for_another_account_is_refused(seed):
+    """The old leaf shown is not the one under the old root."""
+    rng = np.random.default_rng(seed)
+    venue, real = batches.venue(rng), batches.accounts(rng, 20)
+    order = np.arange(20)
+    a, b = rng.choice(20, 2, replace=False)
+    order[[a, b]] = order[[b, a]]
+    forged = real.rows(order)
+    new = batches.trades(rng, forged, venue, 4)
+    new.account[0] = a
+    root = public_inputs(
+        build_witness(real, batches.trades(rng, real, venue, 1), venue, SMALL), venue
+    ).old_root
+    assert not attempt(forged, new, venue, old_root=root)
+
+
+def test_funding_that_was_not_applied_is_refused():
+    """An account that keeps its collateral was given what it owed."""
+    old = batches.table([10**12], [btc(100)])
+    venue = dataclasses.replace(FLAT, funding_indices=(1 << 40, 0, 0))
+    unpaid = batches.updates((0, 10**12, btc(100)))
+    paid = batches.updates((0, 10**12 - 100 * (1 << 8), btc(100)))
+    assert not attempt(old, unpaid, venue, net_deposit=0, funding_flow=0)
+    assert not attempt(old, unpaid, venue, net_deposit=0)
+    assert attempt(old, paid, venue, net_deposit=0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_trace_with_one_wrong_cell_is_refused(honest, seed):
+    rng = np.random.default_rng(100 + seed)
+    trace = honest.trace.copy()
+    column, row = rng.integers(LAYOUT.width), rng.integers(trace.shape[1])
+    trace[column, row] = (int(trace[column, row]) + int(rng.integers(2, P))) % P
+    proof = prove_trace(trace, honest.public, SMALL)
+    assert not honest.verify(proof), (column, row)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_word_of_too_high_degree_is_refused_by_fri(honest, seed, monkeypatch):
+    """The committed word is random, or of one degree too many."""
+    rng = np.random.default_rng(seed)
+
+    def too_high(*args):
+        word = openings.deep_values(*args).copy()
+        if seed == 0:
+            return rng.integers(0, P, word.shape, dtype=np.uint32)
+        x = np.array([int(v) for v in natural_points(args[-1])], object)
+        degree = args[-1].rows if seed == 1 else args[-1].domain - 1
+        powers_of_x = np.array([pow(v, degree, P) for v in x], np.uint64)
+        word[0] = (word[0] + powers_of_x) % P
+        return word
+
+    monkeypatch.setattr(prover_module, "deep_values", too_high)
+    proof = prove_trace(honest.trace, honest.public, SMALL)
+    verdict = honest.verify(proof)
+    assert not verdict and "FRI" in verdict.reason
+
+
+def natural_points(parameters):
+    from rollup.field import KOALABEAR
+    from rollup.ntt import powers
+    from rollup.stark.arithmetic import root_of_unity
+
+    omega = root_of_unity(parameters.domain)
+    return powers(KOALABEAR, omega, parameters.domain) * np.uint64(3) % np.uint64(P)
+
+
+def test_prove_batch_refuses_public_inputs_that_do_not_follow(honest):
+    wrong = dataclasses.replace(honest.public, batch=9, net_deposit=1)
+    with pytest.raises(UnprovableBatchError, match="do not lead"):
+        prove_batch(honest.accounts, honest.updates, wrong, SMALL)
+
+
+def test_a_batch_between_two_account_tables_is_proven(honest):
+    """One update per account that differs: what the lab proves."""
+    rng = np.random.default_rng(8)
+    venue = batches.flat_venue()
+    old = batches.accounts(rng, 30)
+    old = batches.table(old.collateral, old.positions)
+    new = batches.table(old.collateral.copy(), old.positions.copy())
+    new.positions[3, 1] += 5
+    new.positions[9, 1] -= 5
+    new.collateral[3] -= 700
+    new.collateral[9] += 650
+    new.collateral[0] += 50
+    changed = updates_between(old, new)
+    assert list(changed.account) == [0, 3, 9]
+    proven = prove(old, changed, venue, SMALL)
+    assert prover_module_verify(proven.proof, proven.public)
+    assert proven.public.net_deposit == 0 and proven.public.updates == 3
+
+
+def test_an_empty_batch_is_proven_and_changes_nothing():
+    old = batches.table([5, 6], [btc(0), btc(0)])
+    nothing = batches.updates()
+    proven = prove(old, nothing, FLAT, SMALL)
+    assert proven.public.old_root == proven.public.new_root
+    assert prover_module_verify(proven.proof, proven.public)

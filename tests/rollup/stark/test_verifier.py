@@ -1,0 +1,188 @@
+"""The verifier accepts honest proofs and refuses everything else, with a reason."""
+
+import dataclasses
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rollup.stark.arithmetic import P
+from rollup.stark.parameters import StarkParameters
+from rollup.stark.proof import HEADER, MAGIC, decode, encode, proof_size, sections
+from rollup.stark.statement import PublicInputs
+from rollup.stark.verifier import verify
+
+
+def test_an_honest_proof_is_accepted(honest, other):
+    assert honest.verify() and other.verify()
+    assert honest.verify().reason == "accepted"
+
+
+def test_the_proof_has_exactly_the_length_its_header_says(honest):
+    assert len(honest.proof) == proof_size(honest.parameters)
+
+
+def test_encoding_a_decoded_proof_gives_the_same_bytes(honest):
+    assert encode(decode(honest.proof, lambda _: None)) == honest.proof
+
+
+SECTIONS = list(
+    sections(StarkParameters(height=6, log_rows=12, queries=12, grinding=4))
+)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_flipped_bit_in_any_section_is_refused(honest, section):
+    start, end = sections(honest.parameters)[section]
+    rng = np.random.default_rng(len(section))
+    places = {start, end - 1, *(int(v) for v in rng.integers(start, end, 12))}
+    for place in places:
+        changed = bytearray(honest.proof)
+        changed[place] ^= 1 << int(rng.integers(8))
+        verdict = honest.verify(bytes(changed))
+        assert not verdict, (section, place)
+        assert verdict.reason
+
+
+def test_flipped_bytes_all_over_the_queries_are_refused(honest):
+    start, end = sections(honest.parameters)["queries"]
+    rng = np.random.default_rng(3)
+    for place in rng.integers(start, end, 60):
+        changed = bytearray(honest.proof)
+        changed[place] ^= int(rng.integers(1, 256))
+        assert not honest.verify(bytes(changed)), place
+
+
+def changes(public: PublicInputs):
+    """Each public input changed by a little, one at a time."""
+    for field in dataclasses.fields(PublicInputs):
+        value = getattr(public, field.name)
+        if isinstance(value, tuple):
+            for k, v in enumerate(value):
+                moved = (v + 1) % P if "root" in field.name else v + 1
+                yield field.name, (*value[:k], moved, *value[k + 1 :])
+        else:
+            yield field.name, value + 1
+            yield field.name, value - 1
+
+
+def test_any_changed_public_input_is_refused(honest):
+    seen = set()
+    for name, value in changes(honest.public):
+        public = dataclasses.replace(honest.public, **{name: value})
+        assert not honest.verify(public=public), name
+        seen.add(name)
+    assert seen == {f.name for f in dataclasses.fields(PublicInputs)}
+
+
+def test_a_proof_for_another_batch_is_refused(honest, other):
+    assert not honest.verify(proof=other.proof)
+    assert not other.verify(proof=honest.proof)
+
+
+def test_spliced_proofs_are_refused(honest, other):
+    for name, (start, end) in sections(honest.parameters).items():
+        if name in ("header", "nonce"):
+            continue
+        mixed = honest.proof[:start] + other.proof[start:end] + honest.proof[end:]
+        assert not honest.verify(mixed), name
+
+
+def test_truncated_and_lengthened_proofs_are_refused(honest):
+    for length in (0, 1, HEADER - 1, HEADER, HEADER + 1, len(honest.proof) - 1):
+        assert not honest.verify(honest.proof[:length])
+    for extra in (1, 32, 1 << 16):
+        assert not honest.verify(honest.proof + bytes(extra))
+
+
+HOSTILE = [0, 1, 11, 12, 21, 63, 1 << 16, (1 << 31) - 1, (1 << 32) - 1]
+
+
+@pytest.mark.parametrize("word", range(5))
+def test_hostile_headers_are_refused_at_once(honest, word):
+    for value in HOSTILE:
+        header = bytearray(honest.proof[:HEADER])
+        if struct.unpack_from("<I", header, len(MAGIC) + 4 * word)[0] == value:
+            continue
+        struct.pack_into("<I", header, len(MAGIC) + 4 * word, value)
+        assert not honest.verify(bytes(header) + honest.proof[HEADER:]), value
+
+
+def test_random_bytes_and_other_types_are_refused(honest):
+    rng = np.random.default_rng(4)
+    for size in (0, 7, 28, 1000):
+        assert not honest.verify(rng.bytes(size))
+        assert not honest.verify(MAGIC + rng.bytes(size))
+    for thing in (None, "proof", 7, [1, 2], memoryview(b"x")):
+        assert not verify(thing, honest.public, 1, 0)
+
+
+def test_words_that_are_no_residues_are_refused(honest):
+    for name in ("claims", "here", "final"):
+        start, _ = sections(honest.parameters)[name]
+        changed = bytearray(honest.proof)
+        value = struct.unpack_from("<I", changed, start)[0]
+        struct.pack_into("<I", changed, start, value % P + P)
+        verdict = honest.verify(bytes(changed))
+        assert not verdict and "residue" in verdict.reason
+
+
+def test_a_proof_with_fewer_queries_than_asked_for_is_refused(honest):
+    verdict = verify(honest.proof, honest.public)
+    assert not verdict and "queries" in verdict.reason
+
+
+BAD_PUBLIC = {
+    "prices": [(0, 1, 1), (1, 1), (1 << 32, 1, 1), (1.5, 1, 1), None, [1, 1, 1]],
+    "risk_ppm": [(0, 1, 1), (1_000_001, 1, 1)],
+    "multipliers": [(1 << 47, 1, 1), (-1, 1, 1), (True, 1, 1)],
+    "funding_indices": [(1 << 60, 0, 0), (10**40, 0, 0)],
+    "old_root": [(P, 0, 0, 0, 0, 0, 0, 0), (), (0,) * 9],
+    "updates": [-1, 10**9, "2"],
+    "net_deposit": [1 << 70, 0.0],
+    "batch": [-1, 1 << 64],
+    "height": [7, -1, None],
+}
+
+
+@pytest.mark.parametrize("name", BAD_PUBLIC)
+def test_public_inputs_out_of_range_are_refused_without_an_exception(honest, name):
+    for value in BAD_PUBLIC[name]:
+        public = dataclasses.replace(honest.public, **{name: value})
+        verdict = honest.verify(public=public)
+        assert not verdict and "public input" in verdict.reason
+
+
+def test_public_inputs_survive_json(honest):
+    import json
+
+    text = json.dumps(honest.public.to_dict())
+    assert PublicInputs.from_dict(json.loads(text)) == honest.public
+    with pytest.raises(ValueError, match="keys"):
+        PublicInputs.from_dict({"prices": [1]})
+
+
+def test_the_verifier_decides_without_jax_and_numpy(honest, tmp_path):
+    """In a fresh interpreter that refuses to import either."""
+    import json
+
+    (tmp_path / "proof").write_bytes(honest.proof)
+    (tmp_path / "public").write_text(json.dumps(honest.public.to_dict()))
+    program = f"""
+import sys, json, pathlib
+for name in ("jax", "numpy", "market", "agents", "experiments"):
+    sys.modules[name] = None
+from rollup.stark.statement import PublicInputs
+from rollup.stark.verifier import verify
+folder = pathlib.Path({str(tmp_path)!r})
+public = PublicInputs.from_dict(json.loads((folder / "public").read_text()))
+proof = (folder / "proof").read_bytes()
+print(verify(proof, public, 12, 4).reason)
+print(verify(proof[:-1], public, 12, 4).ok)
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.split() == ["accepted", "False"]
