@@ -1,8 +1,9 @@
 """Allocation of a deleveraging over accounts: queues and pro-rata rules, in whole lots.
 
 What an allocation hands out, and what it says it left, sum to what was asked, to the
-lot. Costs are linear in the accounts, a sort apart. The same rules on plain ints, and
-the rankings of the venues, are in :mod:`market.rules.adl`.
+lot. Costs are linear in the accounts: thresholds are found by bisection, not by
+sorting. The same rules on plain ints, and the rankings of the venues, are in
+:mod:`market.rules.adl`.
 
 Source: Chitra et al., "Autodeleveraging: Impossibilities and Optimization", arXiv
 2512.01112, for the pro-rata family.
@@ -74,6 +75,48 @@ def allocate_in_order(
     return jnp.zeros_like(capacity).at[order].set(taken)
 
 
+def _threshold(reaches, shape: tuple[int, ...]) -> jax.Array:
+    """The largest int64 >= 0 for which ``reaches`` holds, given that it does for 0.
+
+    ``reaches`` has to be monotone: 63 rounds of bisection, one bit each.
+    """
+
+    def next_bit(step, found):
+        candidate = found | (jnp.int64(1) << (62 - step))
+        return jnp.where(reaches(candidate), candidate, found)
+
+    return lax.fori_loop(0, 63, next_bit, jnp.zeros(shape, jnp.int64))
+
+
+def allocate_by_score(
+    score: jax.Array, capacity: jax.Array, amount: IntLike
+) -> jax.Array:
+    """Takes all of each, highest score first, until the amount is met; linear cost.
+
+    What :func:`allocate_in_order` gives for :func:`queue_order`: everybody above the
+    score at which the amount is met gives all, and those at it in account order.
+
+    Args:
+      score: int64[A] >= 0.
+      capacity: int64[A] most that each can give, >= 0.
+      amount: lots wanted, >= 0.
+
+    Returns:
+      int64[A] lots taken; they sum to min(amount, sum of capacity).
+    """
+
+    def reaches(least):
+        return jnp.sum(jnp.where(score >= least, capacity, 0)) >= amount
+
+    at = _threshold(reaches, ())
+    above = jnp.where(score > at, capacity, 0)
+    equal = jnp.where(score == at, capacity, 0)
+    before = jnp.cumsum(equal) - equal
+    left = jnp.maximum(amount - jnp.sum(above), 0)
+    # Short of the amount even with everybody, the bisection ends at zero: all give.
+    return above + jnp.clip(left - before, 0, equal)
+
+
 # --- pro rata ----------------------------------------------------------------------
 
 
@@ -97,10 +140,20 @@ def allocate_pro_rata(weights: jax.Array, amount: IntLike) -> jax.Array:
     """
     share, rest = _floored_shares(weights, amount)
     missing = jnp.asarray(amount) - jnp.sum(share, axis=-1)
-    order = jnp.argsort(-rest, stable=True, axis=-1)
-    rank = jnp.argsort(order, axis=-1)
-    extra = (rank < missing[..., None]) & (rest > 0)
-    return share + extra
+    return share + (_is_largest(rest, missing) & (rest > 0))
+
+
+def _is_largest(values: jax.Array, count: jax.Array) -> jax.Array:
+    """Marks the ``count`` largest values >= 0; of equal ones the first."""
+    count = count[..., None]
+
+    def reaches(least):
+        return jnp.sum(values >= least, axis=-1, keepdims=True) >= count
+
+    at = _threshold(reaches, count.shape)
+    above, equal = values > at, values == at
+    missing = count - jnp.sum(above, axis=-1, keepdims=True)
+    return above | (equal & (jnp.cumsum(equal, axis=-1) <= missing))
 
 
 def allocate_floored(

@@ -251,15 +251,16 @@ MUTANTS = [
         "allocation",
         (
             "largest remainder first",
-            "jnp.argsort(-rest, stable=True, axis=-1)",
-            "jnp.argsort(rest, stable=True, axis=-1)",
+            "share + (_is_largest(rest, missing)",
+            "share + (_is_largest(rest * 0 + 1, missing)",
         ),
         (
             "ties to the lower account",
-            "order = jnp.argsort(-rest, stable=True, axis=-1)",
-            "order = rest.shape[-1] - 1 - jnp.argsort(-rest[..., ::-1], stable=True)",
+            "equal & (jnp.cumsum(equal, axis=-1) <= missing)",
+            "equal & (jnp.cumsum(equal[..., ::-1], axis=-1)[..., ::-1] <= missing)",
         ),
-        ("units left over", "return share + extra", "return share"),
+        ("units left over", "return share + (", "return share + 0 * ("),
+        ("first of equal scores", "score > at, cap", "score >= at, cap"),
         (
             "highest score first",
             "return jnp.argsort(-score, stable=True)",

@@ -98,6 +98,18 @@ def test_a_queue_takes_all_of_the_first_before_the_next(order, capacity, amount)
         assert not any(got[i] for i in after)
 
 
+by_score = jax.jit(allocation.allocate_by_score)
+
+
+@EXACT
+@given(
+    lanes(st.one_of(st.integers(0, 3), below(63)), A), lanes(below(50), A), below(52)
+)
+def test_a_queue_by_score_needs_no_sort(scores, capacity, amount):
+    got = by_score(array(scores), array(capacity), array(amount)).tolist()
+    assert got == adl.in_order(adl.ranked(scores), capacity, amount)
+
+
 def test_equal_scores_queue_in_account_order():
     scores = [1, 5, 5, 3]
     assert allocation.queue_order(array(scores)).tolist() == adl.ranked(scores)

@@ -1,0 +1,138 @@
+"""Margin checks a second, and how deleveraging grows with the accounts.
+
+    python -m benchmarks.margin [--repeats 15]
+
+Prints one JSON line. `maintenance_checks` is equity, maintenance requirement and the
+liquidation test of every position; `all_checks` is the initial requirement with
+open-interest scaling besides. Each deleveraging is timed at N and 5 N accounts, in
+alternating rounds: linear cost is a ratio of about five. Times are of the process, on
+one core, so that other load on the machine weighs less.
+"""
+
+import argparse
+import json
+import os
+import time
+
+ACCOUNTS, MARKETS, SWEEPS = 4_096, 3, 100
+SMALL, LARGE = 20_000, 100_000
+
+
+def single_threaded() -> None:
+    """One core, so that the figure is per core; before JAX is imported."""
+    os.environ["XLA_FLAGS"] = (
+        os.environ.get("XLA_FLAGS", "")
+        + " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    )
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def best_seconds(functions: dict, repeats: int) -> dict:
+    """Best processor time of each, in alternating rounds after a call that compiles."""
+    for run in functions.values():
+        run()
+    best = dict.fromkeys(functions, float("inf"))
+    for _ in range(repeats):
+        for name, run in functions.items():
+            start = time.process_time()
+            run()
+            best[name] = min(best[name], time.process_time() - start)
+    return best
+
+
+def margin_rounds() -> dict:
+    """Functions that check ACCOUNTS * MARKETS positions SWEEPS times."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from market import margin
+    from market.margin import Tier
+
+    rng = np.random.default_rng(0)
+    lots = jnp.asarray(rng.integers(-1_000, 1_000, (ACCOUNTS, MARKETS)))
+    collateral = jnp.asarray(rng.integers(0, 10**10, ACCOUNTS))
+    per_lot = jnp.asarray([6_000_000, 3_000_000, 150_000])
+    tier = Tier(*(jnp.full(MARKETS, x) for x in (20_000, 600_000, 10**12, 10**13)))
+    open_notionals = jnp.full(MARKETS, 5 * 10**12)
+
+    def maintenance(prices):
+        notionals = lots * prices
+        mmr = margin.maintenance_requirement(
+            abs(notionals), tier.initial_ppm, tier.maintenance_ppm
+        ).sum(-1)
+        return margin.is_liquidatable(margin.equity(collateral, notionals), mmr)
+
+    def everything(prices):
+        risk = margin.account_risk(collateral, lots * prices, open_notionals, tier)
+        sound = margin.is_initially_collateralised(risk.nc, risk.imr)
+        return margin.is_liquidatable(risk.nc, risk.mmr) & ~sound
+
+    def rounds(check):
+        def sweep(count, move):
+            # The prices move with every sweep, so that none can be hoisted.
+            return count + check(per_lot + move).sum(), None
+
+        run = jax.jit(lambda: jax.lax.scan(sweep, 0, jnp.arange(SWEEPS))[0])
+        return lambda: run().block_until_ready()
+
+    return {"maintenance_checks": rounds(maintenance), "all_checks": rounds(everything)}
+
+
+def deleveraging_rounds() -> dict:
+    """Each way to share a deleveraging, at SMALL and at LARGE accounts."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from market import allocation
+
+    rng = np.random.default_rng(0)
+    functions = {}
+
+    def add(name, rule, *args):
+        run = jax.jit(rule)
+        functions[name] = lambda: jax.block_until_ready(run(*args))
+
+    for accounts in (SMALL, LARGE):
+        held = jnp.asarray(rng.integers(0, 1_000, accounts))
+        score = jnp.asarray(rng.integers(0, 1 << 40, accounts))
+        amount = held.sum() // 3
+        add(
+            f"queue_{accounts}",
+            allocation.allocate_by_score,
+            score,
+            held,
+            amount,
+        )
+        add(f"pro_rata_{accounts}", allocation.allocate_pro_rata, held, amount)
+        add(
+            f"capped_{accounts}",
+            allocation.allocate_capped,
+            held,
+            held // 2 + 1,
+            amount,
+        )
+    return functions
+
+
+def main() -> None:
+    """Prints the figures as one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=15)
+    repeats = parser.parse_args().repeats
+    single_threaded()
+    checks = best_seconds(margin_rounds(), repeats)
+    positions = ACCOUNTS * MARKETS * SWEEPS
+    figures = {f"{name}_per_second": round(positions / t) for name, t in checks.items()}
+    times = best_seconds(deleveraging_rounds(), repeats)
+    for rule in ("queue", "pro_rata", "capped"):
+        small, large = times[f"{rule}_{SMALL}"], times[f"{rule}_{LARGE}"]
+        figures[f"{rule}_ms_{LARGE}"] = round(large * 1e3, 3)
+        figures[f"{rule}_growth_for_{LARGE // SMALL}x"] = round(large / small, 2)
+    print(json.dumps({"benchmark": "margin", **figures}))
+
+
+if __name__ == "__main__":
+    main()
