@@ -45,14 +45,6 @@ class LiquidatorParams:
     fee_bid: Array  # quanta: the largest bid for priority
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class LiquidatorMemory:
-    """Liquidators keep no memory beyond a count of what they sent; int64 [N]."""
-
-    sent: Array
-
-
 def init(
     key: Array,
     params: LiquidatorParams,
@@ -60,14 +52,12 @@ def init(
     *,
     spec: FamilySpec,
     markets: int,
-) -> LiquidatorMemory:
-    """Liquidators differ by their luck alone."""
-    return LiquidatorMemory(sent=jnp.zeros((spec.count,), jnp.int64))
+) -> tuple[()]:
+    """Liquidators differ by their luck alone and remember nothing."""
+    return ()
 
 
-def act(
-    key: Array, memory: LiquidatorMemory, view: View, params: LiquidatorParams, *, spec
-):
+def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, spec):
     """Backs and sends one liquidation each, or unwinds; transactions [N, 2]."""
     words = draw_words(key, Stream.LIQUIDATORS, (spec.count, 2))
     alert, unwinds = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
@@ -96,7 +86,6 @@ def act(
     first = jax.tree.map(
         lambda a, b: jnp.where(hunts, a, b), backing, only(unwind, unwinds & holds)
     )
-    memory = LiquidatorMemory(sent=memory.sent + hunts)
     return memory, stacked(first, only(liquidation, hunts))
 
 

@@ -238,7 +238,7 @@ def _liquidation_loss(before: ExchangeState, outcome: BlockOutcome, spec: VenueS
     return jnp.sum(jnp.where(is_liquidation, sign * (fair - receipts.filled_quote), 0))
 
 
-def negative_equity(state: ExchangeState, risk: Risk) -> Array:
+def negative_equity(risk: Risk) -> Array:
     """Bad debt standing now: what accounts owe beyond all they have; quanta."""
     return jnp.sum(jnp.maximum(-risk.equity, 0))
 

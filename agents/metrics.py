@@ -104,7 +104,7 @@ def metrics_of(world, setting, params, *, spec: VenueSpec) -> dict[str, Array]:
     measures, state, chain = world.measures, world.exchange, world.chain
     multiplier = jnp.asarray(spec.multipliers, jnp.int64)
     risk = account_risk(state, params.venue, multiplier)
-    standing = negative_equity(state, risk)
+    standing = negative_equity(risk)
     pipeline = chain.batches
     settled = pipeline.stage_us[SETTLED] >= 0
     delays = jnp.where(settled, pipeline.stage_us[SETTLED] - pipeline.sealed_us, 0)

@@ -124,6 +124,7 @@ class LabModel(mesa.Model):
             spec=self.spec,
         )
         self._snapshot = None
+        self.steps += blocks
 
     @property
     def world(self) -> World:
@@ -165,8 +166,12 @@ class LabModel(mesa.Model):
             raise ArithmeticError(measures.explain(status, block, self.run))
 
     def participants(self, family: str) -> mesa.agent.AgentSet:
-        """The agents of one family."""
-        kind = PARTICIPANTS.get(family, Guest)
+        """The agents of one family.
+
+        Raises:
+            KeyError: there is no family of that name.
+        """
+        kind = {**PARTICIPANTS, GUESTS: Guest}[family]
         return self.agents.select(agent_type=kind)
 
     def _collect(self) -> Tx | None:
@@ -183,9 +188,14 @@ class LabModel(mesa.Model):
             guest.step()
             row = guest.account - family.first
             for place, sent in enumerate(guest.outbox):
-                dated = {"sent_us": now_us + place, "account": guest.account, **sent}
-                dated.setdefault("arrival_us", dated["sent_us"] + guest.latency_us)
-                for name, value in dated.items():
+                sent_us = now_us + place
+                signed = {
+                    **sent,
+                    "account": guest.account,
+                    "sent_us": sent_us,
+                    "arrival_us": sent_us + guest.latency_us,
+                }
+                for name, value in signed.items():
                     columns[name][row, place] = value
             guest.outbox.clear()
         return Tx(**{name: jnp.asarray(column) for name, column in columns.items()})

@@ -32,7 +32,9 @@ def sent(
         now_us: start of the block.
         block_us: its length.
     """
-    think = uniform_int(words[:, 0], jnp.minimum(latency.think_us, block_us) + 1)
+    # 31 bits of the word, so that blocks of an hour do not overflow the product.
+    longest = jnp.minimum(latency.think_us, block_us)
+    think = uniform_int(words[:, 0] >> 1, longest + 1, bits=31)
     way = log_normal(words[:, 1], latency.median_us, latency.sigma_ppm)
     order = jnp.arange(intents.kind.shape[1])
     sent_us = (now_us + think)[:, None] + order

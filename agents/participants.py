@@ -4,11 +4,23 @@ A participant decides nothing here; its family does, as arrays (`agents.families
 Reading a value costs an index into the model's snapshot of the block, not a transfer.
 """
 
+from collections.abc import Iterator
+from itertools import count
+from weakref import WeakKeyDictionary
+
 import mesa
 import numpy as np
 
 from agents.families import GUESTS
 from market.orders import Flag, Kind, Tx
+
+
+class _Numbers(WeakKeyDictionary):
+    """Counters of agents by model, that let go of a model nobody else holds."""
+
+    def __getitem__(self, model) -> Iterator[int]:
+        """The counter of a model."""
+        return self.setdefault(model, count(1))
 
 
 class Participant(mesa.Agent):
@@ -19,6 +31,8 @@ class Participant(mesa.Agent):
     """
 
     family = ""
+    # Mesa 3.3 numbers agents in a table that keeps every model alive for good.
+    _ids = _Numbers()
 
     def __init__(self, model, account: int):
         """Takes its place in the model under its account number."""
@@ -137,12 +151,17 @@ class Guest(Participant):
     def send(self, **columns: int) -> None:
         """Sends any transaction by the columns of `market.orders.Tx`.
 
+        The account and the times are not the sender's to choose.
+
         Raises:
-            ValueError: more than `INTENTS` in one block, or an unknown column.
+            ValueError: more than `INTENTS` in one block, or a column that is unknown or
+                not the sender's.
         """
         unknown = set(columns) - set(Tx.__dataclass_fields__)
         if unknown:
             raise ValueError(f"a transaction has no {', '.join(sorted(unknown))}")
+        if fixed := set(columns) & {"account", "sent_us", "arrival_us"}:
+            raise ValueError(f"a guest does not choose {', '.join(sorted(fixed))}")
         if len(self.outbox) >= self.INTENTS:
             raise ValueError(f"a guest sends at most {self.INTENTS} in one block")
         self.outbox.append({name: int(value) for name, value in columns.items()})

@@ -70,7 +70,7 @@ def sample(world, price: Array, params, *, spec: VenueSpec) -> dict[str, Array]:
         "liquidated_notional": measures.liquidated_quote,
         "deleveraged": measures.deleveraged,
         "insurance": state.insurance,
-        "bad_debt": negative_equity(state, risk),
+        "bad_debt": negative_equity(risk),
         "in_danger": jnp.sum(risk.in_danger()),
         "mempool": jnp.sum(chain.queue.kind != Kind.NONE),
         "inclusion_us": chain.inclusion_us,

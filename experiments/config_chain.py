@@ -22,9 +22,6 @@ class SequencerConfig(Section):
     policy: str = Field("fcfs", description="ordering scheme")
     gas_fee: usd(0, 1000) = Field(0.01, description="of each included transaction")
     min_fee_bid: usd(0, 1000) = Field(0, description="bids below count as this")
-    reveal_delay: duration("0s", "1h") = Field(
-        "0s", description="how long a waiting transaction stays invisible"
-    )
     queue: whole(16, 4096) = Field(1024, description="capacity of the mempool")
     block_txs: whole(1, 4096) = Field(256, description="transactions of a block")
 
@@ -53,8 +50,8 @@ class RollupConfig(Section):
     data: Literal["onchain"] = "onchain"
     batch_blocks: whole(1, 1_000_000) = Field(60, description="blocks of a batch")
     post: duration("0s", "7d") = Field("12s", description="to post a batch's data")
-    prove: duration("0s", "7d") = Field("90s", description="to prove a batch")
-    prove_tx: duration("0s", "1h") = Field("2ms", description="more, per transaction")
+    prove: duration("0s", "7d") = Field("30s", description="to prove a batch")
+    prove_tx: duration("0s", "1h") = Field("1ms", description="more, per transaction")
     settle: duration("0s", "30d") = Field("24s", description="to settle a proven batch")
     throttle_backlog: whole(0, 1_000_000) = Field(
         3, description="unposted batches from which blocks are throttled; 0: never"
@@ -70,7 +67,7 @@ class FamilyNetwork(Section):
     think: duration("0s", "1h") = Field(
         "800ms", description="decisions are sent within this after a block starts"
     )
-    data_blocks: whole(0, 16) = Field(0, description="age of the market data seen")
+    data_blocks: whole(0, 16) = Field(0, description="age of the outside price seen")
 
 
 def _speed(latency: str, think: str = "800ms", data_blocks: int = 0) -> FamilyNetwork:

@@ -212,9 +212,7 @@ def apply_block(
     refused = live & (receipts.status >= Status.REJECTED)
     unpaid = state.batches.pending
     fresh = exchange.withdrawn - unpaid
-    pipeline = batches.advance(
-        state.batches, windows, params.batches, now_us, block_us
-    )
+    pipeline = batches.advance(state.batches, windows, params.batches, now_us, block_us)
     exchange = replace(
         exchange, withdrawn=exchange.withdrawn - (unpaid - pipeline.pending)
     )

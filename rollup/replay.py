@@ -93,9 +93,20 @@ def replay(
 
 
 def run_root(exchange: ExchangeState, state: ChainState) -> Array:
-    """The state root of a run: exchange, chain height and payments; uint32 [8]."""
-    words = jnp.stack([state.height, state.batches.paid, state.revenue])
-    return state_root(exchange, words)
+    """The state root of a run: exchange, and what the chain counted; uint32 [8]."""
+    pipeline = state.batches
+    counts = jnp.stack(
+        [
+            state.height,
+            state.executed,
+            state.rejected,
+            state.revenue,
+            pipeline.sealed,
+            pipeline.paid,
+            pipeline.payouts,
+        ]
+    )
+    return state_root(exchange, jnp.concatenate([counts, pipeline.done]))
 
 
 def _differing(now: Receipt, then: Receipt) -> Array:

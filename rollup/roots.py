@@ -2,8 +2,9 @@
 
 An account's leaf binds its number, collateral, unpaid withdrawal, and per market its
 position and its cost. The state root of a run hashes the account root, the root over
-every order slot of the books, and the funds and counters of the exchange. Two runs
-with the same state root ended in the same state.
+every order slot of the books, and the funds, prices, clocks, marks and counters of the
+exchange; `rollup.replay` adds those of the chain. Two runs with the same state root
+ended in the same state, but for what still waited in their mempools.
 """
 
 import jax.numpy as jnp
@@ -49,7 +50,10 @@ def books_root(state: ExchangeState) -> Array:
 
 
 def fund_words(state: ExchangeState) -> Array:
-    """Funds, prices, funding and outcome counters of the exchange as one int64 row."""
+    """Everything else of the exchange as one int64 row.
+
+    Sums over the books (`open_lots`, `open_loss`) follow from them and are left out.
+    """
     parts = [
         state.insurance,
         state.fees,
@@ -59,9 +63,23 @@ def fund_words(state: ExchangeState) -> Array:
         state.mark,
         state.last,
         state.funding_index,
+        state.premium_sum,
+        state.premium_samples,
+        state.votes,
+        state.vote_count,
+        state.oracle_us,
         state.counters,
+        state.gate_block,
+        _packed(state.adl_pending),
     ]
     return jnp.concatenate([part.reshape(-1) for part in parts])
+
+
+def _packed(marks: Array) -> Array:
+    """Marks that are 0 or 1, 32 to a word, the first in the lowest bit."""
+    flat = marks.reshape(-1)
+    rows = jnp.pad(flat, (0, -flat.shape[0] % 32)).reshape(-1, 32)
+    return jnp.sum(rows << jnp.arange(32), axis=1)
 
 
 def state_root(state: ExchangeState, extra: Array) -> Array:

@@ -29,7 +29,6 @@ class SequencerParams:
 
     gas_fee: Array  # quanta each included transaction pays
     min_fee_bid: Array  # quanta: bids below count as this
-    reveal_delay_us: Array  # how long a waiting transaction stays invisible
 
 
 class Policy(Protocol):
