@@ -11,8 +11,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from market import auction_kernel, native
 from market.auction_kernel import MAX_ORDERS
 from market.auction_kernel import clear as clear_kernel
+from market.book_native import fingerprint_of
+from market.kernels import wide
 from market.native import answers_metadata_query, argument, register, result
 from market.orders import BUY, SELL
 from market.wide import mul_div_rest
@@ -90,22 +93,27 @@ def clear_array(side, ticks, lots, batch) -> Clearing:
     return Clearing(jnp.where(volume > 0, (low + high) // 2, 0), volume, filled)
 
 
-def _handler(frame):
-    if answers_metadata_query(frame):
+def _handler(fingerprint: int):
+    """The custom call; ``fingerprint`` is part of the compiled code's cache key."""
+
+    def run(frame):
+        if answers_metadata_query(frame):
+            return 0 * fingerprint
+        sides, ticks = argument(frame, 0), argument(frame, 1)
+        lots, batches = argument(frame, 2), argument(frame, 3)
+        totals, filled, keys = result(frame, 0), result(frame, 1), result(frame, 2)
+        for lane in range(sides.shape[0]):
+            totals[lane, 0], totals[lane, 1] = clear_kernel(
+                sides[lane],
+                ticks[lane],
+                lots[lane],
+                batches[lane],
+                keys[lane].reshape((2, keys.shape[1] // 2)),
+                filled[lane],
+            )
         return 0
-    sides, ticks = argument(frame, 0), argument(frame, 1)
-    lots, batches = argument(frame, 2), argument(frame, 3)
-    totals, filled, keys = result(frame, 0), result(frame, 1), result(frame, 2)
-    for lane in range(sides.shape[0]):
-        totals[lane, 0], totals[lane, 1] = clear_kernel(
-            sides[lane],
-            ticks[lane],
-            lots[lane],
-            batches[lane],
-            keys[lane].reshape((2, keys.shape[1] // 2)),
-            filled[lane],
-        )
-    return 0
+
+    return run
 
 
 _TARGET = "shakeout_auction_clear"
@@ -113,7 +121,7 @@ _TARGET = "shakeout_auction_clear"
 
 @functools.cache
 def _register() -> None:
-    register(_TARGET, _handler)
+    register(_TARGET, _handler(fingerprint_of(auction_kernel, wide, native)))
 
 
 def clear_native(side, ticks, lots, batch) -> Clearing:

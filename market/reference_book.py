@@ -28,7 +28,8 @@ from market.specs import SelfTrade
 
 #: Largest price, size and order name of the book; products of two stay in 62 bits.
 LARGEST = 2**31 - 1
-IMMEDIATE = Flag.IOC | Flag.FOK | Flag.MARKET
+POST_ONLY, FOK, MARKET = int(Flag.POST_ONLY), int(Flag.FOK), int(Flag.MARKET)
+REDUCE_ONLY, IMMEDIATE = int(Flag.REDUCE_ONLY), int(Flag.IOC | Flag.FOK | Flag.MARKET)
 
 
 @dataclass
@@ -151,12 +152,11 @@ class ReferenceBook:
         if not 0 <= message.slot < self.slots:
             return Status.UNKNOWN_SLOT
         owner = message.account * self.slots + message.slot
-        if kind in (Kind.CANCEL, Kind.REPLACE) and owner in self.place:
+        found = owner in self.place
+        if kind != Kind.ORDER and found:
             outcome.cancelled += self.drop(owner).lots
-        elif kind == Kind.CANCEL:
-            return Status.UNKNOWN_ORDER
         if kind == Kind.CANCEL:
-            return Status.ACCEPTED
+            return Status.ACCEPTED if found else Status.UNKNOWN_ORDER
         return self._order(message, owner, block, outcome)
 
     def _owns(self, message: Message, owner: int) -> bool:
@@ -171,12 +171,12 @@ class ReferenceBook:
         immediate = bool(message.flags & IMMEDIATE)
         full = self.size[message.side] >= self.capacity
         best = self.best(-message.side)
-        if message.flags & Flag.POST_ONLY and best is not None:
+        if message.flags & POST_ONLY and best is not None:
             if self._within(message, best):
                 return Status.WOULD_TAKE
-        if message.flags & Flag.FOK and self.volume(message) < message.lots:
+        if message.flags & FOK and self.volume(message) < message.lots:
             return Status.CANNOT_FILL
-        if not immediate and full and self.volume(message) == 0:
+        if full and not immediate and self.volume(message) == 0:
             return Status.BOOK_FULL
         left, stopped = self._take(message, outcome)
         if left == 0:
@@ -197,11 +197,11 @@ class ReferenceBook:
             return Status.BAD_SIDE
         if not 1 <= message.lots <= LARGEST:
             return Status.BAD_LOTS
-        if not flags & Flag.MARKET and not 1 <= message.ticks <= LARGEST:
+        if not flags & MARKET and not 1 <= message.ticks <= LARGEST:
             return Status.BAD_PRICE
-        if not 0 <= flags < 32 or (flags & Flag.POST_ONLY and flags & IMMEDIATE):
+        if not 0 <= flags < 32 or (flags & POST_ONLY and flags & IMMEDIATE):
             return Status.BAD_FLAGS
-        if flags & Flag.REDUCE_ONLY and not flags & IMMEDIATE:
+        if flags & REDUCE_ONLY and not flags & IMMEDIATE:
             return Status.BAD_FLAGS
         if 0 < message.expiry_block < block:
             return Status.EXPIRED
@@ -210,7 +210,7 @@ class ReferenceBook:
     @staticmethod
     def _within(message: Message, ticks: int) -> bool:
         """Whether a fill at these ticks keeps to the message's limit."""
-        if message.flags & Flag.MARKET:
+        if message.flags & MARKET:
             return True
         return message.side * (message.ticks - ticks) >= 0
 
