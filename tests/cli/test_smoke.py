@@ -48,3 +48,15 @@ def test_other_lanes_and_workers_give_the_same_rows(smoke_run, tmp_path):
     output, errors = process.communicate(timeout=800)
     assert process.returncode == 0, output + errors
     pd.testing.assert_frame_equal(rows(out), rows(smoke_run[0]))
+
+
+def test_replay_reaches_the_root_without_agents(smoke_run, shakeout, monkeypatch):
+    out, _, _ = smoke_run
+    result = shakeout("replay", out, "--run", 1, "--point", 1)
+    assert result.exit_code == 0, result.output
+    row = rows(out).query("point == 1 and run == 1").iloc[0]
+    assert f"replayed {row.state_root}" in result.output
+    assert "receipts that differ: 0" in result.output
+    missing = shakeout("replay", out, "--run", 9)
+    assert missing.exit_code == 2
+    assert "points are 0 to 1, runs 0 to 1" in missing.stderr

@@ -1,0 +1,191 @@
+"""From config to world: every number finds its place, and none leaves its range."""
+
+from dataclasses import fields
+
+import jax
+import numpy as np
+import pytest
+
+from agents.families import FAMILIES, FAMILY_NUMBERS
+from experiments import config, plan, records, worlds
+from experiments.errors import ConfigError
+from market.orders import Kind
+from market.units import PPM
+from rollup.faults import FaultKind
+from rollup.sequencing import POLICIES, SequencerParams
+
+
+def world_of(document):
+    (world,) = worlds.build(config.expand(document).configs)
+    return world
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_number_of_a_family_has_its_key(name):
+    section = type(getattr(config.Config().populations, name))
+    unnamed = [
+        field.name
+        for field in fields(worlds._params_class(name))
+        if worlds.config_name(field.name, section) is None
+    ]
+    assert unnamed == ["endowment", "latency"]
+
+
+def test_every_number_of_the_sequencer_has_its_key():
+    section = type(config.Config().sequencer)
+    for field in fields(SequencerParams):
+        assert worlds.config_name(field.name, section), field.name
+
+
+def test_decimals_become_the_integers_of_the_layers():
+    world = world_of(
+        {
+            "venue": {"taker_fee": 0.0004, "insurance": 12.5},
+            "populations": {"leveraged_traders": {"leverage": 7.5, "top_up_delay": "9s"}},
+            "network": {"searchers": {"latency": "3ms"}},
+            "rollup": {"prove": "1m"},
+            "oracle": {"delay": "1500ms"},
+        }
+    )
+    params = world.params
+    traders = params.families["leveraged_traders"]
+    assert int(params.venue.taker_fee_ppm) == 400
+    assert int(params.insurance) == 12_500_000
+    assert int(traders.leverage_ppm) == 7_500_000
+    assert int(traders.deposit_us) == 9_000_000
+    assert int(params.families["searchers"].latency.median_us) == 3_000
+    assert int(params.chain.batches.prove_us) == 60_000_000
+    assert int(params.oracle.delay_blocks) == 2
+
+
+def test_all_leaves_are_64_bit_integers():
+    for leaf in jax.tree.leaves(world_of({}).params):
+        assert leaf.dtype == np.int64
+
+
+def test_a_fault_names_its_families_and_transactions_by_bits():
+    fault = {
+        "kind": "censorship",
+        "start": "1m",
+        "duration": "2m",
+        "severity": 0.5,
+        "targets": ["liquidators", "searchers"],
+        "transactions": ["cancel"],
+    }
+    faults = world_of({"faults": [fault]}).params.faults
+    bits = (1 << FAMILY_NUMBERS["liquidators"]) | (1 << FAMILY_NUMBERS["searchers"])
+    assert faults.kind.tolist() == [FaultKind.CENSORSHIP]
+    assert faults.families.tolist() == [bits]
+    assert faults.kinds.tolist() == [1 << Kind.CANCEL]
+    assert faults.severity_ppm.tolist() == [PPM // 2]
+
+
+def test_points_with_and_without_faults_and_shocks_share_a_program():
+    halt = {"kind": "sequencer_halt", "start": "1m", "duration": "1m"}
+    shock = {"at": "1m", "size": -0.1}
+    experiment = config.expand(
+        {
+            "sweep": {
+                "faults": [[], [halt], [halt, halt]],
+                "prices.shocks": [[], [shock]],
+                "venue.taker_fee": [0.0001, 0.0002],
+                "populations.leveraged_traders.leverage": [5, 10],
+            }
+        }
+        | {"prices": {"model": "crash"}}
+    )
+    assert len(plan.group_points(worlds.build(experiment.configs))) == 1
+
+
+def test_schemes_are_programs_of_their_own():
+    experiment = config.expand({"sweep": {"sequencer.policy": list(POLICIES)}})
+    assert len(plan.group_points(worlds.build(experiment.configs))) == len(POLICIES)
+
+
+def test_a_family_without_members_is_left_out():
+    world = world_of({"populations": {"searchers": {"count": 0}}})
+    names = [family.name for family in world.spec.families]
+    assert names == ["market_makers", "leveraged_traders", "liquidators"]
+    assert [family.first for family in world.spec.families] == [0, 48, 948]
+    assert world.spec.venue.accounts == 968
+
+
+def test_funding_is_first_paid_when_the_config_says():
+    venue = world_of({"venue": {"funding": {"first": "10m"}}}).spec.venue
+    interval = venue.votes_per_sample * venue.samples_per_funding
+    assert interval == 3600
+    assert (600 + venue.funding_offset_blocks) % interval == 0
+
+
+def test_the_largest_order_stays_in_the_exact_range():
+    world = world_of({"venue": {"max_order": 1e8}})
+    multipliers = np.array(world.spec.venue.multipliers)
+    ticks = np.append(world.params.prices.start_ticks, world.params.prices.driven.start_ticks)
+    notional = np.asarray(world.params.venue.max_order_lots) * ticks * multipliers
+    assert (notional <= 100_000_000 * 10**6).all()
+    assert (notional > 99_000_000 * 10**6).all()
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (
+            {"populations": {"leveraged_traders": {"collateral": 1e7}}},
+            r"leveraged_traders: collateral \* max_leverage reaches [\d,]+ USD .*at most",
+        ),
+        ({"prices": {"model": "crash", "start": {"XRP": 1}}}, "unknown market 'XRP'"),
+        (
+            {"prices": {"model": "crash", "followers": {"BTC": {"beta": 1}}}},
+            "the first market follows none",
+        ),
+    ],
+)
+def test_what_would_leave_the_range_is_refused(document, problem):
+    with pytest.raises(ConfigError, match=problem):
+        world_of(document)
+
+
+def test_random_faults_are_told_as_they_strike_run_by_run():
+    fault = {"kind": "da_outage", "start": "1m", "duration": "2m", "jitter": "5m"}
+    world = world_of({"faults": [{**fault, "chance": 0.5}]})
+    windows = worlds.fault_windows(world, 7, 64)
+    assert 16 < len(windows) < 48
+    assert len({window["start_us"] for window in windows}) > 10
+    assert all(w["end_us"] - w["start_us"] == 120_000_000 for w in windows)
+    assert windows == worlds.fault_windows(world, 7, 64)
+
+
+def test_a_record_survives_its_file(tmp_path):
+    from agents.world import set_up  # a record has the windows of a real world
+    from market.orders import Receipt, no_transactions
+    from rollup.replay import Record
+
+    world = world_of({"faults": [{"kind": "da_outage", "start": "1m", "duration": "1m"}]})
+    setting, state = set_up(np.int64(1), np.int64(2), world.params, spec=world.spec)
+    zeros = np.zeros((3, 4), np.int64)
+    record = Record(
+        start=setting.start,
+        insurance=state.exchange.insurance,
+        ticks=state.exchange.oracle,
+        windows=setting.windows,
+        txs=no_transactions((3, 4)),
+        payment=zeros,
+        receipts=Receipt(status=zeros, filled_lots=zeros, filled_quote=zeros + 5),
+        reports=np.arange(6).reshape(3, 2),
+        seed_word=np.arange(3),
+    )
+    path = records.record_path(tmp_path, 1, 2)
+    records.save_record(path, record, "ab" * 32)
+    loaded, root = records.load_record(path)
+    assert root == "ab" * 32
+    assert jax.tree.structure(loaded) == jax.tree.structure(record)
+    for kept, given in zip(jax.tree.leaves(loaded), jax.tree.leaves(record), strict=True):
+        assert kept.dtype == np.asarray(given).dtype
+        assert np.array_equal(kept, given)
+
+
+def test_a_file_that_is_no_record_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, start=np.zeros(3))
+    with pytest.raises(ConfigError, match="is no record"):
+        records.load_record(path)
