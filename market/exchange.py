@@ -27,11 +27,12 @@ deposits (`BAD_LOTS`). A position may grow to 2**60 quanta by price moves alone.
 
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from market import exchange_kernel
+from market import exchange_array, exchange_kernel
 from market.kernels import layout
 from market.orders import Receipt, Tx
 from market.specs import VenueParams, VenueSpec
@@ -76,10 +77,13 @@ def execute(
 
 def _run(static: np.ndarray, operands: tuple, lowering: str | None):
     """Dispatches to a lowering."""
-    kernel = partial(exchange_kernel.run, static)
-    if lowering not in (None, "native"):
+    native = partial(exchange_kernel.run, static)
+    array = partial(exchange_array.run, static)
+    if lowering is None:
+        return jax.lax.platform_dependent(*operands, cpu=native, default=array)
+    if lowering not in ("native", "array"):
         raise ValueError(f"lowering: 'native' or 'array', not {lowering!r}")
-    return kernel(*operands)
+    return (native if lowering == "native" else array)(*operands)
 
 
 def _static_words(spec: VenueSpec, messages: int, auction: bool) -> np.ndarray:

@@ -1,0 +1,101 @@
+"""One lane: its state, the block's constants, and masked access."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from market.kernels import layout
+
+#: Name of the axis of lanes.
+LANES = "lanes"
+_ROW = {name: index for index, name in enumerate(layout.PARAM_FIELDS)}
+
+
+class Sizes(NamedTuple):
+    """Static sizes of the venue."""
+
+    accounts: int
+    markets: int
+    slots: int
+    capacity: int
+    messages: int
+    self_trade: int
+    auction: int
+    deleverages: int
+
+
+class Lane(NamedTuple):
+    """What a block changes; the names and shapes of `ExchangeState`."""
+
+    ticks: Array
+    lots: Array
+    owner: Array
+    loss: Array
+    expiry: Array
+    count: Array
+    collateral: Array
+    position: Array
+    cost: Array
+    open_lots: Array
+    open_loss: Array
+    adl_pending: Array
+    withdrawn: Array
+    insurance: Array
+    fees: Array
+    paid_in: Array
+    last: Array
+    counters: Array
+    gate_block: Array
+    info: Array  # [INFO_ROWS, M]
+    liquidated: Array  # [A, M] 1 where that position was liquidated in this block
+    used: Array  # [A] notional liquidated in this block
+    reserved_fund: Array  # [] quanta set aside for waiting liquidations
+
+
+class Env(NamedTuple):
+    """What a block reads."""
+
+    oracle: Array  # [M]
+    multiplier: Array  # [M]
+    unit: Array  # [M] quanta of one lot at the oracle price
+    fraction: Array  # [M] initial margin fraction
+    params: Array  # [P, M]
+    block: Array
+    seed: Array
+
+    def param(self, name: str, market=0) -> Array:
+        """A parameter of one market."""
+        return self.params[_ROW[name], market]
+
+    def row(self, name: str) -> Array:
+        """A parameter of all markets."""
+        return self.params[_ROW[name]]
+
+
+def any_lane(on: Array) -> Array:
+    """Whether the condition holds in any lane; equal in all."""
+    return lax.pmax(on.astype(jnp.int64), LANES) > 0
+
+
+def when(on: Array, update, lane, *args):
+    """``update(lane, *args)`` where any lane needs it; it has to mask itself."""
+    return lax.cond(any_lane(on), update, lambda lane, *_: lane, lane, *args)
+
+
+def sign_of_side(side: Array) -> Array:
+    """+1 of bids, -1 of asks."""
+    return 1 - 2 * side
+
+
+def note(lane: Lane, row: int, amount: Array, market=0) -> Lane:
+    """Adds to a row of what the block reports."""
+    return lane._replace(info=lane.info.at[row, market].add(amount))
+
+
+def first_reason(*rules) -> Array:
+    """The status of the first rule ``(broken, status)`` that is broken, else 0."""
+    reason = jnp.zeros((), jnp.int64)
+    for broken, status in reversed(rules):
+        reason = jnp.where(broken, jnp.int64(status), reason)
+    return reason

@@ -1,0 +1,99 @@
+"""The block of the exchange by array operations, for any device.
+
+A scan over the transactions of a block, all lanes side by side. Equal to the bit with
+`market.exchange_kernel`; the code of one lane stands in `market.arrays`.
+"""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_batching import custom_vmap
+
+from market.arrays import batch, books, continuous
+from market.arrays.deleveraging import close_gate, deleverage_pending
+from market.arrays.lane import LANES, Lane, Sizes, when
+from market.arrays.margin import reckon
+from market.kernels import layout as lay
+
+
+def run(static: np.ndarray, state, txs, oracle, params, block, seed):
+    """One block; arguments and results as `market.exchange_kernel.run`."""
+    static = [int(word) for word in static]
+    sizes, multipliers = Sizes(*static[:8]), static[8:]
+
+    def one_lane(state, txs, oracle, params, block, seed):
+        multiplier = jnp.array(multipliers, jnp.int64)
+        env = reckon(oracle, multiplier, params, state[_POSITION], block, seed)
+        return _run_lane(state, txs, env, sizes)
+
+    lanes = jax.vmap(one_lane, axis_name=LANES)
+    operands = (state, txs, oracle, params, block, seed)
+
+    @custom_vmap
+    def single(*operands):
+        alone = lanes(*jax.tree.map(lambda x: x[None], operands))
+        return jax.tree.map(lambda x: x[0], alone)
+
+    @single.def_vmap
+    def batched(size, in_batched, *operands):
+        def spread(x, is_batched):
+            return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+
+        outputs = lanes(*jax.tree.map(spread, operands, tuple(in_batched)))
+        return outputs, jax.tree.map(lambda _: True, outputs)
+
+    return single(*operands)
+
+
+_POSITION = lay.STATE_FIELDS.index("position")
+
+
+def _run_lane(state, txs, env, sizes: Sizes):
+    """One block of one lane, under the axis `LANES`."""
+    lane = _enter(state, sizes)
+    expired = (lane.expiry > 0) & (lane.expiry < env.block)
+    lane = when(
+        expired.any(), lambda x: books.drop_expired(x, env.block, sizes.slots), lane
+    )
+    txs = dict(zip(lay.TX_FIELDS, txs, strict=True))
+    txs["side"] = jnp.clip(txs["side"], -2, 2)  # -1 and 1 are good, the rest is not
+    if sizes.auction:
+        lane, receipts = batch.run(lane, _Txs(**txs), env, sizes)
+    else:
+        lane, receipts = lax.scan(
+            lambda lane, tx: continuous.execute_one(lane, tx, env, sizes),
+            lane,
+            _Txs(**txs),
+        )
+    lane = deleverage_pending(lane, env, sizes)
+    lane = close_gate(lane, env)
+    return tuple(getattr(lane, name) for name in lay.STATE_FIELDS), receipts, lane.info
+
+
+def _enter(state, sizes: Sizes) -> Lane:
+    """The lane of a block that starts."""
+    zero = state[_POSITION] * 0
+    return Lane(
+        *state,
+        info=jnp.zeros((lay.INFO_ROWS, sizes.markets), jnp.int64),
+        liquidated=zero,
+        used=zero[:, 0],
+        reserved_fund=zero[0, 0],
+    )
+
+
+@jax.tree_util.register_pytree_node_class
+class _Txs(SimpleNamespace):
+    """The fields of transactions that a block reads."""
+
+    def tree_flatten(self):
+        """Fields in the order of `layout.TX_FIELDS`."""
+        return tuple(getattr(self, name) for name in lay.TX_FIELDS), None
+
+    @classmethod
+    def tree_unflatten(cls, _, fields):
+        """Inverse of `tree_flatten`."""
+        return cls(**dict(zip(lay.TX_FIELDS, fields, strict=True)))
