@@ -60,6 +60,12 @@ def test_initial_fraction_rises_linearly_with_open_interest(open_notional, expec
     assert int(margin.initial_fraction_ppm(array(open_notional), tier)) == expected
 
 
+def test_equal_caps_make_a_step_that_the_cap_itself_is_below():
+    step = Tier(50_000, 600_000, oi_lower=100, oi_upper=100)
+    fractions = [margin.initial_fraction_ppm(oi, step) for oi in (99, 100, 101)]
+    assert fractions == [50_000, 50_000, 1_000_000]
+
+
 def test_an_upper_cap_of_zero_switches_the_scaling_off():
     assert margin.initial_fraction_ppm(1 << 60, LARGE_CAP) == 20_000
 
