@@ -15,14 +15,14 @@ import jax
 import jax.numpy as jnp
 import mesa
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from agents import measures, views
 from agents.families import FAMILY_NUMBERS, GUESTS
 from agents.participants import PARTICIPANTS, Guest
 from agents.population import FamilySpec
-from agents.run import RunOutput, output_of, root_of
-from agents.world import Setting, World, WorldParams, WorldSpec, set_up, step
+from agents.run import RunOutput, advance, output_of, root_of, start
+from agents.world import Setting, World, WorldParams, WorldSpec
 from market.orders import Tx
 
 
@@ -86,7 +86,7 @@ class LabModel(mesa.Model):
         super().__init__(rng=np.random.default_rng([seed, run]))
         self.spec = with_guests(spec, len(guests))
         self.params = params
-        self._setting, self._world = _set_up(
+        self._setting, self._world = start(
             jnp.int64(seed), jnp.int64(run), params, spec=self.spec
         )
         self._snapshot: Snapshot | None = None
@@ -99,7 +99,7 @@ class LabModel(mesa.Model):
 
     def step(self) -> None:
         """One block: the guests act, then the world advances."""
-        self._world = _advance(
+        self._world = advance(
             self._world,
             self._setting,
             self._collect(),
@@ -115,7 +115,7 @@ class LabModel(mesa.Model):
             for _ in range(blocks):
                 self.step()
             return
-        self._world = _advance(
+        self._world = advance(
             self._world,
             self._setting,
             None,
@@ -216,21 +216,6 @@ def with_guests(spec: WorldSpec, count: int) -> WorldSpec:
 
 def _rows(family: FamilySpec) -> tuple[int, int]:
     return family.first, family.first + family.count
-
-
-@partial(jax.jit, static_argnames="spec")
-def _set_up(seed, run, params, *, spec) -> tuple[Setting, World]:
-    return set_up(seed, run, params, spec=spec)
-
-
-@partial(jax.jit, static_argnames="spec")
-def _advance(world, setting, guests, params, blocks, *, spec) -> World:
-    return lax.fori_loop(
-        0,
-        blocks,
-        lambda _, world: step(world, setting, guests, params, spec=spec)[0],
-        world,
-    )
 
 
 @partial(jax.jit, static_argnames="spec")

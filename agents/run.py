@@ -9,6 +9,7 @@ from jax import Array, lax
 
 from agents import metrics, series, views
 from agents.world import Setting, World, WorldParams, WorldSpec, set_up, step
+from market.orders import Tx
 from rollup.replay import Record, run_root
 
 
@@ -74,6 +75,33 @@ def output_of(
 def root_of(world: World) -> Array:
     """The state root of a world; uint32 [8]."""
     return run_root(world.exchange, world.chain)
+
+
+@partial(jax.jit, static_argnames="spec")
+def start(
+    seed: Array, run_id: Array, params: WorldParams, *, spec: WorldSpec
+) -> tuple[Setting, World]:
+    """A world before its first block, for whoever steps it from outside."""
+    return set_up(seed, run_id, params, spec=spec)
+
+
+@partial(jax.jit, static_argnames="spec")
+def advance(
+    world: World,
+    setting: Setting,
+    guests: Tx | None,
+    params: WorldParams,
+    blocks: Array,
+    *,
+    spec: WorldSpec,
+) -> World:
+    """The world so many blocks later; ``guests`` send the same in each of them."""
+    return lax.fori_loop(
+        0,
+        blocks,
+        lambda _, world: step(world, setting, guests, params, spec=spec)[0],
+        world,
+    )
 
 
 @partial(jax.jit, static_argnames="spec")
