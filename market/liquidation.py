@@ -187,9 +187,8 @@ def insurance_delta(
     >>> insurance_delta(1_000_000, 900_000, 5_000), insurance_delta(900, 1_000, 5_000)
     (5000, -100)
     """
-    delta = quote_delta - bankruptcy
-    capped = smaller(delta, ppm_floor(abs(quote_delta), max_fee_ppm))
-    return select(delta <= 0, delta, capped)
+    # The cap is never below zero, so that it leaves losses as they are.
+    return smaller(quote_delta - bankruptcy, ppm_floor(abs(quote_delta), max_fee_ppm))
 
 
 def can_insurance_pay(fund: IntLike, delta: IntLike):

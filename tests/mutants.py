@@ -88,12 +88,17 @@ MUTANTS = [
             "_share_up(_share_up(abs_notional, initial_ppm), maintenance_ppm)",
             "units.ppm_floor(_share_up(abs_notional, initial_ppm), maintenance_ppm)",
         ),
+        ("lower cap is inclusive", "open_notional <= lower", "open_notional < lower"),
         (
-            "lower cap is inclusive",
-            "open_notional <= lower",
-            "open_notional < lower - 1",
+            "the ramp is rounded down",
+            "base + mul_div_floor(PPM - base,",
+            "base - mul_div_floor(base - PPM,",
         ),
-        ("upper cap is inclusive", "open_notional >= upper", "open_notional > upper"),
+        (
+            "one from the upper cap on",
+            "select(open_notional >= upper, PPM, ramp)",
+            "ramp",
+        ),
         (
             "upper cap zero is off",
             "upper == 0, open_notional",
@@ -173,10 +178,11 @@ MUTANTS = [
         ),
         (
             "fee cap is rounded down",
-            "smaller(delta, ppm_floor(abs(quote_delta), max_fee_ppm))",
-            "smaller(delta, -ppm_floor(-abs(quote_delta), max_fee_ppm))",
+            "smaller(quote_delta - bankruptcy, "
+            "ppm_floor(abs(quote_delta), max_fee_ppm))",
+            "smaller(quote_delta - bankruptcy,"
+            " -ppm_floor(-abs(quote_delta), max_fee_ppm))",
         ),
-        ("a loss is not capped", "select(delta <= 0, delta, capped)", "capped"),
         ("the fund may go to zero", "fund + delta >= 0", "fund + delta > 0"),
         (
             "limits are inclusive",
@@ -204,7 +210,7 @@ MUTANTS = [
             "abs_notional <= limit, size",
             "abs_notional < limit, size",
         ),
-        ("whole at one step", "size <= step_lots", "size < step_lots"),
+        ("whole below a step", "size <= step_lots", "size < 0"),
         ("opposite sign", "return -sign_of(lots) *", "return sign_of(lots) *"),
         ("walk from the offset", "(rank - jnp", "(rank + jnp"),
         ("bits of the urgency", "1 << 62, oracle_ticks", "1 << 50, oracle_ticks"),

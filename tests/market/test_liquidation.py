@@ -171,6 +171,34 @@ def test_fillable_ticks_equal_the_exact_price_rounded(cases):
     assert got.tolist() == expected
 
 
+fillable_spread = jax.jit(
+    lambda pmmr, tnc, tmmr, ba, smmr: liquidation.fillable_spread(
+        pmmr,
+        tnc,
+        tmmr,
+        GENESIS._replace(bankruptcy_adjustment_ppm=ba, spread_to_maintenance_ppm=smmr),
+    )
+)
+
+
+@st.composite
+def requirements(draw):
+    pmmr = draw(below(50, 1))
+    tmmr = pmmr + draw(st.one_of(st.just(0), below(50)))
+    tnc = draw(st.integers(-10, tmmr + 10))
+    return pmmr, tnc, tmmr, draw(adjustments), draw(spreads)
+
+
+@EXACT
+@given(lanes(requirements(), 8))
+def test_the_spread_is_the_floor_of_the_exact_product(rows):
+    got = fillable_spread(*(array(c) for c in zip(*rows, strict=True)))
+    for (pmmr, tnc, tmmr, ba, smmr), spread in zip(rows, got.tolist(), strict=True):
+        rating = Fraction(ba, 10**6) * (1 - Fraction(tnc, tmmr))
+        rating = min(max(rating, 0), 1)
+        assert spread == rating * Fraction(smmr, 10**6) * pmmr // 1
+
+
 # --- insurance ---------------------------------------------------------------------
 
 
