@@ -96,6 +96,7 @@ def traced_rounds(state: UInt32[Array, "w N"], instance: Poseidon2Instance):
 
     Args:
         state: canonical.
+        instance: which permutation.
 
     Returns:
         Canonical output, and in Montgomery form the S-box outputs of the first four

@@ -18,7 +18,8 @@ def external_matrix(x: Sequence[int], block) -> list[int]:
     """M4 on each block of four lanes, then every lane adds its column's sum."""
     mixed = []
     for b in range(0, len(x), 4):
-        mixed += [sum(c * v for c, v in zip(row, x[b : b + 4], strict=True)) for row in block]
+        lanes = x[b : b + 4]
+        mixed += [sum(row[k] * lanes[k] for k in range(4)) for row in block]
     sums = [sum(mixed[j::4]) for j in range(4)]
     return [v + sums[i % 4] for i, v in enumerate(mixed)]
 

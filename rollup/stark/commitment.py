@@ -19,7 +19,7 @@ from rollup.stark.parallel import over_blocks
 from rollup.stark.parameters import BLOWUP, SHIFT
 from rollup.stark.verifier import LEAF_PERSON, NODE_PERSON
 
-COLUMN_CHUNK = 16
+COLUMN_CHUNK = 8
 LEAF_LANES = 1024
 NODE_LANES = 2048
 #: Below this many nodes the host's hashlib is quicker than a compiled call.

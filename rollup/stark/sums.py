@@ -24,7 +24,7 @@ def split_weights(weights: list[Ext] | np.ndarray) -> np.ndarray:
 
 
 def accumulate(total, rows, halves):
-    """total [8, B] + sum over K rows [K, B] times halves [K, 8]; unrolled."""
+    """Returns total [8, B] + sum over K rows [K, B] times halves [K, 8]; unrolled."""
     for k in range(rows.shape[0]):
         weight = halves[k].astype(jnp.uint64)[:, None]
         total = total + weight * rows[k].astype(jnp.uint64)[None, :]

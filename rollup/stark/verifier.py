@@ -33,9 +33,9 @@ from rollup.stark.parameters import (
     StarkParameters,
 )
 from rollup.stark.proof import (
-    ProofFormatError,
     Opening,
     Proof,
+    ProofFormatError,
     decode,
     pack_extensions,
     pack_words,

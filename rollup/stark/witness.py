@@ -178,7 +178,8 @@ def value_and_risk(collateral, positions, venue: VenueState):
     lots = positions.astype(object)
     value = collateral.astype(object) + (lots * np.array(lot, object)).sum(axis=1)
     total = (np.abs(lots) * np.array(risk, object)).sum(axis=1)
-    if any(abs(v) >= VALUE_BOUND for v in value) or any(t >= RISK_BOUND for t in total):
+    out = [v for v in value if abs(v) >= VALUE_BOUND]
+    if out or any(t >= RISK_BOUND for t in total):
         raise UnprovableBatchError("total value or total risk out of range")
     return value, total
 
@@ -264,8 +265,8 @@ def build_witness(
             off to show that the verifier refuses too.
 
     Raises:
-        UnprovableBatchError: an update is neither healthy nor a valid reduction, an amount is
-            out of range, or the batch does not fit.
+        UnprovableBatchError: an update is neither healthy nor a valid reduction, an
+            amount is out of range, or the batch does not fit.
     """
     count = len(updates.account)
     if count > parameters.capacity:
