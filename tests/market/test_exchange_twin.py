@@ -1,7 +1,9 @@
 """The lowerings of the exchange block equal the plain-Python specification."""
 
 from dataclasses import replace
+from functools import cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -52,3 +54,58 @@ def test_native_continuous_block_equals_the_specification(self_trade, seed):
 @given(seed=st.integers(0, 2**32 - 1))
 def test_native_auction_block_equals_the_specification(seed):
     run_history(seed, SelfTrade.CANCEL_OLDEST, True, "native")
+
+
+LANES = 4
+
+
+def lane_of_blocks(seed, self_trade, auction, blocks):
+    """The inputs of one lane: the state at the start, then rows of each block."""
+    rng = np.random.default_rng(seed)
+    spec, params = cases.venue(self_trade)
+    collateral, insurance, oracle = cases.random_start(rng)
+    state, _ = cases.start(spec, params, collateral, insurance, oracle)
+    inputs = []
+    for block in range(1, blocks + 1):
+        oracle = cases.moved(rng, oracle)
+        rows = cases.random_rows(rng, oracle, block, collateral)
+        word = jnp.asarray(int(rng.integers(1 << 62)))
+        inputs.append((jnp.asarray(oracle), cases.columns(rows), word))
+    return state, inputs
+
+
+def assert_lowerings_equal(seeds, self_trade, auction, blocks=5):
+    """Both lowerings, on the same lanes side by side, block after block."""
+    lanes = [lane_of_blocks(s, self_trade, auction, blocks) for s in seeds]
+    _, params = cases.venue(self_trade)
+    stack = lambda *arrays: jnp.stack(arrays)  # noqa: E731
+    states = [jax.tree.map(stack, *(lane[0] for lane in lanes))] * 2
+    for block in range(blocks):
+        oracle, txs, word = jax.tree.map(stack, *(lane[1][block] for lane in lanes))
+        results = []
+        for lowering, state in zip(("native", "array"), states, strict=True):
+            run = batched(self_trade, auction, lowering)
+            state = replace(state, oracle=oracle)
+            results.append(run(state, txs, jnp.asarray(block + 1), word, params))
+        jax.tree.map(np.testing.assert_array_equal, *results)
+        states = [state for state, *_ in results]
+
+
+@cache
+def batched(self_trade, auction, lowering):
+    run = cases.compiled(self_trade, auction, lowering)
+    return jax.jit(jax.vmap(run, in_axes=(0, 0, None, 0, None)))
+
+
+@pytest.mark.parametrize("auction", [False, True], ids=["continuous", "auction"])
+def test_array_lowering_equals_the_native_one(auction):
+    for first in range(0, 40, LANES):
+        seeds = range(first, first + LANES)
+        assert_lowerings_equal(seeds, SelfTrade.CANCEL_OLDEST, auction)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("self_trade", [SelfTrade.CANCEL_NEWEST, SelfTrade.DECREMENT])
+def test_array_lowering_equals_the_native_one_in_other_modes(self_trade):
+    for first in range(100, 140, LANES):
+        assert_lowerings_equal(range(first, first + LANES), self_trade, False)
