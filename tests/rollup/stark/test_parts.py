@@ -1,5 +1,7 @@
 """FRI, openings, transcript and parameters, each on its own."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -137,7 +139,7 @@ def test_a_query_never_buys_more_than_the_johnson_radius_gives():
         soundness_bits(StarkParameters(queries=q))["rounds"]["queries"]
         for q in (40, 80, 120, 240)
     ]
-    for q, (a, b) in zip((40, 40, 120), zip(bits, bits[1:], strict=False), strict=True):
+    for q, (a, b) in zip((40, 40, 120), pairwise(bits), strict=True):
         assert 0 < b - a <= q
 
 
