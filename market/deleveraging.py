@@ -1,9 +1,10 @@
 """Deleveraging: closing a bankrupt position against the holders of the other side.
 
 Two questions, kept apart. *Who* gives up how much: dYdX v4 walks the counterparties
-from a random start (here); queues and pro-rata rules allocate (:mod:`market.allocation`).
-*At what price*: the bankruptcy price of the account that is closed, the oracle, or a
-mark. Contracts and quote move from one account to others and nothing is created.
+from a random start (here); queues and pro-rata rules allocate
+(:mod:`market.allocation`). *At what price*: the bankruptcy price of the account that is
+closed, the oracle, or a mark. Contracts and quote move from one account to others and
+nothing is created.
 
 Source: dYdX v4 ``x/clob/keeper/deleveraging``.
 """
@@ -133,7 +134,7 @@ def random_walk(
         is_fill = is_update_allowed(target_now, target_new) & is_update_allowed(
             other_now, other_new
         )
-        gate = is_fill.astype(jnp.int64)
+        gate = jnp.asarray(is_fill, jnp.int64)
         # One scatter a field: target and counterparty are never the same account.
         pair = jnp.stack([jnp.asarray(target, holders.dtype), other])
         moved = jnp.stack([delta, -delta]) * gate

@@ -9,13 +9,16 @@ Source: the schoolbook product on 32-bit halves, and the two-digit division of K
 "The Art of Computer Programming", volume 2, section 4.3.1, algorithm D.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-#: An int64 array, or a plain Python int of any size.
-IntLike = int | jax.Array
+#: An int64 array, or a plain Python int of any size: as it comes in it goes out, which
+#: no annotation says, hence Any.
+IntLike = Any
 
 INT64_MAX = (1 << 63) - 1
 LOW_32 = np.uint64(0xFFFF_FFFF)

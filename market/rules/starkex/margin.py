@@ -10,6 +10,7 @@ Source: ``position/status.cairo``, ``definitions/general_config.cairo``,
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -83,7 +84,7 @@ def _columns(balances, prices):
     return None
 
 
-def total_value(collateral, balances, prices):
+def total_value(collateral, balances, prices) -> Any:
     """TV: ``collateral * 2**32 + sum of price * balance``, signed .32.
 
     Args:
@@ -123,7 +124,7 @@ def risk_factor(balance, price, steps: RiskSteps):
     return factor
 
 
-def total_risk(balances, prices, steps):
+def total_risk(balances, prices, steps) -> Any:
     """TR: ``sum of |balance * price| * risk factor``, unsigned .64.
 
     Args:
@@ -147,7 +148,7 @@ def total_risk(balances, prices, steps):
 
 def status(position: Position, prices, steps) -> tuple[int, int]:
     """TV and TR of a position on plain ints."""
-    balances = position.balances
+    balances = list(position.balances)
     return (
         total_value(position.collateral, balances, prices),
         total_risk(balances, prices, steps),
