@@ -55,8 +55,12 @@ def run(lane: Lane, txs, env: Env, sizes: Sizes):
     rows = jnp.arange(sizes.messages)
     (lane, batch), status = lax.scan(admit, (lane, batch), (rows, txs))
     status = jnp.where(cancelled != 0, cancelled, status)
-    for market in range(sizes.markets):
-        lane, batch = _clear_market(lane, batch, env, sizes, jnp.int64(market))
+    lane, batch = lax.fori_loop(
+        0,
+        sizes.markets,
+        lambda market, pair: _clear_market(*pair, env, sizes, market),
+        (lane, batch),
+    )
     lane, finished = lax.scan(_finish(env, sizes), lane, batch)
     status = jnp.where(batch.waits != 0, finished, status)
     status = jnp.where(txs.kind == Kind.NONE, 0, status)

@@ -56,7 +56,7 @@ def test_native_auction_block_equals_the_specification(seed):
     run_history(seed, SelfTrade.CANCEL_OLDEST, True, "native")
 
 
-LANES = 4
+LANES = 8
 
 
 def lane_of_blocks(seed, self_trade, auction, blocks):
@@ -99,7 +99,7 @@ def batched(self_trade, auction, lowering):
 
 @pytest.mark.parametrize("auction", [False, True], ids=["continuous", "auction"])
 def test_array_lowering_equals_the_native_one(auction):
-    for first in range(0, 40, LANES):
+    for first in range(0, 24, LANES):
         seeds = range(first, first + LANES)
         assert_lowerings_equal(seeds, SelfTrade.CANCEL_OLDEST, auction)
 
@@ -107,5 +107,5 @@ def test_array_lowering_equals_the_native_one(auction):
 @pytest.mark.slow
 @pytest.mark.parametrize("self_trade", [SelfTrade.CANCEL_NEWEST, SelfTrade.DECREMENT])
 def test_array_lowering_equals_the_native_one_in_other_modes(self_trade):
-    for first in range(100, 140, LANES):
+    for first in range(100, 124, LANES):
         assert_lowerings_equal(range(first, first + LANES), self_trade, False)
