@@ -1,13 +1,11 @@
-"""The command line: `shakeout run`, `report`, `check`, `replay`, `scenarios`, `schema`.
+"""The command line: `shakeout run`, `report`, `check`, `replay`, `prove`, and others.
 
 Exit codes: 0 fine, 1 a check failed, 2 wrong config or arguments, 3 a shard was lost
 for good, 130 interrupted.
 """
 
 import json
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments import environment
+from experiments import cli_proofs, environment
 from experiments.errors import ConfigError
 from experiments.install_check import ShadowedError, check_packages
 
@@ -93,7 +91,7 @@ def run(
     from experiments import runner
     from experiments.engine import engine_name
 
-    _listen_for_interrupts()
+    environment.listen_for_interrupts()
     console = _console()
     experiment = configs.load(config, set_ or [])
     prepared = runner.prepare(experiment, engine_name())
@@ -103,13 +101,6 @@ def run(
     )
     summary = runner.run(prepared, options, console)
     raise typer.Exit(_conclude(summary, config, set_ or [], where, console))
-
-
-def _listen_for_interrupts() -> None:
-    """SIGINT and SIGTERM end a run tidily, even where a shell had them ignored."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _conclude(summary, config: str, sets: list[str], where: Path, console) -> int:
@@ -237,6 +228,10 @@ def schema() -> None:
     from experiments import config as configs
 
     print(json.dumps(configs.json_schema(), indent=2))
+
+
+for proofs_command in (cli_proofs.prove, cli_proofs.verify, cli_proofs.law):
+    app.command()(command(proofs_command))
 
 
 def main() -> None:

@@ -104,6 +104,7 @@ class RayPool:
         }
         if gpus:
             options["num_gpus"] = 1
+        environment.listen_for_interrupts()
         self._actor_class = ray.remote(Worker).options(**options)
         self._seats = [_Seat(self._actor_class.remote()) for _ in range(workers)]
 

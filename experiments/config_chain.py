@@ -2,6 +2,7 @@
 
 # pyright: reportInvalidTypeForm=false
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -49,14 +50,33 @@ class RollupConfig(Section):
     settlement: Literal["validity"] = "validity"
     data: Literal["onchain"] = "onchain"
     batch_blocks: whole(1, 1_000_000) = Field(60, description="blocks of a batch")
-    post: duration("0s", "7d") = Field("12s", description="to post a batch's data")
-    prove: duration("0s", "7d") = Field("30s", description="to prove a batch")
-    prove_tx: duration("0s", "1h") = Field("1ms", description="more, per transaction")
-    settle: duration("0s", "30d") = Field("24s", description="to settle a proven batch")
+    posting: duration("0s", "7d") = Field("12s", description="of a batch's data")
+    proving: duration("0s", "7d") = Field("30s", description="of a batch")
+    proving_tx: duration("0s", "1h") = Field("1ms", description="more, per transaction")
+    proving_law: str | None = Field(
+        None,
+        description="file of `shakeout law`: sets the two above",
+    )
+    settling: duration("0s", "30d") = Field("24s", description="of a proven batch")
+    prove: bool = Field(False, description="really prove batches, after the runs")
+    prove_runs: Annotated[list[whole(0)], Field(max_length=1024)] = Field(
+        [0], description="numbers of the runs whose batches are proven, of every point"
+    )
+    prove_every: whole(1, 1_000_000) = Field(1, description="of so many batches, one")
     throttle_backlog: whole(0, 1_000_000) = Field(
         3, description="unposted batches from which blocks are throttled; 0: never"
     )
     throttle: Share = Field(0.25, description="room that is left in a block then")
+
+    @model_validator(mode="after")
+    def _take_law(self) -> "RollupConfig":
+        if self.proving_law is not None:
+            from experiments.law import read_law
+
+            law = read_law(Path(self.proving_law))
+            object.__setattr__(self, "proving", law.batch_us)
+            object.__setattr__(self, "proving_tx", law.tx_us)
+        return self
 
 
 class FamilyNetwork(Section):

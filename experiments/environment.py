@@ -6,7 +6,9 @@ compiles once for all workers and for the next experiment.
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,6 +38,17 @@ def prepare() -> None:
     # Ray prints a warning on a setting whose default will change; take the new one.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def listen_for_interrupts() -> None:
+    """SIGINT and SIGTERM end a run tidily, even where a shell had them ignored.
+
+    Both raise `KeyboardInterrupt`. Ray sets a handler of its own when it starts, so
+    this is called again after that.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def of_worker(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -377,6 +377,7 @@ def _finish(
         wanted = prepared.experiment.config.record.runs
         seed = prepared.experiment.config.seed
         records.keep_records(store.path, prepared.worlds, seed, wanted)
+        _prove(prepared, store, console)
     if summary.interrupted:
         manifest["status"] = "interrupted"
     else:
@@ -385,6 +386,29 @@ def _finish(
     store.write_manifest(manifest)
     if summary.finished and not summary.interrupted:
         summary.report = write_report(store.path, console)
+
+
+def _prove(prepared: Prepared, store: Store, console: Console) -> None:
+    """Proves the batches that the config asks for, and says what came of them."""
+    config = prepared.experiment.config
+    if not config.rollup.prove:
+        return
+    from experiments.proving import keep_proofs
+
+    rows = keep_proofs(
+        store.path,
+        prepared.worlds,
+        config.seed,
+        config.rollup.prove_runs,
+        config.rollup.prove_every,
+    )
+    proven = sum(1 for row in rows if not row["reason"])
+    seconds = sum(row["seconds"] for row in rows)
+    console.print(
+        f"{proven} of {len(rows)} batches proven in {seconds:.1f} s: "
+        f"{store.path / 'proofs'}",
+        highlight=False,
+    )
 
 
 def check(store: Store, manifest: dict[str, Any]) -> list[checks.Outcome]:

@@ -170,10 +170,10 @@ def _chain(config: Config) -> ChainParams:
     return ChainParams(
         sequencer=numbers_of(SequencerParams, config.sequencer),
         batches=BatchParams(
-            post_us=as_int(rollup.post),
-            prove_us=as_int(rollup.prove),
-            prove_tx_us=as_int(rollup.prove_tx),
-            settle_us=as_int(rollup.settle),
+            post_us=as_int(rollup.posting),
+            prove_us=as_int(rollup.proving),
+            prove_tx_us=as_int(rollup.proving_tx),
+            settle_us=as_int(rollup.settling),
             throttle_backlog=as_int(rollup.throttle_backlog),
             throttle_ppm=as_int(rollup.throttle),
         ),

@@ -43,7 +43,7 @@ def test_decimals_become_the_integers_of_the_layers():
             "venue": {"taker_fee": 0.0004, "insurance": 12.5},
             "populations": {"leveraged_traders": {"leverage": 7.5, "top_up_delay": "9s"}},
             "network": {"searchers": {"latency": "3ms"}},
-            "rollup": {"prove": "1m"},
+            "rollup": {"proving": "1m"},
             "oracle": {"delay": "1500ms"},
         }
     )
