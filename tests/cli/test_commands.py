@@ -72,8 +72,9 @@ def test_a_lost_shard_exits_3_names_point_and_seed_and_can_be_resumed(
     assert len(rows(out)) == 6
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_what_is_finished_exits_130_and_resumes_to_the_same_rows(
-    toy_config, toy_run, tmp_path
+    toy_config, toy_run, tmp_path, sent
 ):
     out = tmp_path / "broken"
     arguments = ["run", toy_config, "--out", out, "--workers", 0]
@@ -82,7 +83,7 @@ def test_ctrl_c_keeps_what_is_finished_exits_130_and_resumes_to_the_same_rows(
     deadline = time.monotonic() + 100
     while not list(out.glob("parts/[!.]*")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert f"--out {out} --resume" in errors
