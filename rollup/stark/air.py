@@ -10,6 +10,7 @@ Plain Python; the verifier imports it.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rollup.hashing.poseidon2_constants import koalabear16
 from rollup.stark import layout as lay
@@ -39,8 +40,8 @@ class Frame:
     nxt: Sequence
     outs: Sequence[Sequence]
     periodic: dict
-    first: object
-    last: object
+    first: Any
+    last: Any
     lookup: Ext
     claims: Sequence[int]
 

@@ -152,14 +152,14 @@ def soundness_bits(
     Reed-Solomon codes", eprint 2020/654, theorems 4.1 (unique) and 5.1, 6.1
     (Johnson); DEEP-ALI accounting as in ethSTARK, eprint 2021/582.
     """
-    best = None
+    best: dict = {}
     for m in range(0, 40):
         if m in (1, 2):
             continue
         errors = _regime(parameters, columns, constraints, m)
         agreement = errors.pop("agreement")
         bits = -_log2_sum(list(errors.values()))
-        if best is None or bits > best["bits"]:
+        if not best or bits > best["bits"]:
             regime = "unique decoding" if m == 0 else f"Johnson, m = {m}"
             rounds = {name: -value for name, value in errors.items()}
             best = {

@@ -212,7 +212,8 @@ def decode(data: bytes, accept: Callable[[StarkParameters], None]) -> Proof:
     queries = []
     for _ in range(parameters.queries):
         opened = [r.opening(*size) for size in sizes]
-        queries.append(Query(*opened[:3], opened[3:]))
+        base, aux, split, *layers = opened
+        queries.append(Query(base, aux, split, layers))
     return Proof(
         parameters, roots, claims, here, nxt, quotient, fri_roots, final, nonce, queries
     )

@@ -7,6 +7,7 @@ quanta per lot with 32 fractional bits.
 
 import struct
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from rollup.stark.arithmetic import P
 from rollup.stark.parameters import ROWS, StarkParameters
@@ -77,17 +78,16 @@ class PublicInputs:
         """Reads ``to_dict``'s form.
 
         Raises:
-            ValueError: a key is missing or unknown, or a value is no integer.
+            ValueError: a key is missing or unknown. Values are checked by ``problem``.
         """
         names = {f.name for f in fields(cls)}
         if not isinstance(data, dict) or set(data) != names:
             raise ValueError(f"public inputs need exactly the keys {sorted(names)}")
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, (list, tuple)) else value
-                for name, value in data.items()
-            }
-        )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, (list, tuple)) else value
+            for name, value in data.items()
+        }
+        return cls(**values)
 
     def problem(self, parameters: StarkParameters) -> str | None:
         """Why these inputs cannot be proven at all, or None."""

@@ -98,7 +98,7 @@ def _fill_positions(b: TraceBuilder) -> None:
     for (side, i), (lane, row) in b.layout.position_cells.items():
         b.held(f"position{side}", i, held[side, i])
         b.cell(lane, row, held[side, i])
-    lots0 = sum(held["0", i] for i in range(count * b.layout.markets))
+    lots0 = np.sum([held["0", i] for i in range(count * b.layout.markets)], axis=0)
     inverse = np.array([pow(int(v), -1, P) if v else 0 for v in lots0])
     b.held("inverse", 0, np.where(w.rule == 1, inverse, 0))
 
