@@ -29,7 +29,10 @@ def test_a_worker_finds_the_packages_and_the_compiled_programs_of_the_driver():
         str(environment.HOME),
         "/elsewhere",
     ]
-    assert variables["XLA_FLAGS"].split() == ["--a", "--xla_cpu_multi_thread_eigen=false"]
+    assert variables["XLA_FLAGS"].split() == [
+        "--a",
+        "--xla_cpu_multi_thread_eigen=false",
+    ]
     cache = {"JAX_COMPILATION_CACHE_DIR": "/chosen"}
     assert environment.of_worker(cache)["JAX_COMPILATION_CACHE_DIR"] == "/chosen"
 

@@ -41,7 +41,9 @@ def test_decimals_become_the_integers_of_the_layers():
     world = world_of(
         {
             "venue": {"taker_fee": 0.0004, "insurance": 12.5},
-            "populations": {"leveraged_traders": {"leverage": 7.5, "top_up_delay": "9s"}},
+            "populations": {
+                "leveraged_traders": {"leverage": 7.5, "top_up_delay": "9s"}
+            },
             "network": {"searchers": {"latency": "3ms"}},
             "rollup": {"proving": "1m"},
             "oracle": {"delay": "1500ms"},
@@ -120,7 +122,9 @@ def test_funding_is_first_paid_when_the_config_says():
 def test_the_largest_order_stays_in_the_exact_range():
     world = world_of({"venue": {"max_order": 1e8}})
     multipliers = np.array(world.spec.venue.multipliers)
-    ticks = np.append(world.params.prices.start_ticks, world.params.prices.driven.start_ticks)
+    ticks = np.append(
+        world.params.prices.start_ticks, world.params.prices.driven.start_ticks
+    )
     notional = np.asarray(world.params.venue.max_order_lots) * ticks * multipliers
     assert (notional <= 100_000_000 * 10**6).all()
     assert (notional > 99_000_000 * 10**6).all()
@@ -160,7 +164,9 @@ def test_a_record_survives_its_file(tmp_path):
     from market.orders import Receipt, no_transactions
     from rollup.replay import Record
 
-    world = world_of({"faults": [{"kind": "da_outage", "start": "1m", "duration": "1m"}]})
+    world = world_of(
+        {"faults": [{"kind": "da_outage", "start": "1m", "duration": "1m"}]}
+    )
     setting, state = set_up(np.int64(1), np.int64(2), world.params, spec=world.spec)
     zeros = np.zeros((3, 4), np.int64)
     record = Record(
@@ -179,7 +185,9 @@ def test_a_record_survives_its_file(tmp_path):
     loaded, root = records.load_record(path)
     assert root == "ab" * 32
     assert jax.tree.structure(loaded) == jax.tree.structure(record)
-    for kept, given in zip(jax.tree.leaves(loaded), jax.tree.leaves(record), strict=True):
+    for kept, given in zip(
+        jax.tree.leaves(loaded), jax.tree.leaves(record), strict=True
+    ):
         assert kept.dtype == np.asarray(given).dtype
         assert np.array_equal(kept, given)
 
