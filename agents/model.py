@@ -23,6 +23,7 @@ from agents.participants import PARTICIPANTS, Guest
 from agents.population import FamilySpec
 from agents.run import RunOutput, advance, output_of, root_of, start
 from agents.world import Setting, World, WorldParams, WorldSpec
+from market.compiling import jit_step
 from market.orders import Tx
 
 
@@ -218,7 +219,7 @@ def _rows(family: FamilySpec) -> tuple[int, int]:
     return family.first, family.first + family.count
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jit_step, static_argnames="spec")
 def _snapshot(world: World, setting: Setting, params, *, spec) -> dict[str, Array]:
     state = world.exchange
     multiplier = jnp.asarray(spec.venue.multipliers, jnp.int64)
@@ -245,6 +246,6 @@ def _snapshot(world: World, setting: Setting, params, *, spec) -> dict[str, Arra
 _root = jax.jit(root_of)
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jit_step, static_argnames="spec")
 def _result(world, setting, params, *, spec) -> RunOutput:
     return output_of(world, setting, params, {}, spec=spec)

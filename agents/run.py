@@ -9,6 +9,7 @@ from jax import Array, lax
 
 from agents import metrics, series, views
 from agents.world import Setting, World, WorldParams, WorldSpec, set_up, step
+from market.compiling import jit_step
 from market.orders import Tx
 from rollup.replay import Record, run_root
 
@@ -77,7 +78,7 @@ def root_of(world: World) -> Array:
     return run_root(world.exchange, world.chain)
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jit_step, static_argnames="spec")
 def start(
     seed: Array, run_id: Array, params: WorldParams, *, spec: WorldSpec
 ) -> tuple[Setting, World]:
@@ -85,7 +86,7 @@ def start(
     return set_up(seed, run_id, params, spec=spec)
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jit_step, static_argnames="spec")
 def advance(
     world: World,
     setting: Setting,
@@ -104,7 +105,7 @@ def advance(
     )
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jit_step, static_argnames="spec")
 def simulate(
     seeds: Array, runs: Array, params: WorldParams, *, spec: WorldSpec
 ) -> RunOutput:
@@ -121,7 +122,7 @@ def simulate(
     return jax.vmap(partial(run, spec=spec))(seeds, runs, params)
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jit_step, static_argnames="spec")
 def record(
     seed: Array, run_id: Array, params: WorldParams, *, spec: WorldSpec
 ) -> tuple[Record, Array]:

@@ -72,13 +72,15 @@ class Simulator:
     def _program(self, work: Work, arguments: tuple) -> tuple[Any, float]:
         import jax
 
+        from market.compiling import jit_step
+
         shapes = tuple(leaf.shape for leaf in jax.tree.leaves(arguments))
         key = (work.engine, work.spec, shapes)
         if key in self._programs:
             return self._programs[key], 0.0
         started = time.perf_counter()
         simulate = partial(load_engine(work.engine).simulate, spec=work.spec)
-        self._programs[key] = jax.jit(simulate).lower(*arguments).compile()
+        self._programs[key] = jit_step(simulate).lower(*arguments).compile()
         return self._programs[key], time.perf_counter() - started
 
 

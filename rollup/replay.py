@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from market.compiling import jit_step
 from market.orders import Receipt, Tx
 from market.specs import VenueParams, VenueSpec
 from market.state import ExchangeState, open_exchange
@@ -37,7 +38,7 @@ class Record:
     seed_word: Array  # [T]
 
 
-@partial(jax.jit, static_argnames=("venue", "rollup", "block_us"))
+@partial(jit_step, static_argnames=("venue", "rollup", "block_us"))
 def replay(
     record: Record,
     venue_params: VenueParams,
