@@ -186,8 +186,7 @@ def _admit_liquidation(lane, batch, tx, env, sizes, on, account, market):
     every = jnp.ones(sizes.markets, bool)
     lane = books.cancel_all(lane, on, target, every, sizes.slots)
     own = on & (batch.account == target) & (batch.liquidator < 0)
-    # All orders are gone, so nothing is reserved any more but for liquidations.
-    lane = _keep_liquidations(lane, batch, on, target)
+    lane = _release(lane, batch, own)
     batch = batch._replace(size=jnp.where(own, 0, batch.size))
     lane = liquidation.note_liquidation(lane, env, on, target, market, plan.lots)
     zero = limit * 0
@@ -209,13 +208,10 @@ def _admit_liquidation(lane, batch, tx, env, sizes, on, account, market):
     return lane, batch, reason, order
 
 
-def _keep_liquidations(lane: Lane, batch: Batch, on, target) -> Lane:
-    """Reserves again the waiting liquidations of an account cleared of all orders."""
-    theirs = on & (batch.account == target) & (batch.liquidator >= 0)
-    lots = jnp.where(theirs, batch.size, 0)
-    side = jnp.where(batch.sign > 0, 0, 1)
-    open_lots = lane.open_lots.at[batch.account, batch.market, side].add(lots)
-    return lane._replace(open_lots=open_lots)
+def _release(lane: Lane, batch: Batch, dropped) -> Lane:
+    """Frees what waiting orders reserved that are ``dropped`` [B]."""
+    lots, side = jnp.where(dropped, batch.size, 0), jnp.where(batch.sign > 0, 0, 1)
+    return books.reserve(lane, batch.account, batch.market, side, -lots, batch.loss)
 
 
 # --- clearing ----------------------------------------------------------------------

@@ -39,12 +39,8 @@ def run_cancels(lane: Lane, tx, sizes: Sizes, ok, account, market):
         ``(lane, busy, status)``: whether an order still rests under that name.
     """
     slot = jnp.clip(tx.slot, 0, sizes.slots - 1)
-    found, side, index = books.find(lane, market, account * sizes.slots + slot)
-    one = ok & ((tx.kind == Kind.CANCEL) | (tx.kind == Kind.REPLACE)) & found
-    lots = jnp.where(one, lane.lots[market, side, index], 0)
-    loss = lane.loss[market, side, index]
-    lane = books.reserve(lane, account, market, side, -lots, loss)
-    lane = books.remove(lane, one, market, side, index)
+    one = ok & ((tx.kind == Kind.CANCEL) | (tx.kind == Kind.REPLACE))
+    lane, found = books.cancel(lane, one, account, market, slot, sizes.slots)
     every = ok & (tx.kind == Kind.CANCEL_ALL)
     here = (jnp.arange(sizes.markets) == market) | (tx.market == -1)
     lane = when(

@@ -78,9 +78,13 @@ def any_lane(on: Array) -> Array:
     return lax.pmax(on.astype(jnp.int64), LANES) > 0
 
 
-def when(on: Array, update, lane, *args):
-    """``update(lane, *args)`` where any lane needs it; it has to mask itself."""
-    return lax.cond(any_lane(on), update, lambda lane, *_: lane, lane, *args)
+def when(on: Array, update, lane):
+    """``update(lane)`` where any lane needs it; it has to mask itself.
+
+    A loop of no or one turn: XLA keeps the state of a loop in place, where it would
+    copy the state into and out of the branches of a conditional.
+    """
+    return lax.cond(any_lane(on), update, lambda lane: lane, lane)
 
 
 def sign_of_side(side: Array) -> Array:
