@@ -58,7 +58,7 @@ demo: $(VENV)/.installed
 	$(BIN)/shakeout run demo --out runs/demo --overwrite
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'

@@ -105,11 +105,10 @@ def advance(
     )
 
 
-@partial(jit_step, static_argnames="spec")
 def simulate(
     seeds: Array, runs: Array, params: WorldParams, *, spec: WorldSpec
 ) -> RunOutput:
-    """R runs side by side.
+    """R runs side by side; compile it with `market.compiling.jit_step`.
 
     The result of a run does not depend on R or on its lane.
 

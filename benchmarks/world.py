@@ -33,6 +33,7 @@ def measure(options: argparse.Namespace) -> dict:
 
     from agents.run import simulate
     from experiments import config, worlds
+    from market.compiling import jit_step
 
     experiment = config.load(
         "demo",
@@ -49,7 +50,9 @@ def measure(options: argparse.Namespace) -> dict:
     )
     arguments = (np.full(lanes, 7), np.arange(lanes), params)
     started = time.perf_counter()
-    traced = simulate.trace(*arguments, spec=world.spec)
+    traced = jit_step(simulate, static_argnames="spec").trace(
+        *arguments, spec=world.spec
+    )
     trace_s = time.perf_counter() - started
     started = time.perf_counter()
     program = traced.lower().compile()
