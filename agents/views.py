@@ -13,8 +13,11 @@ from market.units import PPM, ppm_ceil
 
 #: Weight of the newest return in the smoothed ones: one in 2^4 blocks.
 SMOOTHING_BITS = 4
-#: Smoothed returns are kept in millionths of a ppm, so that small ones do not vanish.
-_FINE = 1 << 16
+#: Smoothed returns are kept in 2^-16 ppm, so that small ones do not vanish.
+_FINE_BITS = 16
+_FINE = 1 << _FINE_BITS
+#: A return is taken to 2^-11 ppm: finer would overflow at the largest prices.
+_RETURN_BITS = 11
 #: Length of the danger list.
 DANGER = 64
 
@@ -60,7 +63,8 @@ def no_trend(markets: int) -> Trend:
 
 def follow(trend: Trend, before: Array, now: Array) -> Trend:
     """Takes the return from ``before`` to ``now`` (ticks [M]) into the averages."""
-    step = (now - before) * PPM * _FINE // before
+    step = (now - before) * (PPM << _RETURN_BITS) // before
+    step = step << (_FINE_BITS - _RETURN_BITS)
     return Trend(
         change=trend.change + ((step - trend.change) >> SMOOTHING_BITS),
         swing=trend.swing + ((jnp.abs(step) - trend.swing) >> SMOOTHING_BITS),

@@ -24,7 +24,11 @@ SEED = 7
 
 SMALL = {
     "world": {"blocks": BLOCKS, "block_ms": 1000, "series_every": 10},
-    "venue": {"book_capacity": 64, "insurance": 20_000},
+    "venue": {
+        "book_capacity": 64,
+        "insurance": 20_000,
+        "funding": {"interval": "40s", "sample": "20s", "default_rate": 0.0001},
+    },
     "populations": {
         "market_makers": {"count": 8},
         "leveraged_traders": {"count": 40, "activity": 0.2, "go_home": 0.2},

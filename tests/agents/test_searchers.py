@@ -192,7 +192,8 @@ def test_thresholds_are_drawn_around_their_median():
     edges = np.asarray(drawn(FAMILY, params, members=12).edge_ppm)
     assert len(set(edges.tolist())) == 12
     assert 600 < np.median(edges) < 2_400
-    assert (
-        sent(stale_ask(200), PARAMS, constant(drawn(FAMILY, PARAMS), edge_ppm=2_001))
-        == []
-    )
+
+
+def test_each_searcher_keeps_to_its_own_threshold():
+    choosy = constant(drawn(FAMILY, PARAMS), edge_ppm=2_001)
+    assert sent(stale_ask(200), PARAMS, choosy) == []

@@ -20,7 +20,11 @@ def _avals(jaxpr):
 
 def inexact_dtypes(function, *args) -> set[str]:
     """Names of the floating and complex types anywhere in ``function``'s jaxpr."""
-    closed = jax.make_jaxpr(function)(*args)
+    return inexact_dtypes_in(jax.make_jaxpr(function)(*args))
+
+
+def inexact_dtypes_in(closed) -> set[str]:
+    """Names of the floating and complex types anywhere in a traced function."""
     found = set()
     for aval in _avals(closed.jaxpr):
         dtype = getattr(aval, "dtype", None)

@@ -70,9 +70,7 @@ def test_expired_records_that_are_empty_already_are_not_counted():
 
 def test_gather_takes_whole_records_and_empties_the_rest():
     queue = txs([{"sent_us": i, "lots": 10 * i, "fee_bid": i + 7} for i in range(4)])
-    taken = mempool.gather(
-        queue, jnp.array([3, 1, 1]), jnp.array([True, True, False])
-    )
+    taken = mempool.gather(queue, jnp.array([3, 1, 1]), jnp.array([True, True, False]))
     assert column(taken, "sent_us", live_only=False) == [3, 1, 0]
     assert column(taken, "lots", live_only=False) == [30, 10, 0]
     assert column(taken, "fee_bid", live_only=False) == [10, 8, 0]

@@ -1,0 +1,182 @@
+"""What participants see: risk, the danger list, quotes, and nothing newer or hidden."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from agents import views
+from agents.views import Risk
+from agents.world import _pending
+from market.orders import Kind
+from market.presets import dydx_v4
+from market.state import open_exchange
+from market.units import as_int
+from tests.rollup.transactions import column, txs
+from tests.worlds import Watched, small, watched
+
+USD = 1_000_000
+ACCOUNTS = 6
+VENUE, PARAMS = dydx_v4(("BTC", "ETH"), accounts=ACCOUNTS, book_capacity=4)
+MULTIPLIER = as_int(VENUE.multipliers)
+TICKS = (100_000, 30_000)
+
+
+def exchange(collateral=(0,) * ACCOUNTS, position=None):
+    state = open_exchange(VENUE, as_int(collateral), as_int(0), as_int(TICKS))
+    if position is not None:
+        state = replace(state, position=as_int(position))
+    return state
+
+
+def risk(equity, maintenance):
+    return Risk(
+        equity=as_int(equity), maintenance=as_int(maintenance), initial=as_int(equity)
+    )
+
+
+def test_risk_is_reckoned_at_oracle_prices_with_requirements_rounded_up():
+    collateral = [5 * USD, -7 * USD, 0, 11, 0, 0]
+    position = [[3, 0], [0, 7], [-5, 2], [0, 0], [1, 1], [0, 0]]
+    found = views.account_risk(exchange(collateral, position), PARAMS, MULTIPLIER)
+    worth = [t * m for t, m in zip(TICKS, VENUE.multipliers, strict=True)]
+    initial = np.asarray(PARAMS.initial_ppm).tolist()
+    share = np.asarray(PARAMS.maintenance_fraction_ppm).tolist()
+    for account, held in enumerate(position):
+        sizes = [abs(lots) * each for lots, each in zip(held, worth, strict=True)]
+        base = [-(-s * i // USD) for s, i in zip(sizes, initial, strict=True)]
+        needed = [-(-b * f // USD) for b, f in zip(base, share, strict=True)]
+        notional = sum(lots * each for lots, each in zip(held, worth, strict=True))
+        assert int(found.equity[account]) == collateral[account] + notional
+        assert int(found.initial[account]) == sum(base)
+        assert int(found.maintenance[account]) == sum(needed)
+
+
+def test_danger_is_a_requirement_strictly_above_the_equity():
+    found = risk([5, 4, -1, 0, -9, 3], [5, 5, 5, 0, 0, 2])
+    assert found.in_danger().tolist() == [False, True, True, False, False, False]
+
+
+def test_the_danger_list_names_the_worst_first_with_their_largest_position():
+    position = [[0, 0], [3, 500], [0, -5], [-9, 1], [0, 0], [1, 0]]
+    equity = [-9_000 * USD, 50 * USD, 10 * USD, -70 * USD, 0, 99 * USD]
+    found = views.danger_list(
+        exchange(position=position), risk(equity, [0] + [100 * USD] * 5), MULTIPLIER
+    )
+    # Shortfalls of 170, 100, 90, 50 and 1 USD; no requirement, no danger.
+    assert found.account[:6].tolist() == [3, 4, 2, 1, 5, -1]
+    assert found.market[:5].tolist() == [0, 0, 1, 1, 0]
+    assert found.lots[:5].tolist() == [-9, 0, -5, 500, 1]
+    assert found.account.shape == (views.DANGER,)
+
+
+def test_no_one_in_danger_is_an_empty_list():
+    found = views.danger_list(exchange(), risk([1] * 6, [0] * 6), MULTIPLIER)
+    assert set(found.account.tolist()) == {-1}
+
+
+def test_the_best_quotes_stand_at_the_end_of_each_side():
+    state = exchange()
+    book = state.book
+    ticks = book.ticks.at[0, 0, :2].set(jnp.array([98, 99])).at[0, 1, 0].set(101)
+    lots = book.lots.at[0, 0, :2].set(jnp.array([5, 6])).at[0, 1, 0].set(7)
+    count = as_int([[2, 1], [0, 0]])
+    book = replace(book, ticks=ticks, lots=lots, count=count)
+    found, sizes = views.best_quotes(replace(state, book=book))
+    assert found.tolist() == [[99, 101], [0, 0]]
+    assert sizes.tolist() == [[6, 7], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("block", "age", "row"), [(5, 0, 5), (5, 2, 3), (1, 4, 0), (99, 0, 7)]
+)
+def test_a_delayed_price_is_as_old_as_asked_and_never_from_the_future(block, age, row):
+    path = jnp.arange(16).reshape(8, 2)
+    found = views.delayed(path, jnp.int64(block), jnp.int64(age))
+    assert found.tolist() == [2 * row, 2 * row + 1]
+
+
+def test_a_steady_rise_is_its_own_trend_and_swing():
+    trend = views.no_trend(1)
+    for _ in range(300):
+        trend = views.follow(trend, as_int([100_000]), as_int([100_100]))
+    assert int(trend.change[0]) >> 16 == pytest.approx(1_000, abs=1)
+    trend = views.follow(trend, as_int([100_000]), as_int([99_900]))
+    assert int(trend.change[0]) >> 16 == pytest.approx(1_000 - 2_000 / 16, abs=1)
+    assert int(trend.swing[0]) >> 16 == pytest.approx(1_000, abs=1)
+
+
+def test_a_collapse_of_the_largest_price_does_not_overflow_the_trend():
+    high = as_int([(1 << 31) - 1])
+    trend = views.follow(views.no_trend(1), high, as_int([1]))
+    assert int(trend.change[0]) < 0 < int(trend.swing[0])
+
+
+def test_families_with_old_data_see_old_trends():
+    run = Watched(*small())
+    newest = []
+    for _ in range(8):
+        run.advance()
+        newest.append(run.world.trends["market_makers"].change.tolist())
+    assert newest[-1] != newest[-2], "the price must move for this test"
+    # Traders see what makers saw a block before.
+    assert run.world.trends["leveraged_traders"].change.tolist() == newest[-2]
+
+
+def view_of(family):
+    run = watched()
+    state, spec = run.world.exchange, run.spec
+    found = views.account_risk(state, run.params.venue, as_int(spec.venue.multipliers))
+    danger = views.danger_list(state, found, as_int(spec.venue.multipliers))
+    return views.view_of(
+        family,
+        state,
+        found,
+        danger,
+        run.world.trends[family.name],
+        views.best_quotes(state),
+        run.setting.path[0],
+        run.world.block,
+        run.world.chain.height,
+        jnp.int64(0),
+        None,
+        spec=spec.venue,
+        block_us=spec.block_us,
+    )
+
+
+def test_a_family_sees_its_own_accounts_and_no_others():
+    run = watched()
+    for family in run.spec.families:
+        seen = view_of(family)
+        for name in ("collateral", "position", "cost", "open_lots"):
+            whole = getattr(run.world.exchange, name)
+            own = getattr(seen, name)
+            assert (own == whole[family.accounts]).all()
+            assert own.shape[0] == family.count
+        for name in ("equity", "maintenance", "initial"):
+            assert getattr(seen, name).shape == (family.count,)
+
+
+@pytest.mark.parametrize("policy", ["fcfs", "batch_auction"])
+def test_a_sealed_scheme_leaves_no_mempool_in_anyones_view(policy):
+    run = watched("fcfs")
+    spec, _ = small(policy)
+    assert _pending(run.world, [], spec, jnp.int64(0)) is None
+
+
+def test_a_public_mempool_shows_what_arrives_in_this_block_and_nothing_later():
+    spec, _ = small("priority_fee")
+    world = watched("fcfs").world
+    queue = txs([{"sent_us": 1, "arrival_us": 7}, {"sent_us": 2}], 256)
+    world = replace(world, chain=replace(world.chain, queue=queue))
+    now, end = 5 * USD, 6 * USD
+    part = txs(
+        {"sent_us": 3 + i, "arrival_us": at, "kind": kind}
+        for i, (at, kind) in enumerate(
+            [(end - 1, Kind.ORDER), (end, Kind.ORDER), (now, Kind.NONE)]
+        )
+    )
+    shown = _pending(world, [part], spec, jnp.int64(now))
+    assert column(shown.txs) == [1, 2, 3]

@@ -1,0 +1,188 @@
+"""Whole worlds under faults: what a desk would see happen, and when."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from market.orders import Kind, Status
+from rollup.batches import POSTED, SETTLED
+from tests.worlds import Watched, begin, small, watched
+
+HALT = {"kind": "sequencer_halt", "start": "25s", "duration": "35s"}
+NO_LIQUIDATIONS = {
+    "kind": "censorship",
+    "start": "0s",
+    "duration": "60s",
+    "transactions": ["liquidate"],
+}
+OUTAGE = {"kind": "da_outage", "start": "10s", "duration": "50s"}
+
+
+def done(world) -> int:
+    return int(world.chain.executed + world.chain.rejected)
+
+
+def waiting(world) -> int:
+    return int((world.chain.queue.kind != Kind.NONE).sum())
+
+
+def test_a_crash_brings_liquidations_and_a_sound_run():
+    world = watched().world
+    assert int(world.measures.liquidations) > 5
+    assert int(world.measures.status) == 0
+
+
+def test_a_halt_freezes_height_oracle_funding_and_every_balance():
+    run = Watched(*small(faults=[HALT]))
+    before = run.advance(25)
+    during = run.advance(35)
+    assert int(before.chain.height) == int(during.chain.height) == 25
+    assert int(during.chain.halted) == 35
+    frozen = ("oracle", "funding_index", "collateral", "position", "counters", "fees")
+    for name in frozen:
+        old, new = getattr(before.exchange, name), getattr(during.exchange, name)
+        assert (old == new).all(), name
+    assert (run.setting.path[25] != run.setting.path[59]).any(), "outside goes on"
+    assert waiting(during) > waiting(before) + 50
+
+
+def test_after_a_halt_the_waiting_run_and_the_price_catches_up():
+    run = Watched(*small(faults=[HALT]))
+    during = run.advance(60)
+    after = run.advance(1)
+    assert int(after.chain.height) == 26
+    assert done(after) - done(during) == run.spec.chain.block_txs < waiting(during)
+    assert (after.exchange.oracle != during.exchange.oracle).any()
+
+
+def test_a_halt_over_the_payment_skips_one_funding_interval():
+    paid = Watched(*small())
+    skipped = Watched(*small(faults=[HALT]))
+    for run in (paid, skipped):
+        run.advance(41)
+    assert np.abs(paid.world.exchange.funding_index).sum() > 0
+    assert not np.abs(skipped.world.exchange.funding_index).any()
+    skipped.advance(39)
+    assert np.abs(skipped.world.exchange.funding_index).sum() > 0
+
+
+def test_liquidators_race_and_the_losers_are_told():
+    counters = watched().counters
+    assert counters[Status.ALREADY_LIQUIDATED] > 0
+    assert int(watched().world.measures.liquidations) > 0
+
+
+def test_censored_liquidations_do_not_happen_until_the_censor_stops():
+    free = Watched(*small())
+    run = Watched(*small(faults=[NO_LIQUIDATIONS]))
+    assert int(free.advance(60).measures.liquidations) > 0
+    world = run.advance(60)
+    assert int(world.measures.liquidations) == 0
+    assert int(world.chain.censored) > 0
+    assert int(world.measures.endangered) > int(free.world.measures.endangered)
+    assert (np.asarray(world.chain.queue.kind) == Kind.LIQUIDATE).any()
+    reasons = [Status.ALREADY_LIQUIDATED, Status.NOTHING_TO_TAKE]
+    reasons.append(Status.NOT_LIQUIDATABLE)
+    assert not run.counters[reasons].any()
+    world = run.advance(4)
+    tried = int(world.measures.liquidations) + run.counters[reasons].sum()
+    assert tried > 0, "what waited has run"
+
+
+def test_a_da_outage_holds_back_settlement_and_payment():
+    calm, struck = watched(), Watched(*small(faults=[OUTAGE]))
+    world = struck.advance(80)
+    sealed = int(world.chain.batches.sealed)
+    assert sealed == int(calm.world.chain.batches.sealed) == 8
+    for stage in (POSTED, SETTLED):
+        assert world.chain.batches.done[stage] < calm.world.chain.batches.done[stage]
+    assert int(world.chain.batches.payouts) < int(calm.world.chain.batches.payouts)
+    assert int(world.chain.batches.pending.sum()) > 0
+    assert int(world.measures.status) == 0
+
+
+def test_a_da_outage_throttles_blocks_when_the_backlog_is_long():
+    tight = {"throttle_backlog": 1, "throttle": 0.05}
+    run = Watched(*small(faults=[OUTAGE], rollup=tight))
+    run.advance(12)
+    for _ in range(5):
+        before = done(run.world)
+        world = run.advance(1)
+        assert done(world) - before == 96 // 20
+    assert waiting(world) > 50
+
+
+def test_withdrawals_are_paid_in_whole_batches_after_they_settle():
+    run = Watched(*small())
+    paid, settled = 0, 0
+    for _ in range(40):
+        world = run.advance(1)
+        pipeline = world.chain.batches
+        if int(pipeline.paid) > paid:
+            assert int(pipeline.done[SETTLED]) == settled + 1
+        paid, settled = int(pipeline.paid), int(pipeline.done[SETTLED])
+        owed = int(world.exchange.withdrawn.sum())
+        assert owed == int(pipeline.pending.sum())
+    assert paid > 0
+
+
+def test_a_top_up_takes_its_time_through_the_settlement_layer():
+    slow = {"leveraged_traders": {"top_up_delay": "30s", "react": 1}}
+    run = Watched(*small(populations=slow))
+    first_wish = None
+    for block in range(80):
+        world = run.advance(1)
+        wished = int(world.memories["leveraged_traders"].waits_until.max()) > 0
+        if wished and first_wish is None:
+            first_wish = block
+        if int(world.measures.deposits.sum()) > 0:
+            break
+    assert first_wish is not None
+    assert block - first_wish >= 30
+
+
+@pytest.mark.parametrize("policy", ["priority_fee", "batch_auction"])
+def test_schemes_are_compared_on_the_same_people_prices_and_first_impulses(policy):
+    one, other = Watched(*small()), Watched(*small(policy))
+    assert (one.setting.path == other.setting.path).all()
+    assert (one.setting.start == other.setting.start).all()
+    one.advance(1), other.advance(1)
+    for name in ("market_makers", "leveraged_traders"):
+        first, second = one.world.memories[name], other.world.memories[name]
+        for field in first.__dataclass_fields__:
+            assert (getattr(first, field) == getattr(second, field)).all()
+    assert int(one.world.chain.entered) == int(other.world.chain.entered)
+
+
+def test_runs_of_one_seed_differ():
+    spec, params = small()
+    first, second = (begin(spec, params, run=run) for run in (0, 1))
+    assert (first[0].path != second[0].path).any()
+    assert (first[0].start != second[0].start).all()
+
+
+def test_a_searcher_sandwiches_only_where_the_mempool_is_public():
+    # An offer in slot 1 that lives for one block is half of a sandwich.
+    def sandwiches(policy):
+        run = Watched(
+            *small(
+                policy,
+                populations={
+                    "searchers": {
+                        "sandwich": 1,
+                        "alert": 0,
+                        "unwind": 0,
+                        "victim_notional": 2_000,
+                    }
+                },
+            )
+        )
+        rows, seen = run.rows("searchers"), 0
+        for _ in range(30):
+            world = run.advance(1)
+            seen += int(jnp.abs(world.exchange.position[rows]).sum())
+        return seen
+
+    assert sandwiches("priority_fee") > 0
+    assert sandwiches("fcfs") == 0
+    assert sandwiches("batch_auction") == 0
