@@ -1,0 +1,92 @@
+"""Batches of a run of the lab, proven and verified."""
+
+import json
+
+import pytest
+
+from experiments import law, proving
+from experiments.engine import World
+from rollup.stark import files
+from rollup.stark.verifier import verify
+from tests.worlds import SEED, small
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[int, proving.BatchProof]:
+    """The second and the last batch of a crash of eighty blocks."""
+    world = World(*small())
+    last = proving.batches_of(world) - 1
+    return {r.batch: r for r in proving.prove_run(world, SEED, 0, [last, 1])}
+
+
+def test_batches_come_in_order_and_are_proven_or_say_why_not(results):
+    assert list(results) == [1, 7]
+    for result in results.values():
+        assert result.updates > 0
+        assert (result.data is None) == bool(result.reason)
+
+
+def test_a_batch_of_the_lab_verifies(results):
+    proof, public = files.unpack(results[1].data)
+    assert verify(proof, public).ok
+    assert public.batch == 1
+    assert public.updates == results[1].updates
+    # Nothing but deposits and withdrawals crosses the border of the account table.
+    assert public.funding_flow == 0
+
+
+def test_the_proof_of_a_batch_is_no_proof_of_another(results):
+    from dataclasses import replace
+
+    proof, public = files.unpack(results[1].data)
+    assert not verify(proof, replace(public, batch=2)).ok
+    assert not verify(proof, replace(public, net_deposit=public.net_deposit + 1)).ok
+
+
+def test_proofs_are_kept_beside_the_results_and_not_made_twice(tmp_path, monkeypatch):
+    made = []
+
+    def prove_run(world, seed, run, batches):
+        for batch in batches:
+            made.append((run, batch))
+            failed = batch == 2
+            yield proving.BatchProof(
+                batch, 5, 0.25, None if failed else b"proof", "why" if failed else ""
+            )
+
+    monkeypatch.setattr(proving, "prove_run", prove_run)
+    world = World(*small())
+    rows = proving.keep_proofs(tmp_path, [world], SEED, runs=[0], every=2)
+    assert [row["batch"] for row in rows] == [0, 2, 4, 6]
+    assert rows[1] == {
+        **{"point": 0, "run": 0, "batch": 2, "updates": 5},
+        **{"seconds": 0.25, "bytes": 0, "reason": "why"},
+    }
+    assert json.loads((tmp_path / "proofs/proofs.json").read_text()) == rows
+    assert sorted(p.name for p in (tmp_path / "proofs").glob("*.proof")) == [
+        "0-0-0.proof",
+        "0-0-4.proof",
+        "0-0-6.proof",
+    ]
+    made.clear()
+    proving.keep_proofs(tmp_path, [world], SEED, runs=[0], every=2)
+    assert made == [(0, 2)]
+
+
+def test_the_measured_law_becomes_a_line(tmp_path):
+    from rollup.stark.law import ProvingLaw
+    from rollup.stark.parameters import StarkParameters
+
+    measured = ProvingLaw(StarkParameters(), ((12, 1_000_000), (16, 13_000_000)))
+    path = tmp_path / "law.json"
+    path.write_text(json.dumps(measured.to_dict()))
+    # 4,096 updates fill 2^16 rows: 12 s more for 4,095 updates, two to a transaction.
+    assert law.read_law(path) == law.AffineLaw(1_000_000, 12_000_000 * 2 // 4096)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"parameters": {}, "points": 3}'])
+def test_a_file_without_a_law_is_refused(tmp_path, content):
+    path = tmp_path / "law.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match="holds no proving law"):
+        law.read_law(path)
