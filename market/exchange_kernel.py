@@ -18,7 +18,7 @@ from market import native
 from market.book_kernel import EVENT_WIDTH
 from market.kernels import layout as lay
 from market.kernels.batch import WIDTH as BATCH_WIDTH
-from market.kernels.block import run_block
+from market.kernels.block import run_auction_block, run_continuous_block
 from market.kernels.clearing import ROWS as AUCTION_ROWS
 from market.native import (
     _pointer,
@@ -29,10 +29,13 @@ from market.native import (
     result_size,
 )
 
-TARGET = "shakeout_exchange_block"
+_TARGETS = {
+    False: "shakeout_exchange_continuous_block",
+    True: "shakeout_exchange_auction_block",
+}
 
 # Operands: sizes and multipliers, block, seed; state; transactions; oracle, params.
-_STATIC, _BLOCK, _SEED, _STATE = 0, 1, 2, 3
+_STATIC, _BLOCK, _SEED, _STATE = (np.int64(index) for index in range(4))
 _TX = _STATE + len(lay.STATE_FIELDS)
 _ORACLE, _PARAMS = _TX + len(lay.TX_FIELDS), _TX + len(lay.TX_FIELDS) + 1
 _STATE_COUNT, _TX_COUNT = len(lay.STATE_FIELDS), len(lay.TX_FIELDS)
@@ -47,7 +50,14 @@ def _fingerprint() -> int:
     the handler that depends on all sources makes it notice.
     """
     here = Path(__file__).parent
-    names = ("book_kernel", "auction_kernel", "native", "exchange_kernel", "orders")
+    names = (
+        "auction_kernel",
+        "book_kernel",
+        "exchange_kernel",
+        "native",
+        "orders",
+        "specs",
+    )
     sources = sorted((here / "kernels").glob("*.py"))
     sources += [here / f"{name}.py" for name in names if (here / f"{name}.py").exists()]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
@@ -115,27 +125,55 @@ def _enter_lane(frame, t, lane, lanes):
         t[word] = _word(argument_address(frame, index), lane)
 
 
-def _handler(fingerprint: int):
+@kernel
+def _begin(frame, t):
+    """Makes the results hold the state; the number of lanes."""
+    _own_state(frame)
+    return result_size(frame, _COLLATERAL) // t[lay.ACCOUNTS]
+
+
+# The two handlers name their kernel, because a function in a closure would make the
+# key of the disk cache different in each process.
+
+
+def _continuous_handler(fingerprint: int):
     """The custom call; ``fingerprint`` is part of the compiled code's cache key."""
 
-    def run(frame):
+    def run_lanes(frame):
         if answers_metadata_query(frame):
             return 0 * fingerprint
         t = _open_table(frame)
-        lanes = result_size(frame, _COLLATERAL) // t[lay.ACCOUNTS]
-        _own_state(frame)
+        lanes = _begin(frame, t)
         for lane in range(lanes):
             _enter_lane(frame, t, lane, lanes)
-            run_block(t)
+            run_continuous_block(t)
         return 0
 
-    return run
+    return run_lanes
+
+
+def _auction_handler(fingerprint: int):
+    """The custom call of auction mode."""
+
+    def run_lanes(frame):
+        if answers_metadata_query(frame):
+            return 0 * fingerprint
+        t = _open_table(frame)
+        lanes = _begin(frame, t)
+        for lane in range(lanes):
+            _enter_lane(frame, t, lane, lanes)
+            run_auction_block(t)
+        return 0
+
+    return run_lanes
 
 
 @functools.cache
-def _register() -> None:
-    """Compiles the kernel, or loads it from the disk cache, on first use."""
-    native.register(TARGET, _handler(_fingerprint()))
+def _target(auction: bool) -> str:
+    """Compiles a mode's kernel, or loads it from the disk cache, on first use."""
+    handler = _auction_handler if auction else _continuous_handler
+    native.register(_TARGETS[auction], handler(_fingerprint()))
+    return _TARGETS[auction]
 
 
 def run(static, state, txs, oracle, params, block, seed):
@@ -153,11 +191,10 @@ def run(static, state, txs, oracle, params, block, seed):
     Returns:
         ``(state, (status, filled_lots, filled_quote), info[INFO_ROWS, M])``.
     """
-    _register()
     like = [jax.ShapeDtypeStruct(x.shape, jnp.int64) for x in (*state, *txs[:3])]
     info = jax.ShapeDtypeStruct((lay.INFO_ROWS, oracle.shape[0]), jnp.int64)
     call = jax.ffi.ffi_call(
-        TARGET,
+        _target(bool(static[lay.AUCTION])),
         (*like, info),
         vmap_method="broadcast_all",
         input_output_aliases={_STATE + i: i for i in range(_STATE_COUNT)},

@@ -20,22 +20,30 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
+from market.deferred import DeferredCompiler
+
 # Offsets in 8-byte words of the fields of XLA_FFI_CallFrame, ..._Buffer, and so on.
-_FRAME_EXTENSION = 1
-_FRAME_ARGS = 9
-_FRAME_RETS = 14
-_BUFFER_DATA = 3
-_BUFFER_RANK = 4
-_BUFFER_DIMS = 5
+_FRAME_EXTENSION = np.int64(1)
+_FRAME_ARGS = np.int64(9)
+_FRAME_RETS = np.int64(14)
+_BUFFER_DATA = np.int64(3)
+_BUFFER_RANK = np.int64(4)
+_BUFFER_DIMS = np.int64(5)
 _EXTENSION_TYPE = 1
 _EXTENSION_METADATA = 3
 _METADATA_EXTENSION = 1
 _API_VERSION = 0 | 3 << 32  # int32 major 0, int32 minor 3, little-endian
 
 
-#: Decorator of functions that only other compiled functions call: without the wrappers
-#: for Python, which take a third of the compile time; division by zero gives no error.
-kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+#: Decorator of functions that only other compiled functions call: without wrappers for
+#: Python and without machine code of their own, which together are most of the compile
+#: time. Division by zero gives no error.
+kernel = njit(
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    pipeline_class=DeferredCompiler,
+)
 
 
 @intrinsic

@@ -18,14 +18,18 @@ from market.kernels.admission import (
 )
 from market.kernels.layout import (
     ADL_PENDING,
+    ALL_MARKETS,
     BATCH,
     BATCHED,
     INSURANCE,
     MARKETS,
     MESSAGES,
     MULTIPLIER,
+    NO_SLOT,
+    NOTHING,
     POSITION,
     RESERVED_FUND,
+    amount,
     matrix,
     open_lots_of,
     per_position,
@@ -122,7 +126,7 @@ def affordable_limit(t, target, market, sign, lots, limit):
     equity, required = account_risk(t, target)
     held = per_position(t, POSITION)[target, market]
     bankruptcy = bankruptcy_quote(t, market, held, sign * lots, equity, required)
-    fund = vector(t, INSURANCE, 1)[0] - t[RESERVED_FUND]
+    fund = amount(t, INSURANCE)[0] - t[RESERVED_FUND]
     value = lots * vector(t, MULTIPLIER, t[MARKETS])[market]
     if sign < 0:
         limit = max(limit, -((fund - bankruptcy) // value))
@@ -156,9 +160,11 @@ def admit_liquidation(t, index, liquidator, target, market, cap):
         per_position(t, ADL_PENDING)[target, market] = 1
         return INSURANCE_EMPTY
     t[RESERVED_FUND] += fund
-    cancel_all(t, target, -1)
+    cancel_all(t, target, ALL_MARKETS)
     drop_waiting(t, target)
     note_liquidation(t, target, market, lots)
-    row = append(t, index, market, target, sign, limit, lots, 0, -1, 0, 0)
+    row = append(
+        t, index, market, target, sign, limit, lots, NOTHING, NO_SLOT, NOTHING, NOTHING
+    )
     batch_of(t)[row, LIQUIDATOR] = liquidator
     return OK

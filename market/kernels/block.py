@@ -13,15 +13,10 @@ from market.kernels.clearing import clear
 from market.kernels.deleveraging import close_gate, deleverage_pending
 from market.kernels.funds import deposit, withdraw
 from market.kernels.layout import (
-    AUCTION,
     BATCHED,
-    COUNTERS,
     FILLED_LOTS,
     FILLED_QUOTE,
-    INFO,
-    INFO_ROWS,
     LIQUIDATED,
-    MARKETS,
     MESSAGES,
     RESERVED_FUND,
     STATUS,
@@ -34,6 +29,8 @@ from market.kernels.layout import (
     TX_SIDE,
     TX_SLOT,
     TX_TICKS,
+    counters_of,
+    information,
     vector,
 )
 from market.kernels.liquidation import liquidate
@@ -41,7 +38,7 @@ from market.kernels.margin import reckon_prices
 from market.kernels.matching import cancel, cancel_all, place_order
 from market.kernels.settlement import drop_expired
 from market.native import kernel
-from market.orders import STATUS_COUNT, Kind
+from market.orders import Kind
 
 DEPOSIT, NONE = int(Kind.DEPOSIT), int(Kind.NONE)
 
@@ -150,23 +147,39 @@ def run_auction(t):
 
 
 @kernel
-def run_block(t):
-    """Runs the block whose arrays stand in the table."""
-    size = t[MESSAGES]
-    kind, statuses = vector(t, TX_KIND, size), vector(t, STATUS, size)
-    counters = vector(t, COUNTERS, STATUS_COUNT)
+def open_block(t):
+    """Clears what the block reports and reckons its prices; expired orders leave."""
     for field in (STATUS, FILLED_LOTS, FILLED_QUOTE):
-        vector(t, field, size)[:] = 0
-    vector(t, INFO, INFO_ROWS * t[MARKETS])[:] = 0
+        vector(t, field, t[MESSAGES])[:] = 0
+    information(t)[:] = 0
     t[LIQUIDATED], t[BATCHED], t[RESERVED_FUND] = 0, 0, 0
     reckon_prices(t)
     drop_expired(t)
-    if t[AUCTION] != 0:
-        run_auction(t)
-    else:
-        run_continuously(t)
-    for index in range(size):
+
+
+@kernel
+def close_block(t):
+    """Counts the outcomes, deleverages what was marked, closes the gate."""
+    kind = vector(t, TX_KIND, t[MESSAGES])
+    statuses, counters = vector(t, STATUS, t[MESSAGES]), counters_of(t)
+    for index in range(t[MESSAGES]):
         if kind[index] != NONE:
             counters[statuses[index]] += 1
     deleverage_pending(t)
     close_gate(t)
+
+
+@kernel
+def run_continuous_block(t):
+    """Runs the block whose arrays stand in the table, in continuous matching."""
+    open_block(t)
+    run_continuously(t)
+    close_block(t)
+
+
+@kernel
+def run_auction_block(t):
+    """Runs the block whose arrays stand in the table, in auction mode."""
+    open_block(t)
+    run_auction(t)
+    close_block(t)

@@ -33,7 +33,6 @@ from market.kernels.layout import (
     AUCTION_ROWS,
     BATCHED,
     CAPACITY,
-    COUNTERS,
     FILLED_LOTS,
     FILLED_QUOTE,
     INFO_LIQUIDATED,
@@ -42,11 +41,14 @@ from market.kernels.layout import (
     MARKETS,
     MESSAGES,
     MULTIPLIER,
+    NO_FEE,
+    NOTHING,
     POSITION,
     SLOTS,
     STATUS,
     TAKER_FEE,
     book_of,
+    counters_of,
     information,
     matrix,
     parameters,
@@ -62,7 +64,6 @@ from market.kernels.margin import account_equity, account_risk
 from market.kernels.matching import BOOK_FULL, FILLED, PARTIAL, RESTING
 from market.kernels.settlement import record_fill, reserve, trade
 from market.native import kernel
-from market.orders import STATUS_COUNT
 
 # Rows of the scratch: the orders of one market, one a column.
 SIDE, TICKS, LOTS, BATCH_NUMBER, FILLS, KEYS = range(6)
@@ -128,7 +129,7 @@ def settle_waiting(t, market, side, row, lots, value):
     equity, required = account_risk(t, account)
     held = per_position(t, POSITION)[account, market]
     bankruptcy = bankruptcy_quote(t, market, held, delta, equity, required)
-    trade(t, account, market, delta, value, 0)
+    trade(t, account, market, delta, value, NO_FEE)
     settle_insurance(t, order[LIQUIDATOR], account, market, -delta * value, bankruptcy)
     information(t)[INFO_LIQUIDATIONS, 0] += 1
     information(t)[INFO_LIQUIDATED, 0] += lots * value
@@ -177,7 +178,7 @@ def clear_market(t, market):
 def finish_liquidation(t, order):
     """Frees what is left of a liquidation; its status."""
     account, market, left = order[ACCOUNT], order[MARKET], order[SIZE] - order[GOT]
-    reserve(t, account, market, resting_side(order[SIGN]), -left, 0)
+    reserve(t, account, market, resting_side(order[SIGN]), -left, NOTHING)
     if order[GOT] == 0:
         if account_equity(t, account) < 0:
             per_position(t, ADL_PENDING)[account, market] = 1
@@ -201,7 +202,7 @@ def finish_order(t, order):
             return RESTING
         status = BOOK_FULL
         if order[GOT] > 0:
-            vector(t, COUNTERS, STATUS_COUNT)[BOOK_FULL] += 1
+            counters_of(t)[BOOK_FULL] += 1
             status = PARTIAL
     reserve(t, account, market, side, -left, order[LOSS])
     return status

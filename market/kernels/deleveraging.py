@@ -6,6 +6,7 @@ Source: margin page of the reference material, §1.3.
 from market.kernels.layout import (
     ACCOUNTS,
     ADL_PENDING,
+    ALL_MARKETS,
     BLOCK,
     COLLATERAL,
     DELEVERAGES,
@@ -17,6 +18,7 @@ from market.kernels.layout import (
     POSITION,
     SEED,
     UNIT,
+    amount,
     information,
     per_position,
     vector,
@@ -60,7 +62,7 @@ def deleverage_pending(t):
 def deleverage(t, target, market):
     """Walks the accounts from a random start until the position is closed."""
     accounts, position = t[ACCOUNTS], per_position(t, POSITION)
-    cancel_all(t, target, -1)
+    cancel_all(t, target, ALL_MARKETS)
     account = t[SEED] % accounts
     for _ in range(accounts):
         held, other = position[target, market], position[account, market]
@@ -130,5 +132,5 @@ def close_gate(t):
     """Blocks withdrawals for a while where an account ends with negative equity."""
     for account in range(t[ACCOUNTS]):
         if account_equity(t, account) < 0:
-            vector(t, GATE_BLOCK, 1)[0] = t[BLOCK] + GATE_BLOCKS
+            amount(t, GATE_BLOCK)[0] = t[BLOCK] + GATE_BLOCKS
             return

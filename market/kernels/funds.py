@@ -8,9 +8,11 @@ from market.kernels.layout import (
     GATE_BLOCK,
     INFO_WITHDRAWN,
     MARKETS,
+    NOTHING,
     OPEN_LOSS,
     PAID_IN,
     WITHDRAWN,
+    amount,
     information,
     per_position,
     vector,
@@ -32,7 +34,7 @@ WITHDRAWALS_GATED = int(Status.WITHDRAWALS_GATED)
 @kernel
 def deposit(t, account, quanta):
     """Credits collateral that came in."""
-    collateral, paid_in = vector(t, COLLATERAL, t[ACCOUNTS]), vector(t, PAID_IN, 1)
+    collateral, paid_in = vector(t, COLLATERAL, t[ACCOUNTS]), amount(t, PAID_IN)
     if quanta < 1 or quanta > MAX_COLLATERAL:
         return BAD_LOTS
     if collateral[account] + quanta > MAX_COLLATERAL:
@@ -51,7 +53,7 @@ def free_collateral(t, account):
     open_loss = per_position(t, OPEN_LOSS)
     for market in range(t[MARKETS]):
         cash -= open_loss[account, market]
-    return min(cash, worst_case_slack(t, account, 0, 0, 0))
+    return min(cash, worst_case_slack(t, account, NOTHING, NOTHING, NOTHING))
 
 
 @kernel
@@ -59,7 +61,7 @@ def withdraw(t, account, quanta):
     """Moves free collateral out; the chain pays it when the batch settles."""
     if quanta < 1:
         return BAD_LOTS
-    gate = vector(t, GATE_BLOCK, 1)[0]
+    gate = amount(t, GATE_BLOCK)[0]
     if gate > 0 and t[BLOCK] <= gate:
         return WITHDRAWALS_GATED
     if quanta > free_collateral(t, account):

@@ -12,11 +12,21 @@ from numba import carray
 
 from market.book_kernel import EVENT_WIDTH, Book
 from market.native import _pointer, kernel
+from market.orders import STATUS_COUNT
+
+
+def _numbers(first: int, count: int) -> tuple[np.int64, ...]:
+    """Consecutive numbers that Numba types as int64.
+
+    A Python int would be typed as that literal, and every function that takes one would
+    be compiled anew for each.
+    """
+    return tuple(np.int64(first + index) for index in range(count))
+
 
 # Sizes and scalars.
-ACCOUNTS, MARKETS, SLOTS, CAPACITY, MESSAGES, SELF_TRADE, AUCTION, DELEVERAGES = range(
-    8
-)
+ACCOUNTS, MARKETS, SLOTS, CAPACITY, MESSAGES = range(5)
+SELF_TRADE, AUCTION, DELEVERAGES = range(5, 8)
 STATIC_WORDS = 8  # the words above come from the static operand, then M multipliers
 BLOCK, SEED = 8, 9
 LIQUIDATED = 10  # liquidations noted in this block
@@ -29,13 +39,11 @@ STATE_FIELDS = (
     "adl_pending withdrawn insurance fees paid_in last counters gate_block"
 ).split()
 _STATE = 16
-(TICKS, LOTS, OWNER, LOSS, EXPIRY, COUNT, COLLATERAL, POSITION, COST, OPEN_LOTS) = (
-    range(_STATE, _STATE + 10)
-)
-(OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE, FEES, PAID_IN, LAST) = range(
-    _STATE + 10, _STATE + 17
-)
-COUNTERS, GATE_BLOCK = _STATE + 17, _STATE + 18
+TICKS, LOTS, OWNER, LOSS, EXPIRY, COUNT = _numbers(_STATE, 6)
+COLLATERAL, POSITION, COST, OPEN_LOTS = _numbers(_STATE + 6, 4)
+OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE = _numbers(_STATE + 10, 4)
+FEES, PAID_IN, LAST = _numbers(_STATE + 14, 3)
+COUNTERS, GATE_BLOCK = _numbers(_STATE + 17, 2)
 
 # Addresses of the transactions, in the order of the operands.
 TX_FIELDS = (
@@ -60,15 +68,16 @@ _TX = _STATE + len(STATE_FIELDS)
     TX_FLAGS,
     TX_SLOT,
     TX_EXPIRY,
-) = range(_TX, _TX + 9)
+) = _numbers(_TX, 9)
 
 # Addresses of what is read besides, and of the results that are not state.
 _READ = _TX + len(TX_FIELDS)
-ORACLE, PARAMS, MULTIPLIER = range(_READ, _READ + 3)
-STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = range(_READ + 3, _READ + 7)
+ORACLE, PARAMS, MULTIPLIER = _numbers(_READ, 3)
+STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = _numbers(_READ + 3, 4)
 
 # Addresses of the scratch of a block.
 _SCRATCH = _READ + 7
+SCRATCH_COUNT = 7
 (
     UNIT,  # [M] quanta of one lot at the oracle price
     FRACTION,  # [M] initial margin fraction in ppm, scaled by open interest
@@ -77,8 +86,7 @@ _SCRATCH = _READ + 7
     LIQUIDATED_QUOTE,  # [B] their notional at the oracle price
     BATCH,  # [B, 12] orders that wait for the clearing
     AUCTION_ROWS,  # [7, 2 C + B] the orders of one market as the auction takes them
-) = range(_SCRATCH, _SCRATCH + 7)
-SCRATCH_COUNT = 7
+) = _numbers(_SCRATCH, SCRATCH_COUNT)
 TABLE_WORDS = _SCRATCH + SCRATCH_COUNT
 
 # Rows of PARAMS [P, M]; a scalar stands in every column.
@@ -123,6 +131,10 @@ INFO_INSURANCE_PAID, INFO_DELEVERAGED, INFO_DELEVERAGED_QUOTE = range(8, 11)
 INFO_DELEVERAGING_LOSS, INFO_WITHDRAWN = range(11, 13)
 INFO_ROWS = 13
 
+# Arguments that mean nothing, everything or none; int64 for the reason of `_numbers`.
+NOTHING, NO_FEE = np.int64(0), np.int64(0)
+NO_SLOT, ALL_MARKETS = np.int64(-1), np.int64(-1)
+
 
 @kernel
 def vector(t, field, size):
@@ -134,6 +146,12 @@ def vector(t, field, size):
 def matrix(t, field, rows, columns):
     """The array ``field`` as [rows, columns]."""
     return carray(_pointer(t[field]), (rows, columns), np.int64)
+
+
+@kernel
+def amount(t, field):
+    """The array ``field`` of one number."""
+    return vector(t, field, np.int64(1))
 
 
 @kernel
@@ -152,19 +170,25 @@ def open_lots_of(t):
 @kernel
 def parameters(t):
     """The parameters of the venue as [P, M]."""
-    return matrix(t, PARAMS, PARAM_ROWS, t[MARKETS])
+    return matrix(t, PARAMS, np.int64(PARAM_ROWS), t[MARKETS])
 
 
 @kernel
 def information(t):
     """What the block reports, as [INFO_ROWS, M]."""
-    return matrix(t, INFO, INFO_ROWS, t[MARKETS])
+    return matrix(t, INFO, np.int64(INFO_ROWS), t[MARKETS])
+
+
+@kernel
+def counters_of(t):
+    """Outcomes since the start, by status."""
+    return vector(t, COUNTERS, np.int64(STATUS_COUNT))
 
 
 @kernel
 def events_of(t):
     """The event rows of the book's primitives."""
-    return matrix(t, EVENTS, t[CAPACITY] + 1, EVENT_WIDTH)
+    return matrix(t, EVENTS, t[CAPACITY] + 1, np.int64(EVENT_WIDTH))
 
 
 @kernel

@@ -9,6 +9,7 @@ from market.kernels.layout import (
     ACCOUNTS,
     ADJUSTMENT,
     ADL_PENDING,
+    ALL_MARKETS,
     COLLATERAL,
     INFO_INSURANCE_PAID,
     INFO_LIQUIDATED,
@@ -24,6 +25,7 @@ from market.kernels.layout import (
     MESSAGES,
     MIN_LIQUIDATION,
     MULTIPLIER,
+    NO_FEE,
     ORACLE,
     PORTION,
     POSITION,
@@ -32,6 +34,7 @@ from market.kernels.layout import (
     SLOTS,
     SPREAD,
     UNIT,
+    amount,
     book_of,
     events_of,
     information,
@@ -180,7 +183,7 @@ def settle_insurance(t, liquidator, target, market, quote, bankruptcy):
     """
     params, info = parameters(t), information(t)
     collateral = vector(t, COLLATERAL, t[ACCOUNTS])
-    insurance = vector(t, INSURANCE, 1)
+    insurance = amount(t, INSURANCE)
     delta = max(quote - bankruptcy, -insurance[0])
     if delta <= 0:
         collateral[target] -= delta
@@ -220,7 +223,7 @@ def liquidate(t, liquidator, target, market, cap):
         return NOTHING_TO_TAKE, 0, 0
     quote = -sign * lot_ticks * vector(t, MULTIPLIER, t[MARKETS])[market]
     bankruptcy = bankruptcy_quote(t, market, held, sign * filled, equity, required)
-    if quote < bankruptcy and vector(t, INSURANCE, 1)[0] + quote - bankruptcy < 0:
+    if quote < bankruptcy and amount(t, INSURANCE)[0] + quote - bankruptcy < 0:
         pending[target, market] = 1
         return INSURANCE_EMPTY, 0, 0
     _execute(t, target, market, sign, limit, lots)
@@ -234,8 +237,8 @@ def liquidate(t, liquidator, target, market, cap):
 @kernel
 def _execute(t, target, market, sign, limit, lots):
     """The liquidation order itself; the target has no orders left to meet."""
-    cancel_all(t, target, -1)
+    cancel_all(t, target, ALL_MARKETS)
     book, side, first = book_of(t, market), taken_side(sign), target * t[SLOTS]
     end, mode = first + t[SLOTS], t[SELF_TRADE]
     _, rows, _ = sweep(book, side, limit, lots, first, end, mode, events_of(t))
-    settle_events(t, market, side, rows, target, sign, 0)
+    settle_events(t, market, side, rows, target, sign, NO_FEE)

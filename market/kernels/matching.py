@@ -24,20 +24,19 @@ from market.kernels.admission import (
     worst_loss,
 )
 from market.kernels.layout import (
-    COUNTERS,
     MARKETS,
     SELF_TRADE,
     SLOTS,
     TAKER_FEE,
     book_of,
+    counters_of,
     events_of,
     open_lots_of,
     parameters,
-    vector,
 )
 from market.kernels.settlement import cancel_orders, reserve, settle_events
 from market.native import kernel
-from market.orders import STATUS_COUNT, Status
+from market.orders import Status
 
 ACCEPTED, RESTING = int(Status.ACCEPTED), int(Status.RESTING)
 FILLED, PARTIAL = int(Status.FILLED), int(Status.PARTIAL)
@@ -149,11 +148,11 @@ def _match(t, account, market, sign, limit, lots, flags, slot, expiry, loss):
         return FILLED, filled, quote
     if left == 0 or stopped or flags & IMMEDIATE != 0:
         if stopped:
-            vector(t, COUNTERS, STATUS_COUNT)[IS_SELF_TRADE] += 1
+            counters_of(t)[IS_SELF_TRADE] += 1
         return PARTIAL, filled, quote
     side = resting_side(sign)
     if not insert(book, side, limit, left, first + slot, loss, expiry):
-        vector(t, COUNTERS, STATUS_COUNT)[BOOK_FULL] += 1
+        counters_of(t)[BOOK_FULL] += 1
         return PARTIAL, filled, quote
     reserve(t, account, market, side, left, loss)
     return RESTING, filled, quote

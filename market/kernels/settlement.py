@@ -30,6 +30,7 @@ from market.kernels.layout import (
     TRADED_LOTS,
     TRADED_QUOTE,
     TRADES,
+    amount,
     book_of,
     events_of,
     information,
@@ -68,7 +69,7 @@ def trade(t, account, market, delta, value, fee_ppm):
     fee = ppm_ceil(abs(quote), fee_ppm)
     change_position(t, account, market, delta, value)
     vector(t, COLLATERAL, t[ACCOUNTS])[account] -= quote + fee
-    vector(t, FEES, 1)[0] += fee
+    amount(t, FEES)[0] += fee
 
 
 @kernel
@@ -125,6 +126,17 @@ def settle_events(t, market, side, rows, taker, sign, taker_fee_ppm):
 
 
 @kernel
+def release(t, market, side, rows):
+    """Frees what orders reserved that left the book, by the rows of the buffer."""
+    events = events_of(t)
+    for row in range(rows):
+        account = events[row, EVENT_OWNER] // t[SLOTS]
+        reserve(
+            t, account, market, side, -events[row, EVENT_LOTS], events[row, EVENT_LOSS]
+        )
+
+
+@kernel
 def cancel_orders(t, account, market):
     """Takes all orders of the account off one market's book."""
     book, events, slots = book_of(t, market), events_of(t), t[SLOTS]
@@ -133,7 +145,7 @@ def cancel_orders(t, account, market):
         if open_lots[account, market, side] > 0:
             first = account * slots
             rows = remove_range(book, side, first, first + slots, events, 0)
-            settle_events(t, market, side, rows, account, 0, 0)
+            release(t, market, side, rows)
 
 
 @kernel
@@ -144,4 +156,4 @@ def drop_expired(t):
         book = book_of(t, market)
         for side in (BIDS, ASKS):
             rows = expire(book, side, t[BLOCK], events, 0)
-            settle_events(t, market, side, rows, 0, 0, 0)
+            release(t, market, side, rows)
