@@ -93,7 +93,7 @@ def test_a_sleeping_liquidator_leaves_the_endangered_alone():
     assert sent(view(**DANGER), asleep) == []
 
 
-CROWD = 40
+CROWD = 400
 
 
 def test_liquidators_race_for_the_worst_and_some_look_further_down():

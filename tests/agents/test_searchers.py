@@ -118,7 +118,7 @@ VICTIM = {
     "side": BUY,
     "lots": 600,
     "flags": Flag.IOC,
-    "fee_bid": 777,
+    "fee_bid": 50_000,
     "arrival_us": 100 * USD + 400_000,
 }
 
