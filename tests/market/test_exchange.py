@@ -258,13 +258,15 @@ def _long_alice(venue, lots=1000):
 
 
 def test_an_account_is_liquidatable_strictly_below_its_maintenance_margin():
-    # Equity 200 - 0.1 * (60,000 - p); maintenance 1.2 % of 0.1 * p.
+    # At 58,700 the maintenance margin is 1.2 % of 5,870 dollars: 70.44. The loss of
+    # 130 leaves exactly that of 200.44; one tick further it does not.
     venue = Venue(usd=200)
     _long_alice(venue)
-    assert venue.send(liquidation(CAROL, ALICE), oracle=58_705) == [
+    venue.send({"kind": Kind.DEPOSIT, "account": ALICE, "lots": 440_000})
+    assert venue.send(liquidation(CAROL, ALICE), oracle=58_700) == [
         Status.NOT_LIQUIDATABLE
     ]
-    assert venue.send(liquidation(CAROL, ALICE), oracle=58_704) == [
+    assert venue.send(liquidation(CAROL, ALICE), oracle=58_699) == [
         Status.NOTHING_TO_TAKE
     ]
     assert not venue.state.adl_pending.any()
