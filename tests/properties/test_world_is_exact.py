@@ -18,7 +18,8 @@ from tests.market.jaxprs import inexact_dtypes, inexact_dtypes_in
 from tests.worlds import Watched, begin, small, watched
 
 #: Native kernels that the step may call; a jaxpr does not show what they do inside.
-NATIVE = {"shakeout_exchange_block", "shakeout_blake2s"}
+EXCHANGE = {"shakeout_exchange_continuous_block", "shakeout_exchange_auction_block"}
+NATIVE = {*EXCHANGE, "shakeout_blake2s"}
 
 
 @cache
@@ -55,7 +56,7 @@ def test_no_floating_point_type_occurs_anywhere_in_the_step(policy):
 def test_native_kernels_take_and_give_integers_alone(policy):
     calls = native_calls(policy)
     assert {call.params["target_name"] for call in calls} <= NATIVE
-    assert "shakeout_exchange_block" in {c.params["target_name"] for c in calls}
+    assert EXCHANGE & {c.params["target_name"] for c in calls}
     for call in calls:
         for variable in [*call.invars, *call.outvars]:
             assert jnp.issubdtype(variable.aval.dtype, jnp.integer), call
