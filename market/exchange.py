@@ -87,10 +87,12 @@ def _run(static: np.ndarray, operands: tuple, lowering: str | None):
 
 
 def _static_words(spec: VenueSpec, messages: int, auction: bool) -> np.ndarray:
-    """Sizes and multipliers in the order of `layout`."""
+    """Sizes, multipliers and isolation flags in the order of `layout`."""
     sizes = [spec.accounts, len(spec.markets), spec.slots, spec.book_capacity]
     bounds = [messages, int(spec.self_trade), int(auction), spec.deleverages_per_block]
-    return np.array([*sizes, *bounds, *spec.multipliers], np.int64)
+    rules = [int(spec.preset), int(spec.deleveraging), spec.vault]
+    per_market = [*spec.multipliers, *spec.isolated]
+    return np.array([*sizes, *bounds, *rules, *per_market], np.int64)
 
 
 _BOOK_FIELDS = tuple(BookState.__dataclass_fields__)

@@ -22,7 +22,10 @@ from market.kernels import layout as lay
 def run(static: np.ndarray, state, txs, oracle, params, block, seed):
     """One block; arguments and results as `market.exchange_kernel.run`."""
     static = [int(word) for word in static]
-    sizes, multipliers = Sizes(*static[:8]), static[8:]
+    markets = static[lay.MARKETS]
+    multipliers = static[lay.STATIC_WORDS :][:markets]
+    isolated = tuple(static[lay.STATIC_WORDS + markets :])
+    sizes = Sizes(*static[: lay.STATIC_WORDS], isolated)
 
     def one_lane(state, txs, oracle, params, block, seed):
         multiplier = jnp.array(multipliers, jnp.int64)

@@ -67,7 +67,9 @@ def _fingerprint() -> int:
 @kernel
 def _open_table(frame):
     """The table with sizes and scratch, and the words of each result's lane."""
-    static = carray(_pointer(argument_address(frame, _STATIC)), (8,), np.int64)
+    static = carray(
+        _pointer(argument_address(frame, _STATIC)), (lay.STATIC_WORDS,), np.int64
+    )
     markets, capacity = static[lay.MARKETS], static[lay.CAPACITY]
     messages = static[lay.MESSAGES]
     scratch = np.empty(lay.SCRATCH_COUNT, np.int64)
@@ -83,6 +85,7 @@ def _open_table(frame):
         t[lay.UNIT + index] = address
         address += 8 * scratch[index]
     t[lay.MULTIPLIER] = argument_address(frame, _STATIC) + 8 * lay.STATIC_WORDS
+    t[lay.ISOLATED] = t[lay.MULTIPLIER] + 8 * markets
     return t
 
 
@@ -180,7 +183,7 @@ def run(static, state, txs, oracle, params, block, seed):
     """One block, by the sequential kernel.
 
     Args:
-        static: host array of `layout.STATIC_WORDS` sizes, then M multipliers.
+        static: host array of `layout.STATIC_WORDS` sizes, then M multipliers, M isolation flags.
         state: arrays in the order of `layout.STATE_FIELDS`.
         txs: arrays [B] in the order of `layout.TX_FIELDS`.
         oracle: [M].

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.specs import MarketSpec, SelfTrade, VenueParams, VenueSpec
+from market.specs import MarketSpec, Preset, SelfTrade, VenueParams, VenueSpec
 from market.units import PPM, QUANTA_PER_USD, US_PER_SECOND, as_int, ppm, usd
 
 
@@ -130,7 +130,7 @@ def dydx_v4(
         for name, listing in zip(names, listings, strict=True)
     ]
     spec = VenueSpec(
-        preset="dydx_v4",
+        preset=Preset.DYDX_V4,
         markets=tuple(map(market_spec, names, listings)),
         accounts=accounts,
         slots=slots,

@@ -11,6 +11,26 @@ import jax
 from jax import Array
 
 
+class Preset(IntEnum):
+    """Whose margin and liquidation rules the exchange runs."""
+
+    DYDX_V4 = 0  # liquidation orders into the book at the fillable price
+    STARKEX = 1  # keepers take positions over; risk steps; dYdX v3
+    HYPERLIQUID = 2  # into the book in stages, then the backstop vault
+
+
+class Deleveraging(IntEnum):
+    """Who gives up how much of a position that nobody can pay for."""
+
+    RANDOM_WALK = 0  # dYdX v4: from a random start, as far as both may move
+    HYPERLIQUID = 1  # queue by mark / entry times leverage
+    BINANCE = 2  # queue by leveraged PnL
+    BITMEX = 3  # queue by PnL and effective leverage
+    PRO_RATA = 4  # in proportion to profits
+    CAPPED_PRO_RATA = 5  # in proportion to profits, within each position
+    CONTRACT_PRO_RATA = 6  # in proportion to positions
+
+
 class SelfTrade(IntEnum):
     """What happens when an order would trade with one of its own account."""
 
@@ -28,12 +48,15 @@ class MarketSpec:
         tick_usd: price of one tick, decimal dollars, as text.
         lot_base: size of one lot in the base asset, as text.
         multiplier: quote quanta of one lot at one tick; exact by construction.
+        is_isolated: an account that trades it may trade nothing else, and its losses
+            have an insurance fund of their own.
     """
 
     name: str
     tick_usd: str
     lot_base: str
     multiplier: int
+    is_isolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,24 +64,28 @@ class VenueSpec:
     """Shapes and code of a venue.
 
     Attributes:
-        preset: margin and liquidation rules: `dydx_v4`, `starkex` or `hyperliquid`.
+        preset: margin and liquidation rules.
         markets: the M markets.
         accounts: A, everyone who can hold collateral.
         slots: order slots of one account in one market.
         book_capacity: C, resting orders of one side of one book.
         self_trade: prevention mode.
+        deleveraging: rule of deleveraging.
+        vault: account that takes over what the book does not (Hyperliquid); -1 none.
         liquidations_per_block, deleverages_per_block: work bounds of a block.
         votes_per_sample: V, blocks in one funding sample; the rule wants 15 or more.
         samples_per_funding: samples in one funding interval.
         funding_offset_blocks: how far into an interval the run starts.
     """
 
-    preset: str
+    preset: Preset
     markets: tuple[MarketSpec, ...]
     accounts: int
     slots: int = 4
     book_capacity: int = 256
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST
+    deleveraging: Deleveraging = Deleveraging.RANDOM_WALK
+    vault: int = -1
     liquidations_per_block: int = 50
     deleverages_per_block: int = 10
     votes_per_sample: int = 60
@@ -69,6 +96,11 @@ class VenueSpec:
     def multipliers(self) -> tuple[int, ...]:
         """Quote quanta per lot and tick, one a market."""
         return tuple(market.multiplier for market in self.markets)
+
+    @property
+    def isolated(self) -> tuple[bool, ...]:
+        """Which markets are isolated, one a market."""
+        return tuple(market.is_isolated for market in self.markets)
 
 
 @jax.tree_util.register_dataclass

@@ -23,6 +23,10 @@ class Sizes(NamedTuple):
     self_trade: int
     auction: int
     deleverages: int
+    preset: int
+    deleveraging: int
+    vault: int
+    isolated: tuple[int, ...]  # [M] flags
 
 
 class Lane(NamedTuple):

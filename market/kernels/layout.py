@@ -27,18 +27,20 @@ def _numbers(first: int, count: int) -> tuple[np.int64, ...]:
 # Sizes and scalars.
 ACCOUNTS, MARKETS, SLOTS, CAPACITY, MESSAGES = range(5)
 SELF_TRADE, AUCTION, DELEVERAGES = range(5, 8)
-STATIC_WORDS = 8  # the words above come from the static operand, then M multipliers
-BLOCK, SEED = 8, 9
-LIQUIDATED = 10  # liquidations noted in this block
-BATCHED = 11  # orders that wait for the clearing
-RESERVED_FUND = 12  # quanta of the fund set aside for waiting liquidations
+PRESET, DELEVERAGING, VAULT = range(8, 11)
+# The words above come from the static operand; then M multipliers, M isolation flags.
+STATIC_WORDS = 11
+BLOCK, SEED = 16, 17
+LIQUIDATED = 18  # liquidations noted in this block
+BATCHED = 19  # orders that wait for the clearing
+RESERVED_FUND = 20  # quanta of the fund set aside for waiting liquidations
 
 # Addresses of the arrays that a block changes, in the order of the operands.
 STATE_FIELDS = (
     "ticks lots owner loss expiry count collateral position cost open_lots open_loss "
     "adl_pending withdrawn insurance fees paid_in last counters gate_block"
 ).split()
-_STATE = 16
+_STATE = 32
 TICKS, LOTS, OWNER, LOSS, EXPIRY, COUNT = _numbers(_STATE, 6)
 COLLATERAL, POSITION, COST, OPEN_LOTS = _numbers(_STATE + 6, 4)
 OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE = _numbers(_STATE + 10, 4)
@@ -72,11 +74,11 @@ _TX = _STATE + len(STATE_FIELDS)
 
 # Addresses of what is read besides, and of the results that are not state.
 _READ = _TX + len(TX_FIELDS)
-ORACLE, PARAMS, MULTIPLIER = _numbers(_READ, 3)
-STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = _numbers(_READ + 3, 4)
+ORACLE, PARAMS, MULTIPLIER, ISOLATED = _numbers(_READ, 4)
+STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = _numbers(_READ + 4, 4)
 
 # Addresses of the scratch of a block.
-_SCRATCH = _READ + 7
+_SCRATCH = _READ + 8
 SCRATCH_COUNT = 7
 (
     UNIT,  # [M] quanta of one lot at the oracle price
