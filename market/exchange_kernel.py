@@ -183,7 +183,8 @@ def run(static, state, txs, oracle, params, block, seed):
     """One block, by the sequential kernel.
 
     Args:
-        static: host array of `layout.STATIC_WORDS` sizes, then M multipliers, M isolation flags.
+        static: host array of `layout.STATIC_WORDS` sizes, then M multipliers and M
+            isolation flags.
         state: arrays in the order of `layout.STATE_FIELDS`.
         txs: arrays [B] in the order of `layout.TX_FIELDS`.
         oracle: [M].
