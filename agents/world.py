@@ -15,10 +15,12 @@ from agents import measures, network, views
 from agents.families import FAMILIES, GUESTS
 from agents.measures import Measures
 from agents.population import FamilySpec, Pending
+from agents.reporters import Reports, honest_reports
+from agents.reporters import reports as reports_of
 from agents.views import Trend
 from market.orders import Tx
 from market.prices import PriceParams, PriceSpec, price_path
-from market.quantiles import log_normal, normal_q24
+from market.quantiles import log_normal
 from market.randomness import (
     WHOLE_RUN,
     Stream,
@@ -35,8 +37,6 @@ from rollup.execution import executor
 from rollup.faults import FaultParams, FaultWindows, draw_windows
 from rollup.mempool import concatenate
 from rollup.sequencing import POLICIES
-
-_Q24 = 24
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ class World:
     block: Array  # [] number of the next block
     exchange: ExchangeState
     chain: ChainState
+    said: Array  # [M, N] ticks that each oracle reporter said last
     memories: dict[str, Any]
     trends: dict[str, Trend]  # of the outside price as each family sees it
     measures: Measures
@@ -155,6 +156,7 @@ def set_up(
         block=jnp.zeros((), jnp.int64),
         exchange=open_exchange(spec.venue, collateral, params.insurance, path[0]),
         chain=chain.open_chain(spec.chain, spec.blocks, spec.venue.accounts),
+        said=jnp.tile(path[0][:, None], (1, spec.reporters)),
         memories=memories,
         trends={
             family.name: views.no_trend(len(spec.venue.markets))
@@ -203,7 +205,7 @@ def step(
     memories, offered, risk = _decide(
         key, world, trends, setting, guests, params, now_us, spec
     )
-    reports = _reports(key, world, setting, params.oracle, spec)
+    reports = _reports(key, world, setting, params.oracle, now_us, spec)
     seed_word = draw_words(key, Stream.DELEVERAGING, (1,))[0].astype(jnp.int64)
 
     rollup, exchange, outcome = chain.step(
@@ -217,7 +219,7 @@ def step(
         spec=spec.chain,
         block_us=spec.block_us,
         execute=executor(
-            reports,
+            reports.heard,
             world.block,
             seed_word,
             params.venue,
@@ -243,11 +245,12 @@ def step(
         block=world.block + 1,
         exchange=exchange,
         chain=rollup,
+        said=reports.said,
         memories=memories,
         trends=trends,
         measures=measured,
     )
-    return world, Block(outcome, reports, seed_word)
+    return world, Block(outcome, reports.heard, seed_word)
 
 
 def _follow(world: World, setting: Setting, params: WorldParams) -> dict[str, Trend]:
@@ -318,16 +321,17 @@ def _pending(world: World, parts, spec: WorldSpec, now_us) -> Pending | None:
     return Pending(txs=replace(waiting, kind=shown))
 
 
-def _reports(key, world: World, setting: Setting, params: OracleParams, spec):
-    """What the reporters say of each market: the index with their errors; [M, N]."""
+def _reports(
+    key, world: World, setting: Setting, params: OracleParams, now_us, spec: WorldSpec
+) -> Reports:
+    """What the reporters say of each market's index, faulty ones among them."""
     outside = views.delayed(setting.path, world.block, params.delay_blocks)
     ticks, _ = views.best_quotes(world.exchange)
     quoted = jnp.all(ticks > 0, axis=1)
     mid = jnp.where(quoted, (ticks[:, 0] + ticks[:, 1]) // 2, outside)
     index = outside + (mid - outside) * params.own_weight_ppm // PPM
-    words = draw_words(key, Stream.ORACLE, (len(spec.venue.markets), spec.reporters))
-    error = (normal_q24(words) * params.noise_ppm) >> _Q24
-    return jnp.maximum(index[:, None] + index[:, None] * error // PPM, 1)
+    honest = honest_reports(key, index, params.noise_ppm, spec.reporters)
+    return reports_of(honest, world.said, setting.windows, now_us)
 
 
 def _endow(whole, params: WorldParams, spec: WorldSpec) -> Array:

@@ -192,6 +192,8 @@ def build_venue(
         "oracle_threshold_ppm": as_int(config.oracle.threshold),
         "oracle_heartbeat_us": as_int(config.oracle.heartbeat),
         "oracle_quorum": as_int(config.oracle.quorum),
+        "oracle_max_age_us": as_int(config.oracle.max_age or 0),
+        "restart_grace_us": as_int(liquidation.restart_grace),
     }
     if venue.initial_margin is not None:
         changed["initial_ppm"] = as_int([venue.initial_margin] * markets)

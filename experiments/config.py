@@ -82,6 +82,15 @@ class Config(Section):
                 raise wrong_value(f"record.runs: {run} is not below runs = {self.runs}")
         return self
 
+    @model_validator(mode="after")
+    def _fault_markets_exist(self) -> "Config":
+        for number, fault in enumerate(self.faults):
+            for name in fault.markets:
+                if name not in self.venue.markets:
+                    message = unknown("market", name, self.venue.markets)
+                    raise wrong_value(f"faults.{number}.markets: {message}")
+        return self
+
     @field_validator("metrics", "checks")
     @classmethod
     def _once(cls, names: list[str]) -> list[str]:

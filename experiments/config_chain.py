@@ -104,25 +104,45 @@ class NetworkConfig(Section):
 
 
 class FaultConfig(Section):
-    """A part of the rollup that works less, or not at all, for a while."""
+    """A part of the rollup or its oracle that works less, or not at all, for a while.
 
-    kind: Literal["sequencer_halt", "censorship", "da_outage", "prover_delay"]
+    The severity of an oracle fault is the share of the reporters that it strikes: the
+    nearest whole number of them, the first ones.
+    """
+
+    kind: Literal[
+        "sequencer_halt",
+        "censorship",
+        "da_outage",
+        "prover_delay",
+        "oracle_manipulation",
+        "oracle_stuck",
+        "oracle_silence",
+    ]
     start: _Length = Field(description="time since the start of the run")
     duration: _Length = Field(description="its median, where it is random")
     severity: ratio(0, 1) = Field(1, description="1 is total")
     targets: list[Family] = Field([], description="censored families")
     transactions: list[Transaction] = Field([], description="censored transactions")
+    bias: ratio(-0.99, 100) = Field(0, description="of manipulated reports, signed")
+    markets: list[str] = Field([], description="whose oracle fails; all if empty")
     chance: Share = Field(1, description="that it happens in a run")
     jitter: _Length = Field("0s", description="the start is later by up to this")
     spread: ratio(0, 3) = Field(0, description="sigma of the log duration; 0 is exact")
 
     @model_validator(mode="after")
-    def _censors_someone(self) -> "FaultConfig":
+    def _has_what_it_needs(self) -> "FaultConfig":
         named = bool(self.targets or self.transactions)
         if self.kind == "censorship" and not named:
             raise wrong_value("censorship needs targets, transactions or both")
         if self.kind != "censorship" and named:
             raise wrong_value(f"{self.kind} has no targets and no transactions")
+        if self.kind == "oracle_manipulation" and self.bias == 0:
+            raise wrong_value("oracle_manipulation needs a bias other than 0")
+        if self.kind != "oracle_manipulation" and self.bias != 0:
+            raise wrong_value(f"{self.kind} has no bias")
+        if self.markets and not self.kind.startswith("oracle_"):
+            raise wrong_value(f"{self.kind} has no markets: it strikes all of them")
         return self
 
 

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from experiments.values import Section, Share, duration, ratio, usd, whole, wrong_value
+from experiments.values import (
+    Section,
+    Share,
+    duration,
+    format_duration,
+    ratio,
+    usd,
+    whole,
+    wrong_value,
+)
 
 #: Blocks of a run; more is a slip of the pen.
 MAX_BLOCKS = 10_000_000
@@ -73,6 +82,9 @@ class LiquidationConfig(Section):
     max_notional: usd(0, 1e9) = Field(100_000, description="of an account, a block")
     per_block: whole(1, 1024) = Field(50, description="liquidations of a block")
     deleverages_per_block: whole(1, 1024) = Field(10)
+    restart_grace: duration("0s", "7d") = Field(
+        "0s", description="without liquidations after a halt of the sequencer"
+    )
 
 
 class FundingConfig(Section):
@@ -146,11 +158,19 @@ class OracleConfig(Section):
     own_weight: Share = Field(0, description="weight of the venue's own mid price")
     threshold: ratio(0, 1) = Field(0, description="a move that is published at once")
     heartbeat: duration("0s") = Field("0s", description="longest silence")
+    max_age: duration("1ms") | None = Field(
+        None, description="a market whose price is older is halted; no limit if null"
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> "OracleConfig":
         if self.quorum > self.reporters:
             raise wrong_value(
                 f"quorum = {self.quorum}: must be at most reporters = {self.reporters}"
+            )
+        if self.max_age is not None and self.max_age < self.heartbeat:
+            raise wrong_value(
+                f"max_age = {format_duration(self.max_age)}: must be at least heartbeat "
+                f"= {format_duration(self.heartbeat)}, or prices grow stale between two"
             )
         return self

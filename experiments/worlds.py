@@ -190,6 +190,8 @@ def _faults(config: Config, slots: int) -> FaultParams:
             "severity_ppm": fault.severity,
             "families": sum(1 << FAMILY_NUMBERS[name] for name in set(fault.targets)),
             "kinds": sum(1 << Kind[name.upper()] for name in set(fault.transactions)),
+            "bias_ppm": fault.bias,
+            "markets": _market_mask(fault.markets, config.venue.markets),
             "chance_ppm": fault.chance,
             "jitter_us": fault.jitter,
             "sigma_ppm": fault.spread,
@@ -204,6 +206,11 @@ def _faults(config: Config, slots: int) -> FaultParams:
             for name in idle
         }
     )
+
+
+def _market_mask(named: Sequence[str], markets: Sequence[str]) -> int:
+    """One bit for each market that is named; all of them where none is."""
+    return sum(1 << markets.index(name) for name in set(named or markets))
 
 
 def _padded_shocks(prices, slots: int):

@@ -26,6 +26,7 @@ from market.oracle import Feed, OracleRules, updated_feed
 from market.orders import Receipt, Tx
 from market.specs import VenueParams, VenueSpec
 from market.state import ExchangeInfo, ExchangeState
+from market.stops import refusals, stops_of, told, without_refused
 from market.units import US_PER_SECOND
 
 
@@ -46,7 +47,8 @@ def step(
     """Advances the exchange by one block of the chain.
 
     In a halted block nothing happens: no oracle price, no transaction, no funding and
-    no deleveraging.
+    no deleveraging. What stands still in a block with a stale price, or soon after a
+    restart: `market.stops`.
 
     Args:
         state: the exchange.
@@ -61,16 +63,29 @@ def step(
         block_us: length of a block.
         auction: matches by uniform-price auction instead of continuously.
     """
-    state = _take_reports(state, reports, block * block_us, is_halted, params)
+    now_us = block * block_us
+    state = _take_reports(state, reports, now_us, is_halted, params)
+    stops = stops_of(state, now_us, params)
+    params = replace(params, halted=params.halted | stops.stale)
+    refused = refusals(txs, stops)
+    held = is_halted | stops.holds_deleveraging()
     waiting = state.adl_pending
-    state = replace(state, adl_pending=jnp.where(is_halted, 0, waiting))
+    state = replace(state, adl_pending=jnp.where(held, 0, waiting))
     state, receipts, info = execute(
-        state, txs, height, seed_word, params, spec=spec, auction=auction
+        state,
+        without_refused(txs, refused),
+        height,
+        seed_word,
+        params,
+        spec=spec,
+        auction=auction,
     )
+    state, receipts = told(state, receipts, refused)
     state = replace(
         state,
-        adl_pending=jnp.where(is_halted, waiting, state.adl_pending),
+        adl_pending=jnp.where(held, waiting, state.adl_pending),
         mark=state.oracle,  # dYdX v4 marks at the oracle price
+        restarted_us=jnp.where(is_halted, now_us + block_us, state.restarted_us),
     )
     state = _vote(state, params, spec, is_halted)
     state, paid = _keep_funding_clock(state, block, is_halted, params, spec)

@@ -137,3 +137,6 @@ class VenueParams:
     oracle_threshold_ppm: Array  # [] deviation that publishes at once
     oracle_heartbeat_us: Array  # [] longest silence while reports arrive
     oracle_quorum: Array  # [] reports needed for a price
+    oracle_max_age_us: Array  # [] age from which a market is halted; 0: no limit
+    # after a halt of the chain
+    restart_grace_us: Array  # [] liquidations are held back for; 0: not at all

@@ -59,6 +59,7 @@ class ExchangeState:
     oracle_us: Array  # [M] when the oracle price was last published
     counters: Array  # [STATUS_COUNT] outcomes since the start, by `Status`
     gate_block: Array  # [] withdrawals are blocked up to this block
+    restarted_us: Array  # [] when the last halt of the chain ended; 0: never halted
 
 
 @jax.tree_util.register_dataclass
@@ -135,4 +136,5 @@ def open_exchange(
         oracle_us=per_market,
         counters=jnp.zeros((STATUS_COUNT,), jnp.int64),
         gate_block=zero,
+        restarted_us=zero,
     )

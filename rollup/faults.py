@@ -4,10 +4,10 @@ A fault is scheduled (start and duration given) or random (it happens with a cha
 its start is jittered, its duration is log-normal). Random ones are drawn once a run,
 from the run's own stream, so two ordering schemes compared on one seed suffer the
 same faults. What each kind does is said where it acts: `rollup.chain` (halt and
-censorship) and `rollup.batches` (data and proofs).
+censorship), `rollup.batches` (data and proofs) and `agents.reporters` (the oracle).
 
-Source: incidents and durations collected in the reference page on faults: the press
-reports of twenty outages fit a log-normal of median 171 minutes, sigma 1.25.
+Source: press reports of twenty outages of rollups and venues, 2023 to 2026; their
+durations fit a log-normal of median 171 minutes, sigma 1.25.
 """
 
 from dataclasses import dataclass
@@ -35,6 +35,9 @@ class FaultKind(IntEnum):
     CENSORSHIP = 1  # chosen transactions are passed over
     DA_OUTAGE = 2  # batch data is posted slower, or not at all
     PROVER_DELAY = 3  # batches are proven slower, or not at all
+    ORACLE_MANIPULATION = 4  # a share of the reporters moves what it reports
+    ORACLE_STUCK = 5  # a share of the reporters repeats what it said last
+    ORACLE_SILENCE = 6  # a share of the reporters says nothing
 
 
 @jax.tree_util.register_dataclass
@@ -48,6 +51,8 @@ class FaultParams:
     severity_ppm: Array  # 1,000,000 is total
     families: Array  # bit mask of families whose transactions are censored
     kinds: Array  # bit mask over `market.orders.Kind`; censored too
+    bias_ppm: Array  # signed: by how much manipulated reports are off
+    markets: Array  # bit mask of the markets whose oracle fails
     chance_ppm: Array  # that the fault happens in a run
     jitter_us: Array  # the start is uniform in [start, start + jitter)
     sigma_ppm: Array  # spread of the log duration; 0 is exact
@@ -64,6 +69,8 @@ class FaultWindows:
     severity_ppm: Array
     families: Array
     kinds: Array
+    bias_ppm: Array
+    markets: Array
 
 
 def draw_windows(key: Array, params: FaultParams) -> FaultWindows:
@@ -81,6 +88,8 @@ def draw_windows(key: Array, params: FaultParams) -> FaultWindows:
         severity_ppm=params.severity_ppm,
         families=params.families,
         kinds=params.kinds,
+        bias_ppm=params.bias_ppm,
+        markets=params.markets,
     )
 
 

@@ -70,6 +70,7 @@ def fund_words(state: ExchangeState) -> Array:
         state.oracle_us,
         state.counters,
         state.gate_block,
+        state.restarted_us,
         _packed(state.adl_pending),
     ]
     return jnp.concatenate([part.reshape(-1) for part in parts])

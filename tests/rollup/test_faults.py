@@ -25,6 +25,8 @@ IDLE = {
     "severity_ppm": PPM,
     "families": 0,
     "kinds": 0,
+    "bias_ppm": 0,
+    "markets": 0,
     "chance_ppm": PPM,
     "jitter_us": 0,
     "sigma_ppm": 0,
