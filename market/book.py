@@ -17,7 +17,7 @@ from market.orders import Receipt, Tx
 from market.specs import SelfTrade
 from market.state import BookState
 
-_FIELDS = ("ticks", "lots", "owner", "loss", "expiry", "count")
+_FIELDS = ("ticks", "lots", "owner", "loss", "expiry", "batch", "count")
 _COLUMNS = (
     "kind",
     "account",
@@ -53,6 +53,7 @@ def empty_side_pair(capacity: int) -> BookState:
         owner=zero,
         loss=zero,
         expiry=zero,
+        batch=zero,
         count=jnp.zeros((2,), jnp.int64),
     )
 
@@ -76,7 +77,7 @@ def match(
     Args:
         book: one market, [2, C] and [2]. Owners must be below 2**31.
         txs: [B]; see `market.reference_book` for what is checked.
-        block: [] number of the block, for expiry.
+        block: [] number of the block, for expiry and for the batch of what rests.
         slots: order slots of an account; an order's name is account * slots + slot.
         self_trade: prevention mode.
         log: whether to record each fill; the log has room for every possible one.

@@ -32,7 +32,7 @@ class Sides(NamedTuple):
     running: Array  # int64 [2, C + 1] lots of the orders worse than entry j
     key: Array  # int32 [2, C] signed price, higher is better
     owner: Array  # int32 [2, C] name of the order
-    origin: Array  # int32 [2, C] whose loss and expiry: entry, or 2C + message
+    origin: Array  # int32 [2, C] whose other columns: entry, or 2C + message
     count: Array  # int32 [2]
     total: Array  # int64 [2] lots of the side
 
@@ -425,7 +425,7 @@ def _log(sides: Sides, step: Step, taken_to, slots: int, rows, logged):
 
 def _load(fields, block) -> tuple[Sides, Array]:
     """The book for the scan, without expired orders; and the lots that expired."""
-    ticks, lots, owner, _, expiry, count = fields
+    ticks, lots, owner, _, expiry, _, count = fields
     sign = jnp.array([[1], [-1]])
     sides = Sides(
         _running(lots),
@@ -440,17 +440,21 @@ def _load(fields, block) -> tuple[Sides, Array]:
     return _compact(sides, _resting(sides) & ~past), expired
 
 
-def _store(sides: Sides, fields, expiries: Array) -> list[Array]:
-    """The book's six arrays, clear from `count` on."""
+def _store(sides: Sides, fields, expiries: Array, block: Array) -> list[Array]:
+    """The book's seven arrays, clear from `count` on."""
     resting = _resting(sides)
-    loss = jnp.concatenate([fields[3].ravel(), jnp.zeros_like(expiries)])
-    expiry = jnp.concatenate([fields[4].ravel(), expiries])
+    new = (jnp.zeros_like(expiries), expiries, jnp.full_like(expiries, block))
+    loss, expiry, batch = (
+        jnp.concatenate([old.ravel(), column])
+        for old, column in zip(fields[3:6], new, strict=True)
+    )
     columns = (
         jnp.abs(sides.key),
         _lots(sides.running),
         sides.owner,
         loss[sides.origin],
         expiry[sides.origin],
+        batch[sides.origin],
     )
     columns = [jnp.where(resting, column, 0).astype(jnp.int64) for column in columns]
     return [*columns, sides.count.astype(jnp.int64)]
@@ -467,4 +471,4 @@ def match_array(fields, columns, block, slots: int, mode: SelfTrade, log_rows: i
     (sides, rows, logged), outcomes = lax.scan(body, carry, steps, unroll=2)
     totals = jnp.stack([expired, logged])
     outcomes = jnp.stack(outcomes, axis=-1)
-    return _store(sides, fields, columns[7]), outcomes, rows, totals
+    return _store(sides, fields, columns[7], block), outcomes, rows, totals

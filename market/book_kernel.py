@@ -50,6 +50,7 @@ class Book(NamedTuple):
     owner: np.ndarray  # [2, C] account * slots + slot
     loss: np.ndarray  # [2, C] quanta reserved per lot at admission
     expiry: np.ndarray  # [2, C] last block in which it rests; 0 is never
+    batch: np.ndarray  # [2, C] block in which it came to rest
     count: np.ndarray  # [2]
 
 
@@ -153,7 +154,7 @@ def _close_gap(column, place, count):
 
 
 @njit(forceinline=True)
-def insert(book, side, ticks, lots, owner, loss, expiry):
+def insert(book, side, ticks, lots, owner, loss, expiry, batch):
     """Rests an order at its price-time place; the newest is last of its price.
 
     Args:
@@ -164,6 +165,7 @@ def insert(book, side, ticks, lots, owner, loss, expiry):
         owner: name of the order; no other order may rest under it.
         loss: quanta reserved per lot.
         expiry: last block in which it rests; 0 is never.
+        batch: the block of now.
 
     Returns:
         True; False and an untouched book where the side is full.
@@ -176,6 +178,7 @@ def insert(book, side, ticks, lots, owner, loss, expiry):
     _open_gap(book.owner[side], place, count, owner)
     _open_gap(book.loss[side], place, count, loss)
     _open_gap(book.expiry[side], place, count, expiry)
+    _open_gap(book.batch[side], place, count, batch)
     book.count[side] = count + 1
     return True
 
@@ -189,6 +192,7 @@ def remove(book, side, index):
     _close_gap(book.owner[side], index, count)
     _close_gap(book.loss[side], index, count)
     _close_gap(book.expiry[side], index, count)
+    _close_gap(book.batch[side], index, count)
     book.count[side] = count - 1
 
 
@@ -211,6 +215,7 @@ def _pop(book, side):
     book.owner[side, index] = 0
     book.loss[side, index] = 0
     book.expiry[side, index] = 0
+    book.batch[side, index] = 0
     book.count[side] = index
 
 
@@ -308,6 +313,7 @@ def _keep(book, side, index, place):
     book.owner[side, place] = book.owner[side, index]
     book.loss[side, place] = book.loss[side, index]
     book.expiry[side, place] = book.expiry[side, index]
+    book.batch[side, place] = book.batch[side, index]
 
 
 @njit
@@ -350,3 +356,16 @@ def expire(book, side, block, events, row):
     while book.count[side] > kept:
         _pop(book, side)
     return row
+
+
+@njit
+def drop_empty(book, side):
+    """Takes the orders of ``side`` without lots off; the others keep their priority."""
+    kept = 0
+    for index in range(book.count[side]):
+        if book.lots[side, index] > 0:
+            if kept < index:
+                _keep(book, side, index, kept)
+            kept += 1
+    while book.count[side] > kept:
+        _pop(book, side)

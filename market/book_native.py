@@ -86,7 +86,19 @@ def _settle(events, rows, outcome, message, log, logged):
 
 @njit(forceinline=True)
 def _order(
-    book, key, first, end, sign, ticks, lots, flags, expiry, mode, events, outcome
+    book,
+    key,
+    first,
+    end,
+    sign,
+    ticks,
+    lots,
+    flags,
+    expiry,
+    block,
+    mode,
+    events,
+    outcome,
 ):
     """Takes and rests one valid order; returns its status and the event rows."""
     own, other = kernel.resting_side(sign), kernel.taken_side(sign)
@@ -121,7 +133,7 @@ def _order(
         return (_PARTIAL if rows > 0 else _SELF_TRADE), rows
     if immediate or full:
         return _PARTIAL, rows
-    kernel.insert(book, own, ticks, left, key, 0, expiry)
+    kernel.insert(book, own, ticks, left, key, 0, expiry, block)
     outcome[RESTED] = left
     return _RESTING, rows
 
@@ -157,7 +169,19 @@ def _message(book, tx, block, slots, mode, events, outcome):
     if kind == ORDER and kernel.find(book, key)[1] >= 0:
         return _SLOT_BUSY, 0
     return _order(
-        book, key, first, end, side, ticks, lots, flags, expiry, mode, events, outcome
+        book,
+        key,
+        first,
+        end,
+        side,
+        ticks,
+        lots,
+        flags,
+        expiry,
+        block,
+        mode,
+        events,
+        outcome,
     )
 
 
@@ -199,9 +223,9 @@ def _run_lane(book_in, count_in, columns, settings, book_out, count, rows, log, 
     """One lane of the custom call; operands as in `match_native`, flattened."""
     _copy(book_in, book_out)
     _copy(count_in, count)
-    capacity = book_out.shape[0] // (5 * 2)
-    sides = book_out.reshape((5, 2, capacity))
-    book = Book(sides[0], sides[1], sides[2], sides[3], sides[4], count)
+    capacity = book_out.shape[0] // (6 * 2)
+    sides = book_out.reshape((6, 2, capacity))
+    book = Book(sides[0], sides[1], sides[2], sides[3], sides[4], sides[5], count)
     events = np.empty((2 * capacity + 1, kernel.EVENT_WIDTH), np.int64)
     txs = columns.reshape((8, columns.shape[0] // 8))
     outcomes = rows.reshape((txs.shape[1], OUTCOME_WIDTH))
@@ -259,7 +283,7 @@ def match_native(fields, columns, block, slots, mode, log_rows):
     """The custom call.
 
     Args:
-        fields: the six arrays of a one-market `BookState`, [2, C] and [2].
+        fields: the seven arrays of a one-market `BookState`, [2, C] and [2].
         columns: the eight columns of the messages, each [B].
         block: [] number of the block.
         slots: order slots of an account.
@@ -274,7 +298,7 @@ def match_native(fields, columns, block, slots, mode, log_rows):
     settings = jnp.stack(
         [jnp.asarray(value, jnp.int64) for value in (block, slots, mode)]
     )
-    operands = [jnp.stack(fields[:5]), fields[5], jnp.stack(columns), settings]
+    operands = [jnp.stack(fields[:6]), fields[6], jnp.stack(columns), settings]
     shapes = [operands[0].shape, (2,)]
     shapes += [(messages, OUTCOME_WIDTH), (log_rows, LOG_WIDTH), (2,)]
     call = jax.ffi.ffi_call(

@@ -48,6 +48,7 @@ class Order:
     lots: int
     loss: int  # quanta reserved per lot
     expiry: int
+    batch: int  # block in which it came
 
 
 @dataclass

@@ -113,7 +113,8 @@ class ReferenceBatch:
         return Fill(Status.RESTING)
 
     def _wait(self, **values):
-        self.batch.append(Waiting(size=values["lots"], **values))
+        size = values["lots"]
+        self.batch.append(Waiting(size=size, batch=self.block, **values))
 
     def _reducible_by_all(self, tx: dict) -> int:
         """Lots of an order; of a reduce-only one what its other orders leave."""
@@ -171,8 +172,7 @@ class ReferenceBatch:
         resting = [(BUY, o) for o in self.books[market][0]]
         resting += [(SELL, o) for o in self.books[market][1]]
         waiting = [(o.side, o) for o in self.batch if o.market == market]
-        bids = [Bid(s, o.ticks, o.lots, i) for i, (s, o) in enumerate(resting)]
-        bids += [Bid(s, o.ticks, o.lots, len(resting)) for s, o in waiting]
+        bids = [Bid(s, o.ticks, o.lots, o.batch) for s, o in resting + waiting]
         ticks, _, filled = clear_auction(bids)
         for (side, order), lots in zip(resting + waiting, filled, strict=True):
             if lots > 0:

@@ -40,6 +40,7 @@ class Order:
     lots: int
     loss: int = 0
     expiry: int = 0
+    batch: int = 0  # block in which it came to rest
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class ReferenceBook:
             return Status.PARTIAL if outcome.lots else Status.SELF_TRADE
         if immediate or full:
             return Status.PARTIAL
-        order = Order(message.ticks, left, 0, message.expiry_block)
+        order = Order(message.ticks, left, 0, message.expiry_block, block)
         self.rest(message.side, owner, order)
         outcome.rested = left
         return Status.RESTING

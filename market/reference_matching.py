@@ -131,7 +131,8 @@ class ReferenceMatching(ReferenceAccounts):
         stops = self._meets_own(account, market, side, limit)
         if stops and self.spec.self_trade == SelfTrade.CANCEL_NEWEST:
             raise RejectError(Status.SELF_TRADE)
-        order = Order(account, tx["slot"], limit, lots, loss, tx["expiry_block"])
+        names = (account, tx["slot"], limit, lots, loss, tx["expiry_block"])
+        order = Order(*names, self.block)
         return self._match(order, market, side, tx["flags"])
 
     def _crossing(self, market: int, side: int, limit: int) -> list[Order]:

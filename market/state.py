@@ -28,6 +28,7 @@ class BookState:
     owner: Array  # [M, 2, C] account * slots + slot: the name of the order
     loss: Array  # [M, 2, C] quanta reserved per lot when it was admitted
     expiry: Array  # [M, 2, C] last block in which it rests; 0 is never
+    batch: Array  # [M, 2, C] block in which it came to rest
     count: Array  # [M, 2]
 
 
@@ -93,6 +94,7 @@ def empty_book(spec: VenueSpec) -> BookState:
         owner=zero,
         loss=zero,
         expiry=zero,
+        batch=zero,
         count=jnp.zeros((markets, 2), jnp.int64),
     )
 

@@ -217,24 +217,25 @@ def _release(lane: Lane, batch: Batch, dropped) -> Lane:
 # --- clearing ----------------------------------------------------------------------
 
 
-def _columns(lane: Lane, batch: Batch, sizes: Sizes, market):
+def _columns(lane: Lane, batch: Batch, env: Env, sizes: Sizes, market):
     """Resting bids and asks best first, then the batch: four arrays [2 C + B]."""
     place = jnp.arange(sizes.capacity)
     present = place < lane.count[market][:, None]
-    best_first = [x[market][:, ::-1].reshape(-1) for x in (lane.ticks, lane.lots)]
+    columns = (lane.ticks, lane.lots, lane.batch)
+    best_first = [column[market][:, ::-1].reshape(-1) for column in columns]
     signs = jnp.where(present, jnp.array([[1], [-1]]), 0)[:, ::-1].reshape(-1)
     here = batch.market == market
     side = jnp.concatenate([signs, jnp.where(here, batch.sign, 0)])
     ticks = jnp.concatenate([best_first[0], batch.limit])
     lots = jnp.concatenate([best_first[1], jnp.where(here, batch.size, 0)])
-    last = 2 * sizes.capacity
-    numbers = jnp.minimum(jnp.arange(last + sizes.messages), last)
+    now = jnp.full(sizes.messages, env.block)
+    numbers = jnp.concatenate([best_first[2], now])
     return side, ticks, lots, numbers
 
 
 def _clear_market(lane: Lane, batch: Batch, env: Env, sizes: Sizes, market):
     """Finds the price of one market and settles at it, order after order."""
-    side, ticks, lots, numbers = _columns(lane, batch, sizes, market)
+    side, ticks, lots, numbers = _columns(lane, batch, env, sizes, market)
     clearing = clear_array(side, ticks, lots, numbers)
     filled, total = clearing.filled, side.shape[0]
     places = jnp.arange(total)
@@ -302,7 +303,7 @@ def _finish(env: Env, sizes: Sizes):
         side = jnp.where(order.sign > 0, 0, 1)
         rests = (order.keeps != 0) & (left > 0)
         owner = order.account * sizes.slots + order.slot
-        entry = (order.limit, left, owner, order.loss, order.expiry)
+        entry = (order.limit, left, owner, order.loss, order.expiry, env.block)
         lane, rested = books.insert(lane, rests, order.market, side, entry)
         freed = jnp.where(rested, 0, left)
         lane = books.reserve(

@@ -9,11 +9,11 @@ from market.specs import SelfTrade
 from market.units import ppm_ceil
 from market.wide import mul_div_floor
 
-COLUMNS = ("ticks", "lots", "owner", "loss", "expiry")
+COLUMNS = ("ticks", "lots", "owner", "loss", "expiry", "batch")
 
 
 def _rest(lane: Lane, market, side):
-    """The five columns of one side [5, C]."""
+    """The columns of one side [6, C]."""
     return jnp.stack([getattr(lane, name)[market, side] for name in COLUMNS])
 
 
@@ -45,7 +45,7 @@ def remove(lane: Lane, on, market, side, index) -> Lane:
 
 
 def insert(lane: Lane, on, market, side, order) -> tuple[Lane, jnp.ndarray]:
-    """Rests an order ``(ticks, lots, owner, loss, expiry)``; whether there was room."""
+    """Rests an order, a value for each of `COLUMNS`; whether there was room."""
     rows, count = _rest(lane, market, side), lane.count[market, side]
     capacity = rows.shape[1]
     on = on & (count < capacity)

@@ -175,7 +175,7 @@ def _rest(lane, env, sizes, on, account, market, sign, tx, limit, lots, loss):
     """Rests what is left where the side has room: ``(lane, rested)``."""
     side = jnp.where(sign > 0, 0, 1)
     owner = account * sizes.slots + jnp.clip(tx.slot, 0, sizes.slots - 1)
-    order = (limit, lots, owner, loss, tx.expiry_block)
+    order = (limit, lots, owner, loss, tx.expiry_block, env.block)
     lane, rested = books.insert(lane, on, market, side, order)
     kept = jnp.where(rested, lots, 0)
     return books.reserve(lane, account, market, side, kept, loss), rested

@@ -37,6 +37,7 @@ class Lane(NamedTuple):
     owner: Array
     loss: Array
     expiry: Array
+    batch: Array
     count: Array
     collateral: Array
     position: Array

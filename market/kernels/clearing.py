@@ -1,8 +1,8 @@
 """Clearing a batch: what trades at the uniform price, and what becomes of the rest.
 
 Price and rationing are `market.auction_kernel`'s: the price maximises volume; at the
-margin of a side, orders that rest from earlier blocks come first, by time, and those of
-this block share what is left in proportion to their size.
+margin of a side, orders of earlier blocks come first, block after block, and those of
+one block share what is left for them in proportion to their size.
 
 An account's own orders may meet in a batch: nobody is the taker, dropping one of a
 crossing pair would move the price for everyone, and the fills cancel but for the fees.
@@ -11,7 +11,7 @@ taker's, liquidations none.
 """
 
 from market.auction_kernel import clear as find_price
-from market.book_kernel import ASKS, BIDS, insert, remove, resting_side
+from market.book_kernel import ASKS, BIDS, drop_empty, insert, resting_side
 from market.kernels.admission import IMMEDIATE
 from market.kernels.batch import (
     ACCOUNT,
@@ -32,6 +32,7 @@ from market.kernels.layout import (
     ADL_PENDING,
     AUCTION_ROWS,
     BATCHED,
+    BLOCK,
     CAPACITY,
     FILLED_LOTS,
     FILLED_QUOTE,
@@ -84,8 +85,7 @@ def gather_resting(t, market, side, column):
         columns[SIDE, column] = 1 if side == BIDS else -1
         columns[TICKS, column] = book.ticks[side, index]
         columns[LOTS, column] = book.lots[side, index]
-        # Each is a batch of its own, so that time decides among equal prices.
-        columns[BATCH_NUMBER, column] = column
+        columns[BATCH_NUMBER, column] = book.batch[side, index]
         column += 1
     return column
 
@@ -94,13 +94,12 @@ def gather_resting(t, market, side, column):
 def gather_waiting(t, market, column):
     """Writes the batch of a market in sequence; returns the next column."""
     batch, columns = batch_of(t), _columns(t)
-    last = 2 * t[CAPACITY]
     for row in range(t[BATCHED]):
         is_here = batch[row, MARKET] == market
         columns[SIDE, column] = batch[row, SIGN] if is_here else 0
         columns[TICKS, column] = batch[row, LIMIT]
         columns[LOTS, column] = batch[row, SIZE] if is_here else 0
-        columns[BATCH_NUMBER, column] = last
+        columns[BATCH_NUMBER, column] = t[BLOCK]
         column += 1
     return column
 
@@ -170,8 +169,7 @@ def clear_market(t, market):
         if fills[column] > 0:
             settle_column(t, market, column, bids, resting, price)
     for each in range(2):
-        while book.count[each] > 0 and book.lots[each, book.count[each] - 1] == 0:
-            remove(book, each, book.count[each] - 1)
+        drop_empty(book, each)
 
 
 @kernel
@@ -198,7 +196,8 @@ def finish_order(t, order):
     status = PARTIAL
     if order[FLAGS] & IMMEDIATE == 0:
         loss, expiry, book = order[LOSS], order[EXPIRY], book_of(t, market)
-        if insert(book, side, order[LIMIT], left, owner, loss, expiry):
+        now = t[BLOCK]
+        if insert(book, side, order[LIMIT], left, owner, loss, expiry, now):
             return RESTING
         status = BOOK_FULL
         if order[GOT] > 0:

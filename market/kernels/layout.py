@@ -37,15 +37,15 @@ RESERVED_FUND = 20  # quanta of the fund set aside for waiting liquidations
 
 # Addresses of the arrays that a block changes, in the order of the operands.
 STATE_FIELDS = (
-    "ticks lots owner loss expiry count collateral position cost open_lots open_loss "
-    "adl_pending withdrawn insurance fees paid_in last counters gate_block"
+    "ticks lots owner loss expiry batch count collateral position cost open_lots "
+    "open_loss adl_pending withdrawn insurance fees paid_in last counters gate_block"
 ).split()
 _STATE = 32
-TICKS, LOTS, OWNER, LOSS, EXPIRY, COUNT = _numbers(_STATE, 6)
-COLLATERAL, POSITION, COST, OPEN_LOTS = _numbers(_STATE + 6, 4)
-OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE = _numbers(_STATE + 10, 4)
-FEES, PAID_IN, LAST = _numbers(_STATE + 14, 3)
-COUNTERS, GATE_BLOCK = _numbers(_STATE + 17, 2)
+TICKS, LOTS, OWNER, LOSS, EXPIRY, ORDER_BATCH, COUNT = _numbers(_STATE, 7)
+COLLATERAL, POSITION, COST, OPEN_LOTS = _numbers(_STATE + 7, 4)
+OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE = _numbers(_STATE + 11, 4)
+FEES, PAID_IN, LAST = _numbers(_STATE + 15, 3)
+COUNTERS, GATE_BLOCK = _numbers(_STATE + 18, 2)
 
 # Addresses of the transactions, in the order of the operands.
 TX_FIELDS = (
@@ -209,5 +209,6 @@ def book_of(t, market):
         _two_sides(t, OWNER, market),
         _two_sides(t, LOSS, market),
         _two_sides(t, EXPIRY, market),
+        _two_sides(t, ORDER_BATCH, market),
         carray(_pointer(t[COUNT] + market * 16), (2,), np.int64),
     )

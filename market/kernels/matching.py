@@ -24,6 +24,7 @@ from market.kernels.admission import (
     worst_loss,
 )
 from market.kernels.layout import (
+    BLOCK,
     MARKETS,
     SELF_TRADE,
     SLOTS,
@@ -151,7 +152,8 @@ def _match(t, account, market, sign, limit, lots, flags, slot, expiry, loss):
             counters_of(t)[IS_SELF_TRADE] += 1
         return PARTIAL, filled, quote
     side = resting_side(sign)
-    if not insert(book, side, limit, left, first + slot, loss, expiry):
+    now = t[BLOCK]
+    if not insert(book, side, limit, left, first + slot, loss, expiry, now):
         counters_of(t)[BOOK_FULL] += 1
         return PARTIAL, filled, quote
     reserve(t, account, market, side, left, loss)

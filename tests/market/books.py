@@ -67,12 +67,12 @@ def run_reference(
     return book, results
 
 
-def resting(book: BookState) -> dict[int, list[tuple[int, int, int, int]]]:
-    """By side, (ticks, lots, owner, expiry), best first; free entries must be clear."""
+def resting(book: BookState) -> dict[int, list[tuple[int, ...]]]:
+    """By side, (ticks, lots, owner, expiry, batch), best first; the rest is clear."""
     sides = {}
     for row, side in enumerate((BUY, SELL)):
         count = int(book.count[row])
-        columns = (book.ticks, book.lots, book.owner, book.expiry)
+        columns = (book.ticks, book.lots, book.owner, book.expiry, book.batch)
         for column in (*columns, book.loss):
             assert not column[row, count:].any()
         live = (column[row, :count][::-1].tolist() for column in columns)
@@ -83,7 +83,10 @@ def resting(book: BookState) -> dict[int, list[tuple[int, int, int, int]]]:
 def reference_resting(book: ReferenceBook):
     """The same of the reference."""
     return {
-        side: [(o.ticks, o.lots, owner, o.expiry) for owner, o in book.orders(side)]
+        side: [
+            (o.ticks, o.lots, owner, o.expiry, o.batch)
+            for owner, o in book.orders(side)
+        ]
         for side in (BUY, SELL)
     }
 

@@ -97,14 +97,14 @@ def start(spec, params, collateral, insurance, ticks):
 def book_rows(twin) -> dict:
     """The twin's books in the layout of `BookState`."""
     shape = (twin.markets, 2, twin.spec.book_capacity)
-    names = ("ticks", "lots", "owner", "loss", "expiry")
+    names = ("ticks", "lots", "owner", "loss", "expiry", "batch")
     table = {name: np.zeros(shape, np.int64) for name in names}
     for market, sides in enumerate(twin.books):
         for side, orders in enumerate(sides):
             for index, order in enumerate(reversed(orders)):
                 owner = order.account * twin.spec.slots + order.slot
-                row = (order.ticks, order.lots, owner, order.loss, order.expiry)
-                for name, value in zip(names, row, strict=True):
+                for name in names:
+                    value = owner if name == "owner" else getattr(order, name)
                     table[name][market, side, index] = value
     table["count"] = np.array([[len(s) for s in sides] for sides in twin.books])
     return table
@@ -135,7 +135,7 @@ def assert_same(state, receipt, info, twin, fills):
 
 def random_rows(rng, oracle, block, wealth, hostility=0.04) -> list[dict]:
     """A block of all kinds around the oracle; some fields are hostile."""
-    rows = []
+    rows, is_crowded = [], rng.random() < 0.5
     for _ in range(MESSAGES):
         kind = rng.choice(
             [1, 2, 3, 4, 5, 6, 7, 8, 0],
@@ -158,6 +158,8 @@ def random_rows(rng, oracle, block, wealth, hostility=0.04) -> list[dict]:
             "slot": rng.integers(SLOTS),
             "expiry_block": rng.choice([0] * 12 + [block, block + 1, block - 1]),
         }
+        if is_crowded:  # few prices, so that orders of one and of many blocks share one
+            row["ticks"] -= row["ticks"] % (500, 125)[market]
         if kind == Kind.CANCEL_ALL:
             row["market"] = rng.choice([-1, 0, 1])
         if kind == Kind.LIQUIDATE:

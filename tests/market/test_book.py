@@ -169,7 +169,7 @@ def test_an_order_rests_through_its_last_block_and_not_longer():
             Status.EXPIRED,
             Status.UNKNOWN_ORDER,
         ]
-        assert books.resting(book)[BUY] == [(9, 1, 2, 0)]
+        assert books.resting(book)[BUY] == [(9, 1, 2, 0, 1)]
 
 
 # --- self-trade prevention ----------------------------------------------------------

@@ -11,7 +11,7 @@ NOBODY = (0, 0)
 
 @pytest.fixture
 def book():
-    side = [np.zeros((2, CAPACITY), np.int64) for _ in range(5)]
+    side = [np.zeros((2, CAPACITY), np.int64) for _ in range(6)]
     return kernel.Book(*side, np.zeros(2, np.int64))
 
 
@@ -22,13 +22,13 @@ def events():
 
 def rest(book, side, *orders):
     for ticks, lots, owner in orders:
-        assert kernel.insert(book, side, ticks, lots, owner, 7 * owner, owner)
+        assert kernel.insert(book, side, ticks, lots, owner, 7 * owner, owner, 9)
 
 
 def resting(book, side):
     """[(ticks, lots, owner)], best first; checks that the free entries are clear."""
     count = book.count[side]
-    for column in book[:5]:
+    for column in book[:6]:
         assert not column[side, count:].any()
     columns = (column[side, :count][::-1].tolist() for column in book[:3])
     return list(zip(*columns, strict=True))
@@ -61,7 +61,7 @@ def test_asks_are_better_when_lower(book):
 def test_a_full_side_takes_no_further_order_and_keeps_what_rests(book):
     rest(book, BIDS, *((10, 1, owner) for owner in range(4)))
     before = resting(book, BIDS)
-    assert not kernel.insert(book, BIDS, 99, 5, 9, 0, 0)
+    assert not kernel.insert(book, BIDS, 99, 5, 9, 0, 0, 0)
     assert resting(book, BIDS) == before
 
 

@@ -373,6 +373,43 @@ def test_at_the_margin_of_an_auction_time_comes_first_then_size():
     assert [venue.held(a) for a in range(4)] == [3, 3, 1, -7]
 
 
+def test_resting_orders_of_one_batch_share_the_margin_by_size():
+    venue = Venue(auction=True)
+    venue.send(order(ALICE, BUY, 60_000, 10), order(BOB, BUY, 60_000, 20))
+    venue.send(order(CAROL, BUY, 60_000, 40))
+    venue.send(order(DAVE, SELL, 60_000, 16, Flag.IOC))
+    # 16 over 10 and 20: 5 1/3 and 10 2/3, the remainder to Bob; Carol came later.
+    assert [venue.held(a) for a in range(4)] == [5, 11, 0, -16]
+    venue.send(order(DAVE, SELL, 60_000, 16, Flag.IOC))
+    # What is left of the first batch, 5 and 9, then 2 of Carol's.
+    assert [venue.held(a) for a in range(4)] == [10, 20, 2, -32]
+
+
+def test_an_order_filled_whole_behind_one_that_is_not_leaves_the_book():
+    venue = Venue(auction=True)
+    venue.send(
+        order(ALICE, BUY, 60_000, 2),
+        order(BOB, BUY, 60_000, 3),
+        order(CAROL, BUY, 60_000, 1),
+    )
+    venue.send(order(DAVE, SELL, 60_000, 5, Flag.IOC))
+    # 5 over 2, 3, 1: 1 2/3, 2 1/2, 5/6; the two left over to Carol and Alice.
+    assert [venue.held(a) for a in range(4)] == [2, 2, 1, -5]
+    assert venue.state.book.lots[0, 0].tolist() == [1, 0, 0]
+    assert venue.state.book.owner[0, 0].tolist() == [BOB * 4, 0, 0]
+
+
+def test_rests_of_a_batch_keep_their_batch_behind_a_later_better_price():
+    venue = Venue(auction=True)
+    venue.send(order(ALICE, BUY, 60_000, 3), order(BOB, BUY, 60_000, 3))
+    venue.send(order(CAROL, BUY, 60_100, 2))
+    assert venue.state.book.batch[0, 0].tolist() == [1, 1, 2]
+    venue.send(order(DAVE, SELL, 60_000, 5, Flag.IOC))
+    assert [venue.held(a) for a in range(4)] == [2, 1, 2, -5]
+    venue.send(order(BOB, BUY, 60_000, 2, slot=1))
+    assert venue.state.book.batch[0, 0].tolist() == [4, 1, 1]
+
+
 def test_cancels_come_first_in_an_auction_and_fill_or_kill_is_rejected():
     venue = Venue(auction=True)
     venue.send(order(ALICE, SELL, 60_000, 3))

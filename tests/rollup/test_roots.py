@@ -87,7 +87,7 @@ def accounts_by_hashlib(state: ExchangeState) -> bytes:
 
 def books_by_hashlib(state: ExchangeState) -> bytes:
     book = state.book
-    columns = (book.ticks, book.lots, book.owner, book.loss, book.expiry)
+    columns = (book.ticks, book.lots, book.owner, book.loss, book.expiry, book.batch)
     arrays = [np.asarray(column).ravel() for column in columns]
     return merkle(np.stack(arrays, axis=1))
 
@@ -129,7 +129,7 @@ def test_every_field_of_the_exchange_is_bound(state, rollup, name):
     assert as_bytes(ROOT(other, rollup)) != as_bytes(ROOT(state, rollup))
 
 
-@pytest.mark.parametrize("name", ["ticks", "lots", "owner", "loss", "expiry"])
+@pytest.mark.parametrize("name", ["ticks", "lots", "owner", "loss", "expiry", "batch"])
 def test_every_field_of_an_order_is_bound(state, rollup, name):
     book = replace(state.book, **{name: changed(getattr(state.book, name), -1)})
     other = replace(state, book=book)
