@@ -23,6 +23,7 @@ from experiments.report.vocabulary import Metric, sentence_case
 
 MAX_CHARTED = 9  # metrics with an interval chart and a distribution
 MAX_TABLED = 6  # metrics in the table of differences
+REJECT = "reject_"  # columns that count refusals by their reason
 MAX_ROOTS = 2_000  # state roots listed; the rest are in runs.parquet
 
 
@@ -151,6 +152,14 @@ def _point_table(directory: RunDirectory, metrics: list[Metric]) -> list[list[Ce
     return table
 
 
+def _refused(directory: RunDirectory) -> list[Metric]:
+    """Reasons of refusals that some run had, the most frequent first."""
+    reasons = [m for name, m in directory.metrics.items() if name.startswith(REJECT)]
+    totals = {m.name: float(directory.runs[m.name].sum()) for m in reasons}
+    reasons.sort(key=lambda m: -totals[m.name])
+    return [m for m in reasons if totals[m.name] > 0]
+
+
 def _quantile_cell(rows: Any, metric: Metric) -> Cell:
     """Median, and the 5th and 95th percentile under it."""
     values = np.array([]) if rows is None else rows[metric.name].to_numpy(np.float64)
@@ -239,7 +248,7 @@ def _context(directory: RunDirectory) -> dict[str, Any]:
     ]
     comparisons = [c for c in comparisons if c.rows]
     comparisons.sort(key=lambda c: c.axis != directory.fault_axis)
-    tabled = charted[:MAX_TABLED]
+    tabled, refused = charted[:MAX_TABLED], _refused(directory)
     data = page_data(directory, curves, comparisons, charted)
     config = directory.manifest.get("config") or {}
     return {
@@ -262,6 +271,8 @@ def _context(directory: RunDirectory) -> dict[str, Any]:
         "tabled": tabled,
         "charted": charted,
         "points": _point_table(directory, charted),
+        "refused": refused,
+        "refusals": _point_table(directory, refused),
         "axes": [axis.label for axis in directory.axes] or ["point"],
         "has_curves": bool(data["panels"]),
         "side_by_side": bool(data["sideBySide"]) and bool(data["panels"]),

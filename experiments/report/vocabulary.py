@@ -97,6 +97,7 @@ def humanise(name: object) -> str:
         return _LABELS[text]
     for suffix in ("_us", "_ppm"):
         text = text.removesuffix(suffix)
+    text = text.removeprefix("reject_")
     return text.split(".")[-1].replace("_", " ").strip()
 
 

@@ -186,3 +186,67 @@ def test_a_searcher_sandwiches_only_where_the_mempool_is_public():
     assert sandwiches("priority_fee") > 0
     assert sandwiches("fcfs") == 0
     assert sandwiches("batch_auction") == 0
+
+
+def oracle_fault(kind, severity=1, **more):
+    window = {"start": "20s", "duration": "30s"}
+    return {"kind": f"oracle_{kind}", **window, "severity": severity, **more}
+
+
+def test_a_stuck_oracle_stands_while_the_outside_price_moves_and_looks_fresh():
+    run = Watched(*small(faults=[oracle_fault("stuck")]))
+    before, during = run.advance(20), run.advance(30)
+    assert (before.exchange.oracle == during.exchange.oracle).all()
+    assert (during.exchange.oracle_us == 49_000_000).all()
+    assert (run.setting.path[19] != run.setting.path[49]).all()
+    assert (run.advance(1).exchange.oracle != before.exchange.oracle).all()
+
+
+def test_a_silent_oracle_grows_old_and_a_venue_with_a_limit_stops_trading():
+    silent = [oracle_fault("silence")]
+    run = Watched(*small(faults=silent, oracle={"max_age": "10s"}))
+    careless = Watched(*small(faults=silent))
+    run.advance(29), careless.advance(29)
+    assert run.root == careless.root, "up to its limit the price is fresh"
+    old = run.counters[Status.HALTED]
+    trades, others = int(run.world.measures.trades), int(careless.world.measures.trades)
+    run.advance(21), careless.advance(21)
+    assert (run.world.exchange.oracle_us == 19_000_000).all()
+    assert run.counters[Status.HALTED] > old
+    assert int(run.world.measures.trades) == trades
+    assert int(careless.world.measures.trades) > others
+    assert int(run.advance(5).measures.trades) > trades, "a fresh price opens it"
+
+
+def test_liars_pull_the_price_only_with_a_majority_and_only_in_their_markets():
+    def price(severity):
+        lie = oracle_fault("manipulation", severity, bias=-0.2, markets=["ETH"])
+        return np.asarray(Watched(*small(faults=[lie])).advance(21).exchange.oracle)
+
+    honest = np.asarray(Watched(*small()).advance(21).exchange.oracle)
+    few, many = price(0.4), price(0.6)
+    assert few == pytest.approx(honest, rel=0.001)
+    assert many[[0, 2]].tolist() == honest[[0, 2]].tolist()
+    assert many[1] == pytest.approx(0.8 * honest[1], rel=0.001)
+
+
+def test_a_false_price_liquidates_who_was_sound():
+    lie = oracle_fault("manipulation", bias=-0.1)
+    honest, lied = Watched(*small()), Watched(*small(faults=[lie]))
+    honest.advance(30), lied.advance(30)
+    few, many = (int(r.world.measures.liquidations) for r in (honest, lied))
+    assert many > few
+
+
+def test_after_a_restart_liquidations_wait_for_the_grace():
+    short = {**HALT, "duration": "5s"}
+    grace = {"liquidation": {"restart_grace": "20s"}}
+    run = Watched(*small(faults=[short], venue=grace))
+    free = Watched(*small(faults=[short]))
+    run.advance(30), free.advance(30)
+    before = int(run.world.measures.liquidations)
+    assert before == int(free.world.measures.liquidations)
+    during, other = run.advance(20), free.advance(20)
+    assert int(during.measures.liquidations) == before
+    assert int(other.measures.liquidations) > before
+    assert int(run.advance(5).measures.liquidations) > before

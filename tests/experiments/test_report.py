@@ -177,6 +177,28 @@ def test_metrics_without_a_value_anywhere_do_not_appear(tmp_path):
     assert "ithdrawal delay" not in write_report(tmp_path).read_text()
 
 
+def refusals(page):
+    """The section on refusals, tags stripped; empty without one."""
+    found = re.search(r'<section id="refusals">.*?</section>', page, re.DOTALL)
+    return re.sub(r"<[^>]*>", " ", found[0]) if found else ""
+
+
+def test_refusals_are_counted_by_their_reason_the_most_frequent_first(tmp_path):
+    write_run_directory(tmp_path, runs=2, samples=12)
+    path = tmp_path / "runs.parquet"
+    counted = {"reject_margin": 31, "reject_price_band": 407, "reject_halted": 0}
+    pd.read_parquet(path).assign(**counted).to_parquet(path)
+    table = refusals(write_report(tmp_path).read_text())
+    assert table.index("Price band") < table.index("Margin")
+    assert "Halted" not in table and "Book full" not in table
+    points = len(json.loads((tmp_path / "manifest.json").read_text())["points"])
+    assert len(re.findall(r"\b407\b", table)) == points
+
+
+def test_where_nothing_was_refused_nothing_is_said_of_it(text):
+    assert refusals(text) == "" and "#refusals" not in text
+
+
 def test_runs_that_are_all_equal_are_said_to_be(tmp_path):
     write_run_directory(tmp_path, runs=3, samples=12)
     path = tmp_path / "runs.parquet"

@@ -82,6 +82,29 @@ def test_a_fault_names_its_families_and_transactions_by_bits():
     assert faults.severity_ppm.tolist() == [PPM // 2]
 
 
+def test_an_oracle_fault_names_its_markets_by_bits_and_all_where_none_is_named():
+    stuck = {"kind": "oracle_stuck", "start": "1m", "duration": "2m"}
+    lie = {**stuck, "kind": "oracle_manipulation", "bias": -0.25}
+    named = {**lie, "markets": ["SOL", "BTC"], "severity": 0.6}
+    faults = world_of({"faults": [stuck, named]}).params.faults
+    assert faults.markets.tolist() == [0b111, 0b101]
+    assert faults.bias_ppm.tolist() == [0, -250_000]
+    assert faults.severity_ppm.tolist() == [PPM, 600_000]
+
+
+def test_stops_are_off_unless_the_config_asks_for_them():
+    plain = world_of({}).params.venue
+    assert (int(plain.oracle_max_age_us), int(plain.restart_grace_us)) == (0, 0)
+    ruled = world_of(
+        {
+            "oracle": {"max_age": "30s"},
+            "venue": {"liquidation": {"restart_grace": "1h"}},
+        }
+    ).params.venue
+    assert int(ruled.oracle_max_age_us) == 30_000_000
+    assert int(ruled.restart_grace_us) == 3_600_000_000
+
+
 def test_points_with_and_without_faults_and_shocks_share_a_program():
     halt = {"kind": "sequencer_halt", "start": "1m", "duration": "1m"}
     shock = {"at": "1m", "size": -0.1}

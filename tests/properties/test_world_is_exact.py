@@ -124,6 +124,24 @@ faults = st.one_of(
             ),
         }
     ),
+    st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(["oracle_stuck", "oracle_silence"]),
+            "start": moments,
+            "duration": moments,
+            "severity": share,
+            "markets": st.lists(st.sampled_from(["BTC", "SOL"]), max_size=1),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "kind": st.just("oracle_manipulation"),
+            "start": moments,
+            "duration": moments,
+            "severity": share,
+            "bias": st.sampled_from([-0.9, -0.05, 0.2, 5]),
+        }
+    ),
 )
 numbers = st.fixed_dictionaries(
     {
@@ -134,6 +152,7 @@ numbers = st.fixed_dictionaries(
                 "maker_fee": st.sampled_from([-0.0002, 0, 0.001]),
                 "taker_fee": st.sampled_from([0.0003, 0.002]),
                 "price_band": st.sampled_from([0.02, 0.1, 0.5]),
+                "liquidation": st.fixed_dictionaries({"restart_grace": moments}),
             }
         ),
         "populations": st.fixed_dictionaries(
@@ -161,6 +180,9 @@ numbers = st.fixed_dictionaries(
                     {"leverage": st.sampled_from([0, 4, 50]), "fee_bid": st.just(50)}
                 ),
             }
+        ),
+        "oracle": st.fixed_dictionaries(
+            {"max_age": st.sampled_from([None, "1s", "20s"])}
         ),
         "sequencer": st.fixed_dictionaries(
             {"gas_fee": st.sampled_from([0, 0.01, 100])}
