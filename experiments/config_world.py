@@ -170,7 +170,8 @@ class OracleConfig(Section):
             )
         if self.max_age is not None and self.max_age < self.heartbeat:
             raise wrong_value(
-                f"max_age = {format_duration(self.max_age)}: must be at least heartbeat "
-                f"= {format_duration(self.heartbeat)}, or prices grow stale between two"
+                f"max_age = {format_duration(self.max_age)}: must be at least "
+                f"heartbeat = {format_duration(self.heartbeat)}, or prices grow stale "
+                "between two"
             )
         return self

@@ -1,4 +1,4 @@
-"""Oracle reporters that lie, stick or fall silent, and what the median makes of them."""
+"""Reporters that lie, stick or fall silent, and what the median makes of them."""
 
 from functools import partial
 

@@ -206,11 +206,11 @@ def test_a_silent_oracle_grows_old_and_a_venue_with_a_limit_stops_trading():
     silent = [oracle_fault("silence")]
     run = Watched(*small(faults=silent, oracle={"max_age": "10s"}))
     careless = Watched(*small(faults=silent))
-    run.advance(29), careless.advance(29)
+    run.advance(30), careless.advance(30)
     assert run.root == careless.root, "up to its limit the price is fresh"
     old = run.counters[Status.HALTED]
     trades, others = int(run.world.measures.trades), int(careless.world.measures.trades)
-    run.advance(21), careless.advance(21)
+    run.advance(20), careless.advance(20)
     assert (run.world.exchange.oracle_us == 19_000_000).all()
     assert run.counters[Status.HALTED] > old
     assert int(run.world.measures.trades) == trades

@@ -1,4 +1,4 @@
-"""Stale prices halt a market; after a halt of the chain liquidations may have to wait."""
+"""Stale prices halt a market; after a halt of the chain liquidations may wait."""
 
 from dataclasses import replace
 from functools import partial
