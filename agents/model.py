@@ -9,13 +9,14 @@ nothing here: the sequencer does.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import mesa
 import numpy as np
 from jax import Array
+from mesa.agent import AgentSet
 
 from agents import measures, views
 from agents.families import FAMILY_NUMBERS, GUESTS
@@ -136,13 +137,12 @@ class LabModel(mesa.Model):
     def snapshot(self) -> Snapshot:
         """The state on the host; one transfer a block."""
         if self._snapshot is None:
-            data = jax.device_get(
+            data: dict[str, Any] = jax.device_get(
                 _snapshot(self._world, self._setting, self.params, spec=self.spec)
             )
-            scalars = {"block", "height", "insurance", "mempool"}
-            self._snapshot = Snapshot(
-                **{k: int(v) if k in scalars else v for k, v in data.items()}
-            )
+            for name in ("block", "height", "insurance", "mempool"):
+                data[name] = int(data[name])
+            self._snapshot = Snapshot(**data)
         return self._snapshot
 
     @property
@@ -166,7 +166,7 @@ class LabModel(mesa.Model):
             block = int(self._world.measures.first_fault)
             raise ArithmeticError(measures.explain(status, block, self.run))
 
-    def participants(self, family: str) -> mesa.agent.AgentSet:
+    def participants(self, family: str) -> AgentSet:
         """The agents of one family.
 
         Raises:
@@ -185,7 +185,8 @@ class LabModel(mesa.Model):
             for name in Tx.__dataclass_fields__
         }
         now_us = int(self._world.block) * self.spec.block_us
-        for guest in self.agents.select(agent_type=Guest):
+        for agent in self.agents.select(agent_type=Guest):
+            guest = cast(Guest, agent)
             guest.step()
             row = guest.account - family.first
             for place, sent in enumerate(guest.outbox):

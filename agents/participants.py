@@ -6,6 +6,7 @@ Reading a value costs an index into the model's snapshot of the block, not a tra
 
 from collections.abc import Iterator
 from itertools import count
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import mesa
@@ -13,6 +14,9 @@ import numpy as np
 
 from agents.families import GUESTS
 from market.orders import Flag, Kind, Tx
+
+if TYPE_CHECKING:
+    from agents.model import LabModel
 
 
 class _Numbers(WeakKeyDictionary):
@@ -31,6 +35,7 @@ class Participant(mesa.Agent):
     """
 
     family = ""
+    model: "LabModel"
     # Mesa 3.3 numbers agents in a table that keeps every model alive for good.
     _ids = _Numbers()
 

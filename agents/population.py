@@ -111,7 +111,7 @@ class View:
         return self.oracle * self.multiplier
 
 
-def transactions(shape: tuple[int, ...], **columns: Array) -> Tx:
+def transactions(shape: tuple[int, ...], **columns: Array | int) -> Tx:
     """Transactions of a shape from the columns that matter; the rest is zero."""
     values = {}
     for field in fields(Tx):

@@ -16,6 +16,7 @@ from agents.population import (
     Endowment,
     FamilySpec,
     Latency,
+    Pending,
     View,
     lots_for,
     only,
@@ -86,7 +87,7 @@ def act(
     nothing = transactions((spec.count,))
     plans = [(found & alert, snipe, nothing), (holds & unwinds, unwind, nothing)]
     if view.pending is not None:
-        front, offer, seen = _sandwich(view, params, taste, spec)
+        front, offer, seen = _sandwich(view, view.pending, params, taste, spec)
         tries = bernoulli_ppm(tries, params.sandwich_ppm, bits=_FIELD_BITS)
         plans.insert(0, (seen & tries, front, offer))
     first, second = nothing, nothing
@@ -151,14 +152,20 @@ def _unwind(view: View, spec: FamilySpec):
     return intent, held != 0
 
 
-def _sandwich(view: View, params: SearcherParams, taste: Array, spec: FamilySpec):
+def _sandwich(
+    view: View,
+    pending: Pending,
+    params: SearcherParams,
+    taste: Array,
+    spec: FamilySpec,
+):
     """Buys in front of a large visible taker and offers to it what was bought.
 
     Each searcher weighs the visible orders of others by its own taste, so that not all
     fall on one victim. It answers no sooner than the victim's order has arrived, and
     both answers are for this block alone: a late one lapses.
     """
-    waiting = view.pending.txs
+    waiting = pending.txs
     market = jnp.clip(waiting.market, 0, view.price.shape[0] - 1)
     takes = (waiting.flags & (Flag.IOC | Flag.MARKET | Flag.FOK)) > 0
     notional = waiting.lots * view.worth()[market]

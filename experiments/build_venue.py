@@ -99,14 +99,12 @@ def _model(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PriceParams]:
             figures = prices.figures
             if prices.custom is not None:
                 own = prices.custom
-                figures = Figures(
-                    *(
-                        value if name == "minutes" else str(exact(value, PPM))
-                        for name, value in (
-                            (name, getattr(own, name)) for name in Figures._fields
-                        )
-                    )
-                )
+                texts = {
+                    name: str(exact(getattr(own, name), PPM))
+                    for name in Figures._fields
+                    if name != "minutes"
+                }
+                figures = Figures(minutes=own.minutes, **texts)
             calm = exact(prices.calm, PPM)
             return crash_prices(first, driven, shocks, figures=figures, calm=calm)
         case ReplayConfig():

@@ -169,8 +169,9 @@ def write_junit(path: Path, name: str, outcomes: Iterable[Outcome]) -> None:
         if not outcome.passed:
             failure = ElementTree.SubElement(case, "failure", message=outcome.message)
             failure.text = outcome.message
-    tree = ElementTree.ElementTree(ElementTree.Element("testsuites"))
-    tree.getroot().append(suite)
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    tree = ElementTree.ElementTree(suites)
     ElementTree.indent(tree)
     path.parent.mkdir(parents=True, exist_ok=True)
     tree.write(path, encoding="utf-8", xml_declaration=True)

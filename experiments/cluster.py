@@ -157,7 +157,8 @@ class RayPool:
             yield event
 
     def _collect(self, reference: Any, shard: Shard) -> "Event | _Lost":
-        errors = self._ray.exceptions
+        from ray import exceptions as errors
+
         try:
             return self._ray.get(reference)
         except errors.RayTaskError as error:

@@ -1,5 +1,7 @@
 """The config of an experiment: its schema, how it is read, and its identity."""
 
+# pyright: reportInvalidTypeForm=false
+
 import hashlib
 import json
 from collections.abc import Sequence
@@ -39,15 +41,19 @@ class RecordConfig(Section):
     """Which runs keep their transactions, to be replayed."""
 
     runs: Annotated[list[whole(0)], Field(max_length=1024)] = Field(
-        [], description="numbers of runs, of every point"
+        default=[], description="numbers of runs, of every point"
     )
 
 
 class PlanConfig(Section):
     """How an experiment is run, never what: results do not depend on it."""
 
-    lanes: whole(1, 1 << 20) | None = Field(None, description="runs in one program")
-    workers: whole(0, 4096) | None = Field(None, description="0: in this process")
+    lanes: whole(1, 1 << 20) | None = Field(
+        default=None, description="runs in one program"
+    )
+    workers: whole(0, 4096) | None = Field(
+        default=None, description="0: in this process"
+    )
 
 
 class Config(Section):
@@ -55,9 +61,11 @@ class Config(Section):
 
     name: Annotated[
         str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    ] = Field("experiment", description="letters, digits, and . _ -")
+    ] = Field(default="experiment", description="letters, digits, and . _ -")
     seed: whole(0, (1 << 31) - 1) = 0
-    runs: whole(1, 10_000_000) = Field(16, description="seeds of each point, paired")
+    runs: whole(1, 10_000_000) = Field(
+        default=16, description="seeds of each point, paired"
+    )
     world: WorldConfig = WorldConfig()
     venue: VenueConfig = VenueConfig()
     populations: PopulationsConfig = PopulationsConfig()
@@ -66,12 +74,13 @@ class Config(Section):
     prices: PricesConfig = CrashConfig()
     oracle: OracleConfig = OracleConfig()
     network: NetworkConfig = NetworkConfig()
-    faults: Faults = Field([], description="what fails, when and how badly")
+    faults: Faults = Field(default=[], description="what fails, when and how badly")
     sweep: dict[str, list[Any]] = Field(
-        {}, description="dotted key -> values, or own name -> [{name, set: {…}}]"
+        default={},
+        description="dotted key -> values, or own name -> [{name, set: {…}}]",
     )
-    metrics: list[str] = Field([], description="columns to keep; all if empty")
-    checks: list[str] = Field([], description="such as bad_debt <= 1e6")
+    metrics: list[str] = Field(default=[], description="columns to keep; all if empty")
+    checks: list[str] = Field(default=[], description="such as bad_debt <= 1e6")
     record: RecordConfig = RecordConfig()
     plan: PlanConfig = PlanConfig()
 

@@ -20,11 +20,15 @@ Transaction = Literal[
 class SequencerConfig(Section):
     """Who orders transactions, and how."""
 
-    policy: str = Field("fcfs", description="ordering scheme")
-    gas_fee: usd(0, 1000) = Field(0.01, description="of each included transaction")
-    min_fee_bid: usd(0, 1000) = Field(0, description="bids below count as this")
-    queue: whole(16, 4096) = Field(1024, description="capacity of the mempool")
-    block_txs: whole(1, 4096) = Field(256, description="transactions of a block")
+    policy: str = Field(default="fcfs", description="ordering scheme")
+    gas_fee: usd(0, 1000) = Field(
+        default=0.01, description="of each included transaction"
+    )
+    min_fee_bid: usd(0, 1000) = Field(default=0, description="bids below count as this")
+    queue: whole(16, 4096) = Field(default=1024, description="capacity of the mempool")
+    block_txs: whole(1, 4096) = Field(
+        default=256, description="transactions of a block"
+    )
 
     @field_validator("policy")
     @classmethod
@@ -49,24 +53,40 @@ class RollupConfig(Section):
 
     settlement: Literal["validity"] = "validity"
     data: Literal["onchain"] = "onchain"
-    batch_blocks: whole(1, 1_000_000) = Field(60, description="blocks of a batch")
-    posting: duration("0s", "7d") = Field("12s", description="of a batch's data")
-    proving: duration("0s", "7d") = Field("30s", description="of a batch")
-    proving_tx: duration("0s", "1h") = Field("1ms", description="more, per transaction")
+    batch_blocks: whole(1, 1_000_000) = Field(
+        default=60, description="blocks of a batch"
+    )
+    posting: duration("0s", "7d") = Field(
+        default="12s", description="of a batch's data"
+    )
+    proving: duration("0s", "7d") = Field(default="30s", description="of a batch")
+    proving_tx: duration("0s", "1h") = Field(
+        default="1ms", description="more, per transaction"
+    )
     proving_law: str | None = Field(
-        None,
+        default=None,
         description="file of `shakeout law`: sets the two above",
     )
-    settling: duration("0s", "30d") = Field("24s", description="of a proven batch")
-    prove: bool = Field(False, description="really prove batches, after the runs")
+    settling: duration("0s", "30d") = Field(
+        default="24s", description="of a proven batch"
+    )
+    prove: bool = Field(
+        default=False, description="really prove batches, after the runs"
+    )
     prove_runs: Annotated[list[whole(0)], Field(max_length=1024)] = Field(
-        [0], description="numbers of the runs whose batches are proven, of every point"
+        default=[0],
+        description="numbers of the runs whose batches are proven, of every point",
     )
-    prove_every: whole(1, 1_000_000) = Field(1, description="of so many batches, one")
+    prove_every: whole(1, 1_000_000) = Field(
+        default=1, description="of so many batches, one"
+    )
     throttle_backlog: whole(0, 1_000_000) = Field(
-        3, description="unposted batches from which blocks are throttled; 0: never"
+        default=3,
+        description="unposted batches from which blocks are throttled; 0: never",
     )
-    throttle: Share = Field(0.25, description="room that is left in a block then")
+    throttle: Share = Field(
+        default=0.25, description="room that is left in a block then"
+    )
 
     @model_validator(mode="after")
     def _take_law(self) -> "RollupConfig":
@@ -83,11 +103,14 @@ class FamilyNetwork(Section):
     """How fast a family is."""
 
     latency: duration("0s", "1h") = Field(description="median way to the sequencer")
-    spread: ratio(0, 3) = Field(0.5, description="sigma of its logarithm")
+    spread: ratio(0, 3) = Field(default=0.5, description="sigma of its logarithm")
     think: duration("0s", "1h") = Field(
-        "800ms", description="decisions are sent within this after a block starts"
+        default="800ms",
+        description="decisions are sent within this after a block starts",
     )
-    data_blocks: whole(0, 16) = Field(0, description="age of the outside price seen")
+    data_blocks: whole(0, 16) = Field(
+        default=0, description="age of the outside price seen"
+    )
 
 
 def _speed(latency: str, think: str = "800ms", data_blocks: int = 0) -> FamilyNetwork:
@@ -121,14 +144,24 @@ class FaultConfig(Section):
     ]
     start: _Length = Field(description="time since the start of the run")
     duration: _Length = Field(description="its median, where it is random")
-    severity: ratio(0, 1) = Field(1, description="1 is total")
-    targets: list[Family] = Field([], description="censored families")
-    transactions: list[Transaction] = Field([], description="censored transactions")
-    bias: ratio(-0.99, 100) = Field(0, description="of manipulated reports, signed")
-    markets: list[str] = Field([], description="whose oracle fails; all if empty")
-    chance: Share = Field(1, description="that it happens in a run")
-    jitter: _Length = Field("0s", description="the start is later by up to this")
-    spread: ratio(0, 3) = Field(0, description="sigma of the log duration; 0 is exact")
+    severity: ratio(0, 1) = Field(default=1, description="1 is total")
+    targets: list[Family] = Field(default=[], description="censored families")
+    transactions: list[Transaction] = Field(
+        default=[], description="censored transactions"
+    )
+    bias: ratio(-0.99, 100) = Field(
+        default=0, description="of manipulated reports, signed"
+    )
+    markets: list[str] = Field(
+        default=[], description="whose oracle fails; all if empty"
+    )
+    chance: Share = Field(default=1, description="that it happens in a run")
+    jitter: _Length = Field(
+        default="0s", description="the start is later by up to this"
+    )
+    spread: ratio(0, 3) = Field(
+        default=0, description="sigma of the log duration; 0 is exact"
+    )
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "FaultConfig":

@@ -19,8 +19,8 @@ GENERIC_START = "10"
 class FollowerConfig(Section):
     """A market that follows the first one."""
 
-    beta: ratio(-5, 5) = Field(1.1, description="slope of log returns")
-    correlation: ratio(0.05, 1) = Field(0.85)
+    beta: ratio(-5, 5) = Field(default=1.1, description="slope of log returns")
+    correlation: ratio(0.05, 1) = Field(default=0.85)
 
 
 class ShockConfig(Section):
@@ -33,12 +33,14 @@ class ShockConfig(Section):
 class _Prices(Section):
     """What all models share."""
 
-    start: dict[str, usd(1e-6, 1e9)] = Field({}, description="first price by market")
+    start: dict[str, usd(1e-6, 1e9)] = Field(
+        default={}, description="first price by market"
+    )
     followers: dict[str, FollowerConfig] = Field(
-        {}, description="how each further market follows the first"
+        default={}, description="how each further market follows the first"
     )
     shocks: Annotated[list[ShockConfig], Field(max_length=64)] = Field(
-        [], description="lasting steps of the first market"
+        default=[], description="lasting steps of the first market"
     )
 
 
@@ -57,11 +59,13 @@ class CrashConfig(_Prices):
     """A random path through the published figures of a real crash."""
 
     model: Literal["crash"] = "crash"
-    figures: str = Field("2020-03-12", description="date of a published crash")
+    figures: str = Field(default="2020-03-12", description="date of a published crash")
     custom: CrashFigures | None = Field(
-        None, description="figures of one's own instead"
+        default=None, description="figures of one's own instead"
     )
-    calm: ratio(0, 0.01) = Field(0.0006, description="deviation of a calm minute")
+    calm: ratio(0, 0.01) = Field(
+        default=0.0006, description="deviation of a calm minute"
+    )
 
     @field_validator("figures")
     @classmethod
@@ -78,7 +82,9 @@ class ReplayConfig(_Prices):
 
     model: Literal["replay"]
     file: str = Field(description="CSV of one-minute klines")
-    start_minute: whole(0, 100_000_000) = Field(0, description="minutes left out")
+    start_minute: whole(0, 100_000_000) = Field(
+        default=0, description="minutes left out"
+    )
     _sha256: str = PrivateAttr("")
 
     @model_validator(mode="after")
@@ -102,7 +108,7 @@ class JumpDiffusionConfig(_Prices):
     """A jump-diffusion with optional stochastic volatility, of the log price."""
 
     model: Literal["jump_diffusion"]
-    volatility: ratio(0, 0.1) = Field(0.0002, description="over one second")
+    volatility: ratio(0, 0.1) = Field(default=0.0002, description="over one second")
     drift_per_hour: ratio(-1, 1) = 0
     jumps_per_hour: ratio(0, 3600) = 0
     jump_mean: ratio(-2, 2) = 0

@@ -30,14 +30,17 @@ class WorldConfig(Section):
     """How long a run is, and how finely it is watched."""
 
     blocks: whole(1, MAX_BLOCKS) | None = Field(
-        None, description="L2 blocks of a run; or give duration"
+        default=None, description="L2 blocks of a run; or give duration"
     )
     duration: _Length | None = Field(
-        None, description="length of a run; or give blocks"
+        default=None, description="length of a run; or give blocks"
     )
-    block_ms: whole(1, 3_600_000) = Field(1000, description="length of a block in ms")
+    block_ms: whole(1, 3_600_000) = Field(
+        default=1000, description="length of a block in ms"
+    )
     series_every: whole(1, MAX_BLOCKS) | None = Field(
-        None, description="blocks between two samples of the series; about 180 samples"
+        default=None,
+        description="blocks between two samples of the series; about 180 samples",
     )
 
     @model_validator(mode="after")
@@ -73,31 +76,46 @@ class WorldConfig(Section):
 class LiquidationConfig(Section):
     """The liquidation engine; names as in the rules of dYdX v4."""
 
-    max_fee: ratio(0, 0.5) = Field(0.015, description="of the fill, to the fund")
-    liquidator_reward: Share = Field(0.2, description="share of the fee")
-    bankruptcy_adjustment: ratio(1, 10) = Field(1, description="BA")
-    spread_to_maintenance: ratio(0, 10) = Field(1.5, description="SMMR")
-    min_notional: usd(0, 1e9) = Field(1000, description="liquidated in one go")
-    max_portion: ratio(1e-6, 1) = Field(0.1, description="of a position, a block")
-    max_notional: usd(0, 1e9) = Field(100_000, description="of an account, a block")
-    per_block: whole(1, 1024) = Field(50, description="liquidations of a block")
-    deleverages_per_block: whole(1, 1024) = Field(10)
+    max_fee: ratio(0, 0.5) = Field(
+        default=0.015, description="of the fill, to the fund"
+    )
+    liquidator_reward: Share = Field(default=0.2, description="share of the fee")
+    bankruptcy_adjustment: ratio(1, 10) = Field(default=1, description="BA")
+    spread_to_maintenance: ratio(0, 10) = Field(default=1.5, description="SMMR")
+    min_notional: usd(0, 1e9) = Field(default=1000, description="liquidated in one go")
+    max_portion: ratio(1e-6, 1) = Field(
+        default=0.1, description="of a position, a block"
+    )
+    max_notional: usd(0, 1e9) = Field(
+        default=100_000, description="of an account, a block"
+    )
+    per_block: whole(1, 1024) = Field(default=50, description="liquidations of a block")
+    deleverages_per_block: whole(1, 1024) = Field(default=10)
     restart_grace: duration("0s", "7d") = Field(
-        "0s", description="without liquidations after a halt of the sequencer"
+        default="0s", description="without liquidations after a halt of the sequencer"
     )
 
 
 class FundingConfig(Section):
     """Funding payments."""
 
-    interval: duration("1s") = Field("1h", description="between two payments")
-    sample: duration("1ms") = Field("1m", description="length of a premium sample")
-    first: duration("1ms") | None = Field(
-        None, description="time to the first payment; a whole interval if not given"
+    interval: duration("1s") = Field(default="1h", description="between two payments")
+    sample: duration("1ms") = Field(
+        default="1m", description="length of a premium sample"
     )
-    clamp: ratio(0, 1000) = Field(6, description="of IMF - MMF; caps the 8h rate")
-    premium_clamp: ratio(0, 1000) = Field(60, description="the same for one vote")
-    default_rate: ratio(-0.1, 0.1) = Field(0, description="added to the premium")
+    first: duration("1ms") | None = Field(
+        default=None,
+        description="time to the first payment; a whole interval if not given",
+    )
+    clamp: ratio(0, 1000) = Field(
+        default=6, description="of IMF - MMF; caps the 8h rate"
+    )
+    premium_clamp: ratio(0, 1000) = Field(
+        default=60, description="the same for one vote"
+    )
+    default_rate: ratio(-0.1, 0.1) = Field(
+        default=0, description="added to the premium"
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> "FundingConfig":
@@ -111,25 +129,39 @@ class FundingConfig(Section):
 class VenueConfig(Section):
     """The exchange: its markets and rules."""
 
-    preset: Literal["dydx_v4"] = Field("dydx_v4", description="rules and numbers")
-    markets: Annotated[list[Name], Field(min_length=1, max_length=8)] = Field(
-        ["BTC", "ETH", "SOL"], description="the first is driven, the others follow"
+    preset: Literal["dydx_v4"] = Field(
+        default="dydx_v4", description="rules and numbers"
     )
-    tiers: dict[str, str] = Field({}, description="liquidity tier by market")
+    markets: Annotated[list[Name], Field(min_length=1, max_length=8)] = Field(
+        default=["BTC", "ETH", "SOL"],
+        description="the first is driven, the others follow",
+    )
+    tiers: dict[str, str] = Field(default={}, description="liquidity tier by market")
     initial_margin: ratio(0.001, 1) | None = Field(
-        None, description="of every market; its tier's where not given"
+        default=None, description="of every market; its tier's where not given"
     )
     maintenance_fraction: ratio(0.01, 1) | None = Field(
-        None, description="of the initial requirement; the tier's where not given"
+        default=None,
+        description="of the initial requirement; the tier's where not given",
     )
-    maker_fee: ratio(-0.01, 0.05) = Field(0.0001, description="negative: a rebate")
-    taker_fee: ratio(0, 0.05) = Field(0.0005)
-    price_band: ratio(0.001, 0.9) = Field(0.1, description="limits from the oracle")
-    max_order: usd(1, 1e8) = Field(10_000_000, description="notional of an order")
-    slots: whole(1, 64) = Field(4, description="orders of an account and market")
-    book_capacity: whole(8, 8192) = Field(512, description="orders of a book's side")
+    maker_fee: ratio(-0.01, 0.05) = Field(
+        default=0.0001, description="negative: a rebate"
+    )
+    taker_fee: ratio(0, 0.05) = Field(default=0.0005)
+    price_band: ratio(0.001, 0.9) = Field(
+        default=0.1, description="limits from the oracle"
+    )
+    max_order: usd(1, 1e8) = Field(
+        default=10_000_000, description="notional of an order"
+    )
+    slots: whole(1, 64) = Field(
+        default=4, description="orders of an account and market"
+    )
+    book_capacity: whole(8, 8192) = Field(
+        default=512, description="orders of a book's side"
+    )
     self_trade: Literal["cancel_oldest", "cancel_newest", "decrement"] = "cancel_oldest"
-    insurance: usd(0, 1e9) = Field(250_000, description="the fund at the start")
+    insurance: usd(0, 1e9) = Field(default=250_000, description="the fund at the start")
     liquidation: LiquidationConfig = LiquidationConfig()
     funding: FundingConfig = FundingConfig()
 
@@ -151,15 +183,24 @@ class VenueConfig(Section):
 class OracleConfig(Section):
     """How the venue learns outside prices."""
 
-    reporters: whole(1, 64) = Field(5, description="independent reporters")
-    quorum: whole(1, 64) = Field(1, description="reports needed for a price")
-    delay: duration("0s", "1h") = Field("1s", description="age of what is reported")
-    noise: ratio(0, 0.1) = Field(0.0001, description="deviation of a report's error")
-    own_weight: Share = Field(0, description="weight of the venue's own mid price")
-    threshold: ratio(0, 1) = Field(0, description="a move that is published at once")
-    heartbeat: duration("0s") = Field("0s", description="longest silence")
+    reporters: whole(1, 64) = Field(default=5, description="independent reporters")
+    quorum: whole(1, 64) = Field(default=1, description="reports needed for a price")
+    delay: duration("0s", "1h") = Field(
+        default="1s", description="age of what is reported"
+    )
+    noise: ratio(0, 0.1) = Field(
+        default=0.0001, description="deviation of a report's error"
+    )
+    own_weight: Share = Field(
+        default=0, description="weight of the venue's own mid price"
+    )
+    threshold: ratio(0, 1) = Field(
+        default=0, description="a move that is published at once"
+    )
+    heartbeat: duration("0s") = Field(default="0s", description="longest silence")
     max_age: duration("1ms") | None = Field(
-        None, description="a market whose price is older is halted; no limit if null"
+        default=None,
+        description="a market whose price is older is halted; no limit if null",
     )
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ the pinned value, whichever is wider. A bound of a metric overrides that of `"*"
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -28,7 +28,6 @@ def make_pin(manifest: dict[str, Any], runs: pd.DataFrame) -> dict[str, Any]:
         for name in runs.columns
         if name not in skip and pd.api.types.is_numeric_dtype(runs[name])
     ]
-    means = runs.groupby("point")[numeric].mean()
     return {
         "pin": PIN_VERSION,
         "name": manifest["name"],
@@ -42,10 +41,17 @@ def make_pin(manifest: dict[str, Any], runs: pd.DataFrame) -> dict[str, Any]:
             )
         },
         "figures": {
-            metric: {str(point): float(value) for point, value in column.items()}
-            for metric, column in means.items()
+            metric: {str(point): mean for point, mean in means_of(runs, metric).items()}
+            for metric in numeric
         },
     }
+
+
+def means_of(runs: pd.DataFrame, metric: str) -> dict[int, float]:
+    """The mean of a metric over the runs of each point."""
+    means = cast(pd.Series, runs.groupby("point")[metric].mean())
+    points, values = means.index.to_numpy(), means.to_numpy(float)
+    return dict(zip(points.tolist(), values.tolist(), strict=True))
 
 
 def _key(point: int, run: int) -> str:
@@ -144,11 +150,11 @@ def _compare_figure(
         return Outcome(
             check, False, message=f"{metric} is not among the metrics any more"
         )
-    means = runs.groupby("point")[metric].mean()
+    means = means_of(runs, metric)
     worst: tuple[float, Outcome] | None = None
     for key, old in pinned.items():
         point = int(key)
-        new = float(means.get(point, float("nan")))
+        new = means.get(point, float("nan"))
         allowed = max(bound.get("absolute", 0), bound.get("relative", 0) * abs(old))
         moved = abs(new - old)
         holds = moved <= allowed

@@ -55,7 +55,8 @@ def save_record(path: Path, record: Any, root: str) -> None:
     """Writes a record whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez_compressed(beside, **_flat(record), **{_ROOT: np.array(root)})
+    entries: dict[str, Any] = {**_flat(record), _ROOT: np.array(root)}
+    np.savez_compressed(beside, allow_pickle=False, **entries)
     os.replace(beside, path)
 
 

@@ -6,7 +6,7 @@ is taken run by run before anything is averaged.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ def rows_at(runs: pd.DataFrame, axes: Mapping[str, Any]) -> pd.DataFrame:
         chosen &= (runs[axis] == value).to_numpy()
     if not chosen.any():
         raise KeyError(f"no runs at {dict(axes)}")
-    return runs[chosen]
+    return runs.loc[chosen]
 
 
 def t_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
@@ -100,12 +100,8 @@ def paired_difference(
         confidence: of the interval.
         bootstrap: percentile bootstrap instead of Student's t.
     """
-    left, right = (
-        rows_at(runs, axes).groupby("run")[metric].mean().astype(float)
-        for axes in (base, other)
-    )
-    values = (right - left).dropna()
-    array = values.to_numpy()
+    values = (_by_run(runs, metric, other) - _by_run(runs, metric, base)).dropna()
+    array = values.to_numpy(float)
     interval = bootstrap_interval if bootstrap else t_interval
     low, high = interval(array, confidence)
     return PairedDifference(
@@ -119,10 +115,16 @@ def paired_difference(
     )
 
 
+def _by_run(runs: pd.DataFrame, metric: str, axes: Mapping[str, Any]) -> pd.Series:
+    """The metric of each run at these values, averaged over the axes left open."""
+    means = rows_at(runs, axes).groupby("run")[metric].mean()
+    return cast(pd.Series, means).astype(float)
+
+
 def _p_value(values: np.ndarray) -> float:
     """Paired t test; 1 where nothing differs, 0 where all differ by the same."""
     if len(values) < 2:
         return np.nan
     if np.ptp(values) == 0:
         return 1.0 if values[0] == 0 else 0.0
-    return float(stats.ttest_1samp(values, 0).pvalue)
+    return float(np.asarray(stats.ttest_1samp(values, 0))[1])

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from experiments.errors import ConfigError
@@ -179,9 +178,8 @@ def _pieces_in(file: Path) -> Iterator[Piece]:
     with pq.ParquetFile(file) as source:
         for group in range(source.num_row_groups):
             keys = source.read_row_group(group, columns=["point", "run"])
-            yield Piece(
-                pc.min(keys["point"]).as_py(), pc.min(keys["run"]).as_py(), file, group
-            )
+            point, run = (min(keys[name].to_pylist()) for name in ("point", "run"))
+            yield Piece(point, run, file, group)
 
 
 def _merge_files(files: list[Path], target: Path) -> int:

@@ -120,7 +120,7 @@ def format_decimal(whole: int, scale: int) -> int | float:
     return whole // scale if whole % scale == 0 else float(Decimal(whole) / scale)
 
 
-def _within(parse: Callable, least, most, show: Callable) -> Callable:
+def _within(parse: Callable, least, most, show: Callable) -> BeforeValidator:
     """The parser, with inclusive bounds that are stated in the value's own terms."""
     low = None if least is None else parse(least)
     high = None if most is None else parse(most)

@@ -115,7 +115,7 @@ def advance(
     windows: FaultWindows,
     params: BatchParams,
     now_us: Array,
-    elapsed_us: Array,
+    elapsed_us: Array | int,
 ) -> BatchState:
     """Lets the three servers work for ``elapsed_us`` and pays what has settled.
 

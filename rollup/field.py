@@ -139,8 +139,8 @@ class Field:
                 self.mul(a[i] if i <= k else turned[i], b[(k - i) % 4])
                 for i in range(4)
             ]
-            wide = sum(t.astype(jnp.uint64) for t in terms)
-            out.append(self.fold(wide, 33))
+            first, *others = (term.astype(jnp.uint64) for term in terms)
+            out.append(self.fold(sum(others, first), 33))
         return computed_once(jnp.stack(out))
 
     def ext_scale(self, a: UInt32[Array, "4 ..."], b) -> UInt32[Array, "4 ..."]:

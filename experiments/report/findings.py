@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from experiments.report.differences import Comparison, Difference, Row
 from experiments.report.formats import THIN, change, interval, number, plural
 from experiments.report.rundir import RunDirectory
@@ -168,7 +170,7 @@ def _lone_headline(directory: RunDirectory, metrics: dict[str, Metric]) -> Findi
     parts = []
     for name in ("liquidations", "liquidation_loss", "bad_debt"):
         if name in metrics:
-            middle = float(directory.runs[name].median())
+            middle = float(np.nanmedian(directory.runs[name].to_numpy(np.float64)))
             if name == "bad_debt" and middle == 0:
                 parts.append("no bad debt")
                 continue

@@ -54,7 +54,8 @@ def _agents(manifest: dict[str, Any]) -> int:
 
 def _facts(directory: RunDirectory) -> list[Fact]:
     manifest, error = directory.manifest, directory.worst_conservation_error
-    seeds = int(directory.runs.groupby("point")["run"].nunique().max())
+    _, counts = np.unique(directory.runs["point"].to_numpy(), return_counts=True)
+    seeds = int(counts.max())
     simulated = manifest.get("blocks", 0) * manifest.get("block_s", 0)
     agents = _agents(manifest)
     facts = [
@@ -90,7 +91,8 @@ def _notices(directory: RunDirectory, curves: Curves) -> list[str]:
         notices.append(
             f"Money was created or lost: point {worst['point']}, run {worst['run']}."
         )
-    flagged = int((runs["status"] != 0).sum()) if "status" in runs else 0
+    flags = runs["status"].to_numpy() if "status" in runs else np.zeros(0)
+    flagged = int(np.count_nonzero(flags))
     if flagged:
         verb = "carries" if flagged == 1 else "carry"
         notices.append(f"{formats.plural(flagged, 'run')} {verb} a status flag.")
@@ -106,8 +108,13 @@ def _notices(directory: RunDirectory, curves: Curves) -> list[str]:
 def _charted(directory: RunDirectory) -> list[Metric]:
     """Main metrics that are not the same in every run; never none if there are any."""
     runs, metrics = directory.runs, list(directory.metrics.values())
-    moving = [m for m in metrics if runs[m.name].nunique(dropna=True) > 1]
+    moving = [m for m in metrics if _moves(runs[m.name].to_numpy(np.float64))]
     return (moving or metrics)[:MAX_CHARTED]
+
+
+def _moves(values: np.ndarray) -> bool:
+    finite = values[np.isfinite(values)]
+    return len(finite) > 0 and bool(np.ptp(finite) > 0)
 
 
 def _difference_table(
@@ -136,18 +143,19 @@ def _difference_table(
 
 
 def _point_table(directory: RunDirectory, metrics: list[Metric]) -> list[list[Cell]]:
-    groups = {int(i): rows for i, rows in directory.runs.groupby("point")}
+    points = directory.runs["point"].to_numpy(np.int64)
     table = []
     for point in directory.points:
         cells = [
             Cell(axis.labels[place], place)
             for axis, place in zip(directory.axes, point.place, strict=True)
         ] or [Cell(point.label, 0)]
-        rows = groups.get(point.index)
-        seeds = 0 if rows is None else len(rows)
+        here = points == point.index
+        seeds = int(np.count_nonzero(here))
         cells.append(Cell(str(seeds), seeds))
         for metric in metrics:
-            cells.append(_quantile_cell(rows, metric))
+            values = directory.runs[metric.name].to_numpy(np.float64)[here]
+            cells.append(_quantile_cell(values[np.isfinite(values)], metric))
         table.append(cells)
     return table
 
@@ -155,15 +163,16 @@ def _point_table(directory: RunDirectory, metrics: list[Metric]) -> list[list[Ce
 def _refused(directory: RunDirectory) -> list[Metric]:
     """Reasons of refusals that some run had, the most frequent first."""
     reasons = [m for name, m in directory.metrics.items() if name.startswith(REJECT)]
-    totals = {m.name: float(directory.runs[m.name].sum()) for m in reasons}
+    totals = {
+        m.name: float(np.nansum(directory.runs[m.name].to_numpy(np.float64)))
+        for m in reasons
+    }
     reasons.sort(key=lambda m: -totals[m.name])
     return [m for m in reasons if totals[m.name] > 0]
 
 
-def _quantile_cell(rows: Any, metric: Metric) -> Cell:
+def _quantile_cell(values: np.ndarray, metric: Metric) -> Cell:
     """Median, and the 5th and 95th percentile under it."""
-    values = np.array([]) if rows is None else rows[metric.name].to_numpy(np.float64)
-    values = values[np.isfinite(values)]
     if not len(values):
         return Cell("–", -math.inf)
     low, middle, high = np.quantile(values, (0.05, 0.5, 0.95)).tolist()

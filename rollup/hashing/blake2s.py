@@ -158,8 +158,8 @@ def _compress(state, message, counter, final):
 
     def one_round(index, rows):
         words = lax.optimization_barrier(message[schedule[index]])
-        rows = _quarter_rounds(*rows, words[0:4], words[4:8])
-        rows = _quarter_rounds(*_rotate_rows(rows, 1), words[8:12], words[12:16])
+        rows = _quarter_rounds(rows, words[0:4], words[4:8])
+        rows = _quarter_rounds(_rotate_rows(rows, 1), words[8:12], words[12:16])
         return _rotate_rows(rows, -1)
 
     def full(row):
@@ -170,12 +170,13 @@ def _compress(state, message, counter, final):
     return state ^ jnp.concatenate([a ^ c, b ^ d])
 
 
-def _quarter_rounds(a, b, c, d, first, second):
+def _quarter_rounds(rows, first, second):
     """The mixing function G on four columns (or diagonals) at once: rows [4, L].
 
     Every step is forced to memory: the four rows are outputs of the loop, and fused
     lazily each would be recomputed from the start.
     """
+    a, b, c, d = rows
     keep = lax.optimization_barrier
     for word, turn_d, turn_b in ((first, 16, 12), (second, 8, 7)):
         a = keep(a + b + word)

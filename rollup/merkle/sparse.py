@@ -5,6 +5,8 @@ any height costs its live leaves times its height. Leaves are named by keys: uns
 64-bit positions.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -65,10 +67,10 @@ def sparse_paths(
     As `sparse_root`; the openings are in the order of the keys given.
     """
     root, siblings = _sparse(keys, leaves, live, height, node_hash, with_paths=True)
-    return root, siblings.swapaxes(0, 1)
+    return root, jnp.swapaxes(siblings, 0, 1)
 
 
-def _sparse(keys, leaves, live, height, node_hash, *, with_paths):
+def _sparse(keys, leaves, live, height, node_hash, *, with_paths) -> tuple[Array, Any]:
     """Climbs all levels with the known nodes kept sorted by key and side by side."""
     if not 1 <= height <= VENUE_HEIGHT:
         raise ValueError(f"height {height}: a sparse tree has 1 to {VENUE_HEIGHT}")
@@ -79,8 +81,8 @@ def _sparse(keys, leaves, live, height, node_hash, *, with_paths):
     nodes = (keys[order], jnp.asarray(leaves, jnp.uint32)[order], live[order])
 
     def climb(carry, nothing):
-        nodes, slot = carry
-        parents, siblings, place = _one_level(*nodes, nothing, node_hash)
+        (keys, digests, live), slot = carry
+        parents, siblings, place = _one_level(keys, digests, live, nothing, node_hash)
         return (parents, place[slot]), siblings[slot] if with_paths else None
 
     (nodes, _), siblings = lax.scan(climb, (nodes, slot), empty[:-1])

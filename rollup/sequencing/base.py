@@ -34,8 +34,15 @@ class SequencerParams:
 class Policy(Protocol):
     """An ordering scheme; see `rollup.sequencing.POLICIES` for the ones there are."""
 
-    name: str
-    auction: bool  # executes by uniform-price auction instead of continuously
+    @property
+    def name(self) -> str:
+        """What a config calls it."""
+        ...
+
+    @property
+    def auction(self) -> bool:
+        """Whether it executes by uniform-price auction instead of continuously."""
+        ...
 
     def visible(self, queue: Tx) -> Array | None:
         """Which waiting transactions others may see before inclusion; bool [Q].
