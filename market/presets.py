@@ -145,6 +145,8 @@ def dydx_v4(
         price_band_ppm=as_int([ppm(price_band)] * len(names)),
         max_order_lots=as_int([max_order_lots] * len(names)),
         halted=as_int([0] * len(names)),
+        max_open_orders=as_int(0),
+        max_market_orders=as_int([0] * len(names)),
         liquidator_reward_ppm=as_int(ppm(liquidator_reward)),
         default_funding_ppm=as_int([0] * len(names)),
         oracle_threshold_ppm=as_int(0),
