@@ -49,6 +49,7 @@ class Measures:
     deleveraged_quote: Array  # []
     deleveraging_loss: Array  # []
     funding_paid: Array  # []
+    market_halts: Array  # [] market-blocks in which a market stood still
     spread_ppm: Array  # [] sum over blocks and markets with two sides
     depth: Array  # [] sum over the same of quanta within one percent of the mid
     quoted: Array  # [] how many there were
@@ -146,6 +147,7 @@ def take(
         deleveraged_quote=measures.deleveraged_quote + info.deleveraged_quote,
         deleveraging_loss=measures.deleveraging_loss + info.deleveraging_loss,
         funding_paid=measures.funding_paid + info.funding_paid,
+        market_halts=measures.market_halts + jnp.sum(info.halted),
     )
 
 

@@ -85,6 +85,9 @@ METRICS: dict[str, Unit] = {
         "quanta", "value deleveraged counterparties gave up against the oracle", "low"
     ),
     "funding_paid": Unit("quanta", "funding payments, both ways"),
+    "market_halts": Unit(
+        "count", "market-blocks that a halt, breaker or stale price stopped", "low"
+    ),
     "volume_notional": Unit("quanta", "traded value", "high"),
     "trades": Unit("count", "fills", "high"),
     "venue_fees": Unit("quanta", "maker and taker fees, the sequencer's apart"),
@@ -159,6 +162,7 @@ def metrics_of(world, setting, params, *, spec: VenueSpec) -> dict[str, Array]:
         "deleveraged_notional": measures.deleveraged_quote,
         "deleveraging_loss": measures.deleveraging_loss,
         "funding_paid": measures.funding_paid,
+        "market_halts": measures.market_halts,
         "volume_notional": measures.traded_quote,
         "trades": measures.trades,
         "venue_fees": state.fees - chain.revenue,

@@ -126,6 +126,14 @@ class FundingConfig(Section):
         return self
 
 
+class CircuitBreakerConfig(Section):
+    """A pause of a market whose index price moved too far too fast."""
+
+    move: Share = Field(0, description="largest move of the index; 0 is off")
+    window: duration("8ms") = Field("5m", description="time within which it counts")
+    pause: duration("1ms") = Field("5m", description="length of the pause")
+
+
 class VenueConfig(Section):
     """The exchange: its markets and rules."""
 
@@ -161,6 +169,13 @@ class VenueConfig(Section):
         default=512, description="orders of a book's side"
     )
     self_trade: Literal["cancel_oldest", "cancel_newest", "decrement"] = "cancel_oldest"
+    max_open_orders: whole(0, 512) = Field(
+        default=0, description="resting orders of an account; 0 is no limit"
+    )
+    max_market_orders: whole(0, 16384) = Field(
+        default=0, description="resting orders of a market; 0 is no limit"
+    )
+    circuit_breaker: CircuitBreakerConfig = CircuitBreakerConfig()
     insurance: usd(0, 1e9) = Field(default=250_000, description="the fund at the start")
     liquidation: LiquidationConfig = LiquidationConfig()
     funding: FundingConfig = FundingConfig()

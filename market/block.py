@@ -6,11 +6,13 @@ book, samples the votes, and pays funding when the interval is over.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from market.breaker import is_paused, watched
 from market.exchange import execute
 from market.funding import (
     BookSide,
@@ -48,7 +50,7 @@ def step(
 
     In a halted block nothing happens: no oracle price, no transaction, no funding and
     no deleveraging. What stands still in a block with a stale price, or soon after a
-    restart: `market.stops`.
+    restart: `market.stops`; after a jump of the index: `market.breaker`.
 
     Args:
         state: the exchange.
@@ -66,9 +68,11 @@ def step(
     now_us = block * block_us
     state = _take_reports(state, reports, now_us, is_halted, params)
     stops = stops_of(state, now_us, params)
-    params = replace(params, halted=params.halted | stops.stale)
+    breaker = _watched(state, now_us, is_halted, params)
+    paused = is_paused(breaker, now_us)
+    params = replace(params, halted=params.halted | stops.stale | paused)
     refused = refusals(txs, stops)
-    held = is_halted | stops.holds_deleveraging()
+    held = is_halted | stops.holds_deleveraging() | paused
     waiting = state.adl_pending
     state = replace(state, adl_pending=jnp.where(held, 0, waiting))
     state, receipts, info = execute(
@@ -85,11 +89,19 @@ def step(
         state,
         adl_pending=jnp.where(held, waiting, state.adl_pending),
         mark=state.oracle,  # dYdX v4 marks at the oracle price
+        breaker=breaker,
         restarted_us=jnp.where(is_halted, now_us + block_us, state.restarted_us),
     )
     state = _vote(state, params, spec, is_halted)
     state, paid = _keep_funding_clock(state, block, is_halted, params, spec)
-    return state, receipts, replace(info, funding_paid=paid)
+    stood_still = jnp.where(is_halted, 0, params.halted)
+    return state, receipts, replace(info, funding_paid=paid, halted=stood_still)
+
+
+def _watched(state: ExchangeState, now_us, is_halted, params: VenueParams):
+    """The circuit breakers after they saw the index of a block that is made."""
+    seen = watched(state.breaker, state.oracle, now_us, params)
+    return jax.tree.map(partial(jnp.where, is_halted), state.breaker, seen)
 
 
 def _take_reports(state, reports, now_us, is_halted, params: VenueParams):

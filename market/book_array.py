@@ -143,8 +143,8 @@ def _totals_around(running: Array, place: Array) -> tuple[Array, Array]:
     return at(place), at(place + 1)
 
 
-def _compact(sides: Sides, keep: Array) -> Sides:
-    """Closes the gaps of the orders that are not kept."""
+def _compact(sides: Sides, lots: Array, keep: Array) -> Sides:
+    """Closes the gaps of the orders that are not kept, and sets the others' lots."""
     capacity = keep.shape[1]
     target = jnp.where(keep, jnp.cumsum(keep, axis=1) - 1, capacity)
     side = jnp.arange(2)[:, None]
@@ -153,7 +153,7 @@ def _compact(sides: Sides, keep: Array) -> Sides:
         moved = jnp.zeros_like(column)
         return moved.at[side, target].set(column, mode="drop")
 
-    lots = move(jnp.where(keep, _lots(sides.running), 0))
+    lots = move(jnp.where(keep, lots, 0))
     return Sides(
         _running(lots),
         move(sides.key),
@@ -175,14 +175,22 @@ def _once(needed, body, carry):
 
 
 def _take_off(sides: Sides, step: Step, slots: int):
-    """A replace's old order or all of the account's; (sides, found, lots)."""
+    """A replace's old order, a part of one, or all of the account's.
+
+    Returns:
+        ``(sides, found, lots, status)``: the status is a reduction's.
+    """
+    lots, reduces = _lots(sides.running), step.kind == Kind.REDUCE
     named = _resting(sides) & (sides.owner == step.name)
+    fits = step.lots <= jnp.where(named, lots, 0).sum()
+    part = jnp.where(named & reduces & fits, step.lots, 0)
+    gone = named & ((step.kind == Kind.REPLACE) | (part == lots))
     every = step.kind == Kind.CANCEL_ALL
-    named &= step.kind == Kind.REPLACE
-    gone = jnp.where(every, _mine(sides, step, slots), named)
-    cancelled = jnp.where(gone, _lots(sides.running), 0).sum()
-    sides = _compact(sides, _resting(sides) & ~gone)
-    return sides, _look(sides, step, slots), cancelled
+    gone = jnp.where(every, _mine(sides, step, slots), gone)
+    cancelled = jnp.where(gone, lots, part).sum()
+    sides = _compact(sides, lots - part, _resting(sides) & ~gone)
+    status = jnp.where(fits, Status.ACCEPTED, Status.BAD_LOTS)
+    return sides, _look(sides, step, slots), cancelled, status
 
 
 def _refusal(step: Step, busy, crossing, full, volume) -> Array:
@@ -214,7 +222,7 @@ def _meet(sides: Sides, step: Step, found: Found, slots: int, mode, refusal):
         gone = mine & (ahead < step.lots) & accepted
         cancelled = jnp.where(gone, lots, 0).sum()
         keep = _resting(sides) & ~(gone[None] & (jnp.arange(2) == other)[:, None])
-        sides = _compact(sides, keep)
+        sides = _compact(sides, _lots(sides.running), keep)
         return sides, Meeting(volume, volume, no, nothing, nothing, nothing, cancelled)
     first = jnp.where(mine, entry, -1).max()
     volume = total - running[first + 1]
@@ -324,7 +332,7 @@ def _refuses(sides: Sides, step: Step, found: Found):
 
 def _rare(state, step: Step, slots: int, mode: SelfTrade):
     """Takes off what the message replaces or clears, then meets own orders."""
-    sides, found, cleared = _take_off(state[0], step, slots)
+    sides, found, cleared, reduced = _take_off(state[0], step, slots)
     meets = _is_order(step) & (found.met[1 - step.own] > 0)
     refusal = _refuses(sides, step, found)
     met_sides, meeting = _meet(sides, step, found, slots, mode, refusal)
@@ -335,7 +343,9 @@ def _rare(state, step: Step, slots: int, mode: SelfTrade):
     decided = Sides(*map(choose, met_sides, sides))
     free = _unhindered(_approach(sides, step, found)[1])
     meeting = Meeting(*map(choose, meeting, free))
-    return decided, _decide(decided, step, found, meeting, cleared)
+    decision = _decide(decided, step, found, meeting, cleared)
+    status = jnp.where(step.kind == Kind.REDUCE, reduced, decision.status)
+    return decided, decision._replace(status=status)
 
 
 def _unhindered(available: Array) -> Meeting:
@@ -359,7 +369,8 @@ def _decide(sides: Sides, step: Step, found: Found, meeting, cleared) -> Decisio
     hit = (step.kind == Kind.CANCEL) & found.named
     status = _settled_status(step, left, filled, stopped, rests)
     status = jnp.where(refused != 0, refused, status)
-    missed = (step.kind == Kind.CANCEL) & ~hit.any()
+    names = (step.kind == Kind.CANCEL) | (step.kind == Kind.REDUCE)
+    missed = names & ~found.named.any()
     reason = jnp.where(missed, Status.UNKNOWN_ORDER, step.reason)
     status = jnp.where(_is_order(step), status, reason)
     inserts = rests & (side == own)
@@ -385,7 +396,8 @@ def _step(carry, step: Step, *, slots: int, mode: SelfTrade, log: bool):
     """Executes one message; the outcome's columns as in `market.book_native`."""
     sides, rows, logged = carry
     found = _look(sides, step, slots)
-    needed = (step.kind == Kind.REPLACE) & found.named.any()
+    changes = (step.kind == Kind.REPLACE) | (step.kind == Kind.REDUCE)
+    needed = changes & found.named.any()
     needed |= (step.kind == Kind.CANCEL_ALL) & (found.met.sum() > 0)
     needed |= _is_order(step) & (found.met[1 - step.own] > 0)
     free = _unhindered(_approach(sides, step, found)[1])
@@ -437,7 +449,7 @@ def _load(fields, block) -> tuple[Sides, Array]:
     )
     past = _resting(sides) & (0 < expiry) & (expiry < block)
     expired = jnp.where(past, lots, 0).sum()
-    return _compact(sides, _resting(sides) & ~past), expired
+    return _compact(sides, lots, _resting(sides) & ~past), expired
 
 
 def _store(sides: Sides, fields, expiries: Array, block: Array) -> list[Array]:

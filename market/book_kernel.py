@@ -316,6 +316,15 @@ def _keep(book, side, index, place):
     book.batch[side, place] = book.batch[side, index]
 
 
+@njit(forceinline=True)
+def count_range(book, side, first, end):
+    """Number of orders of ``side`` with keys in ``[first, end)``."""
+    owner, found = book.owner[side], 0
+    for index in range(book.count[side]):
+        found += first <= owner[index] < end
+    return found
+
+
 @njit
 def remove_range(book, side, first, end, events, row):
     """Cancels all orders of ``side`` with keys in ``[first, end)``, worst first.

@@ -54,18 +54,21 @@ def prepare(columns, block, slots: int, entries: int) -> Step:
         entries: orders that the book can hold on both sides.
     """
     kind, account, side, ticks, lots, flags, slot, expiry = columns
-    known = (kind >= Kind.ORDER) & (kind <= Kind.REPLACE)
+    reduces = kind == Kind.REDUCE
+    known = ((kind >= Kind.ORDER) & (kind <= Kind.REPLACE)) | reduces
     clears = kind == Kind.CANCEL_ALL
     bad_slot = ~clears & ((slot < 0) | (slot >= slots))
     bad_account = (account < 0) | (account >= LARGEST // slots)
     orders = (kind == Kind.ORDER) | (kind == Kind.REPLACE)
     status = invalid(side, ticks, lots, flags, expiry, block)
+    bad_part = reduces & (lots < 1)
     status = jnp.where(orders, status, Status.ACCEPTED)
+    status = jnp.where(bad_part, Status.BAD_LOTS, status)
     status = jnp.where(bad_slot, Status.UNKNOWN_SLOT, status)
     status = jnp.where(bad_account, Status.UNKNOWN_ACCOUNT, status)
     status = jnp.where(known, status, Status.UNKNOWN_KIND)
     status = jnp.where(kind == Kind.NONE, Status.NONE, status)
-    acts = known & ~bad_account & ~bad_slot
+    acts = known & ~bad_account & ~bad_slot & ~bad_part
     buys = side == BUY
     ticks = jnp.clip(ticks, 0, LARGEST)
     key = jnp.where(buys, ticks, -ticks)

@@ -21,7 +21,7 @@ from market.native import answers_metadata_query, argument, register, result
 from market.orders import Flag, Kind, Status
 
 ORDER, CANCEL, CANCEL_ALL = int(Kind.ORDER), int(Kind.CANCEL), int(Kind.CANCEL_ALL)
-REPLACE, NO_KIND = int(Kind.REPLACE), int(Kind.NONE)
+REPLACE, REDUCE, NO_KIND = int(Kind.REPLACE), int(Kind.REDUCE), int(Kind.NONE)
 POST_ONLY, FOK, MARKET = int(Flag.POST_ONLY), int(Flag.FOK), int(Flag.MARKET)
 REDUCE_ONLY = int(Flag.REDUCE_ONLY)
 
@@ -139,12 +139,30 @@ def _order(
 
 
 @njit(forceinline=True)
+def _reduce(book, key, lots, outcome):
+    """Takes lots off a resting order, which keeps its place."""
+    if lots < 1:
+        return _BAD_LOTS
+    side, index = kernel.find(book, key)
+    if index < 0:
+        return _UNKNOWN_ORDER
+    left = book.lots[side, index] - lots
+    if left < 0:
+        return _BAD_LOTS
+    outcome[CANCELLED] = lots
+    book.lots[side, index] = left
+    if left == 0:
+        kernel.remove(book, side, index)
+    return _ACCEPTED
+
+
+@njit(forceinline=True)
 def _message(book, tx, block, slots, mode, events, outcome):
     """Executes one transaction row; returns its status and the event rows."""
     kind, account, side, ticks, lots, flags, slot, expiry = tx
     if kind == NO_KIND:
         return _NONE, 0
-    if kind < ORDER or kind > REPLACE:
+    if (kind < ORDER or kind > REPLACE) and kind != REDUCE:
         return _UNKNOWN_KIND, 0
     if account < 0 or account >= LARGEST // slots:
         return _UNKNOWN_ACCOUNT, 0
@@ -156,6 +174,8 @@ def _message(book, tx, block, slots, mode, events, outcome):
     if slot < 0 or slot >= slots:
         return _UNKNOWN_SLOT, 0
     key = first + slot
+    if kind == REDUCE:
+        return _reduce(book, key, lots, outcome), 0
     if kind != ORDER:
         where, index = kernel.find(book, key)
         if index >= 0:

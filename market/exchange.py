@@ -127,4 +127,5 @@ def _info_of(rows: Array) -> ExchangeInfo:
     per_market = {name: rows[i] for i, name in enumerate(layout.INFO_PER_MARKET)}
     first = len(layout.INFO_PER_MARKET)
     scalars = {name: rows[first + i, 0] for i, name in enumerate(layout.INFO_SCALARS)}
-    return ExchangeInfo(**per_market, **scalars, funding_paid=jnp.zeros((), jnp.int64))
+    unknown = {"funding_paid": jnp.zeros((), jnp.int64), "halted": 0 * rows[0]}
+    return ExchangeInfo(**per_market, **scalars, **unknown)

@@ -25,6 +25,7 @@ class Kind(IntEnum):
     DEPOSIT = 6  # `lots` quanta of collateral come in from the settlement layer
     WITHDRAW = 7  # `lots` quanta of collateral leave, payable when the batch settles
     FORCED_WITHDRAW = 8  # a withdrawal sent through the settlement layer
+    REDUCE = 9  # takes `lots` off the order in `slot`, which keeps its time priority
 
 
 class Flag(IntFlag):
@@ -41,7 +42,7 @@ class Status(IntEnum):
     """What became of a transaction. From `REJECTED` on: nothing was changed."""
 
     NONE = 0  # there was no transaction
-    ACCEPTED = 1  # done (cancels, deposits, withdrawals)
+    ACCEPTED = 1  # done (cancels, reductions, deposits, withdrawals)
     RESTING = 2  # in the book, perhaps after a part was filled
     FILLED = 3  # filled whole
     PARTIAL = 4  # filled in part (perhaps zero lots), the rest dropped (IOC, market)
@@ -50,9 +51,9 @@ class Status(IntEnum):
     UNKNOWN_ACCOUNT = 10
     UNKNOWN_MARKET = 11
     UNKNOWN_SLOT = 12  # slot out of range
-    UNKNOWN_ORDER = 13  # cancel of an order that does not rest, or is another's
+    UNKNOWN_ORDER = 13  # cancel or reduction of an order that does not rest
     BAD_SIDE = 14
-    BAD_LOTS = 15  # zero, negative, under the minimum or over the maximum
+    BAD_LOTS = 15  # not positive, over the maximum, or a reduction by more than rests
     BAD_PRICE = 16  # not positive or beyond the largest price
     BAD_FLAGS = 17  # flags that exclude each other
     PRICE_BAND = 18  # limit further from the oracle than the venue's band allows
@@ -64,14 +65,13 @@ class Status(IntEnum):
     CANNOT_FILL = 24  # fill-or-kill without the volume
     MARGIN = 25  # initial margin would not hold
     BOOK_FULL = 26  # no free slot in the side of the book
-    TOO_MANY_ORDERS = 27  # the account's order limit
+    TOO_MANY_ORDERS = 27  # as many rest as the account, or the market, may have
     NOT_LIQUIDATABLE = 28  # the account named is in no danger
     ALREADY_LIQUIDATED = 29  # that position was liquidated in this block already
     INSURANCE_EMPTY = 30  # the fund cannot pay the loss: marked for deleveraging
     NOTHING_TO_TAKE = 31  # liquidation found no bid or ask at the fillable price
     NO_FUNDS = 32  # withdrawal of more than the free collateral
     WITHDRAWALS_GATED = 33  # withdrawals are blocked after a negative account
-    ACCOUNT_FROZEN = 34
     SELF_TRADE = 35  # self-trade prevention dropped the incoming order
 
 

@@ -27,6 +27,7 @@ NAMED_BY_MARKET = (
     Kind.CANCEL_ALL,
     Kind.REPLACE,
     Kind.LIQUIDATE,
+    Kind.REDUCE,
 )
 INFO_FIELDS = (
     "liquidations liquidated_quote liquidation_fees insurance_paid deleveraged "
@@ -212,6 +213,18 @@ class ReferenceAccounts:
         for side in self.books[market]:
             side[:] = [o for o in side if o is not order]
         return order is not None
+
+    def _reduce(self, account: int, market: int, slot: int, lots: int):
+        """Takes lots off a resting order, which keeps its place."""
+        if lots < 1:
+            raise RejectError(Status.BAD_LOTS)
+        order = self._find(account, market, slot)
+        if order is None:
+            raise RejectError(Status.UNKNOWN_ORDER)
+        if lots > order.lots:
+            raise RejectError(Status.BAD_LOTS)
+        order.lots -= lots
+        self._drop_empty(market)
 
     def _remove_all(self, account: int, market: int | None):
         for each, sides in enumerate(self.books):

@@ -27,7 +27,7 @@ from market.reference_auction import Bid
 from market.reference_auction import clear as clear_auction
 
 _ORDER_FIELDS = tuple(field.name for field in fields(Order))
-CANCELS = (Kind.CANCEL, Kind.CANCEL_ALL)
+CANCELS = (Kind.CANCEL, Kind.CANCEL_ALL, Kind.REDUCE)
 
 
 @dataclass(kw_only=True)
@@ -40,6 +40,11 @@ class Waiting(Order):
     flags: int = 0
     liquidator: int | None = None
     quote: int = 0
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether what the clearing leaves of it rests."""
+        return self.liquidator is None and not self.flags & IMMEDIATE
 
 
 class ReferenceBatch:
@@ -96,6 +101,7 @@ class ReferenceBatch:
         lots = self._reducible_by_all(tx)
         if self._find(account, market, tx["slot"]):
             raise RejectError(Status.SLOT_BUSY)
+        self._check_count(tx)
         if tx["flags"] & Flag.FOK:
             raise RejectError(Status.CANNOT_FILL)
         self._check_margin(account, market, side, lots, limit)
@@ -215,8 +221,7 @@ class ReferenceBatch:
             return Status.NOTHING_TO_TAKE
         if order.size > 0 and order.lots == 0:
             return Status.FILLED
-        is_kept = order.liquidator is None and not order.flags & IMMEDIATE
-        if order.size == 0 or not is_kept:
+        if order.size == 0 or not order.may_rest:
             return Status.PARTIAL
         if self._has_room(order.market, order.side):
             rest = Order(*(getattr(order, name) for name in _ORDER_FIELDS))

@@ -9,6 +9,8 @@ Rules of one message, in this order:
 1. A record must name a known kind, account and slot, else it is rejected.
 2. A *cancel* takes the named order off, a *cancel-all* every order of the account; a
    *replace* first takes off what rests in its slot, even if the order is rejected then.
+   A *reduce* takes lots off the named order, which keeps its place; one by more lots
+   than rest is rejected.
 3. An *order* must have side, lots, ticks, flags and expiry in order, and a free slot.
 4. Post-only that would meet any order on the other side is rejected; fill-or-kill too
    where the others' orders within its limit do not suffice; and so is an order that
@@ -29,6 +31,7 @@ from market.specs import SelfTrade
 #: Largest price, size and order name of the book; products of two stay in 62 bits.
 LARGEST = 2**31 - 1
 POST_ONLY, FOK, MARKET = int(Flag.POST_ONLY), int(Flag.FOK), int(Flag.MARKET)
+BOOK_KINDS = (Kind.ORDER, Kind.CANCEL, Kind.CANCEL_ALL, Kind.REPLACE, Kind.REDUCE)
 REDUCE_ONLY, IMMEDIATE = int(Flag.REDUCE_ONLY), int(Flag.IOC | Flag.FOK | Flag.MARKET)
 
 
@@ -142,7 +145,7 @@ class ReferenceBook:
         kind = message.kind
         if kind == Kind.NONE:
             return Status.NONE
-        if kind not in (Kind.ORDER, Kind.CANCEL, Kind.CANCEL_ALL, Kind.REPLACE):
+        if kind not in BOOK_KINDS:
             return Status.UNKNOWN_KIND
         if not 0 <= message.account < LARGEST // self.slots:
             return Status.UNKNOWN_ACCOUNT
@@ -153,12 +156,29 @@ class ReferenceBook:
         if not 0 <= message.slot < self.slots:
             return Status.UNKNOWN_SLOT
         owner = message.account * self.slots + message.slot
+        if kind == Kind.REDUCE:
+            return self._reduce(message, owner, outcome)
         found = owner in self.place
         if kind != Kind.ORDER and found:
             outcome.cancelled += self.drop(owner).lots
         if kind == Kind.CANCEL:
             return Status.ACCEPTED if found else Status.UNKNOWN_ORDER
         return self._order(message, owner, block, outcome)
+
+    def _reduce(self, message: Message, owner: int, outcome: Outcome) -> Status:
+        if message.lots < 1:
+            return Status.BAD_LOTS
+        if owner not in self.place:
+            return Status.UNKNOWN_ORDER
+        side, ticks = self.place[owner]
+        order = self.levels[side][ticks][owner]
+        if message.lots > order.lots:
+            return Status.BAD_LOTS
+        order.lots -= message.lots
+        outcome.cancelled = message.lots
+        if order.lots == 0:
+            self.drop(owner)
+        return Status.ACCEPTED
 
     def _owns(self, message: Message, owner: int) -> bool:
         return owner // self.slots == message.account

@@ -66,6 +66,8 @@ class ReferenceExchange(ReferenceMatching, ReferenceBatch):
         if kind == Kind.CANCEL:
             if not self._remove(account, tx["market"], tx["slot"]):
                 raise RejectError(Status.UNKNOWN_ORDER)
+        elif kind == Kind.REDUCE:
+            self._reduce(account, tx["market"], tx["slot"], tx["lots"])
         elif kind == Kind.CANCEL_ALL:
             self._remove_all(account, None if tx["market"] == -1 else tx["market"])
         elif kind == Kind.DEPOSIT:

@@ -25,7 +25,7 @@ class ReferenceMatching(ReferenceAccounts):
     """Checks and continuous matching of one order after the other."""
 
     def _check_names(self, tx: dict):
-        if not Kind.ORDER <= tx["kind"] <= Kind.FORCED_WITHDRAW:
+        if tx["kind"] not in list(Kind):
             raise RejectError(Status.UNKNOWN_KIND)
         if not 0 <= tx["account"] < self.accounts:
             raise RejectError(Status.UNKNOWN_ACCOUNT)
@@ -125,6 +125,7 @@ class ReferenceMatching(ReferenceAccounts):
         lots = self._reducible(tx)
         if self._find(account, market, tx["slot"]):
             raise RejectError(Status.SLOT_BUSY)
+        self._check_count(tx)
         self._check_book(tx, limit, lots)
         self._check_margin(account, market, side, lots, limit)
         loss = self.worst_loss(market, side, limit)
@@ -134,6 +135,19 @@ class ReferenceMatching(ReferenceAccounts):
         names = (account, tx["slot"], limit, lots, loss, tx["expiry_block"])
         order = Order(*names, self.block)
         return self._match(order, market, side, tx["flags"])
+
+    def _check_count(self, tx: dict):
+        """Limits on the orders that rest, or wait and may rest."""
+        if tx["flags"] & IMMEDIATE:
+            return
+        books = enumerate(self.books)
+        orders = [(m, o) for m, sides in books for side in sides for o in side]
+        orders += [(o.market, o) for o in self.batch if o.lots > 0 and o.may_rest]
+        own = sum(o.account == tx["account"] for _, o in orders)
+        here = sum(market == tx["market"] for market, _ in orders)
+        most_here = self.params["max_market_orders"][tx["market"]]
+        if 0 < self.params["max_open_orders"] <= own or 0 < most_here <= here:
+            raise RejectError(Status.TOO_MANY_ORDERS)
 
     def _crossing(self, market: int, side: int, limit: int) -> list[Order]:
         """Orders that a taker meets, best first."""

@@ -119,6 +119,12 @@ class VenueParams:
     price_band_ppm: Array  # [M] furthest limit from the oracle price
     max_order_lots: Array  # [M]
     halted: Array  # [M] 1: orders are rejected, cancels pass
+    max_open_orders: Array  # [] resting orders of an account; 0 is no limit
+    max_market_orders: Array  # [M] resting orders of a market; 0 is no limit
+    # circuit breaker
+    breaker_move_ppm: Array  # [] largest move of the index in the window; 0 is off
+    breaker_window_us: Array  # []
+    breaker_pause_us: Array  # []
     # liquidation
     bankruptcy_adjustment_ppm: Array  # [] BA >= 1
     spread_to_maintenance_ppm: Array  # [] SMMR

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from market.breaker import BreakerState, open_breaker
 from market.orders import STATUS_COUNT
 from market.specs import VenueSpec
 
@@ -61,6 +62,7 @@ class ExchangeState:
     counters: Array  # [STATUS_COUNT] outcomes since the start, by `Status`
     gate_block: Array  # [] withdrawals are blocked up to this block
     restarted_us: Array  # [] when the last halt of the chain ended; 0: never halted
+    breaker: BreakerState
 
 
 @jax.tree_util.register_dataclass
@@ -82,6 +84,7 @@ class ExchangeInfo:
     deleveraging_loss: Array  # [] quanta counterparties lost against the oracle price
     withdrawn: Array  # [] quanta withdrawn in this block
     funding_paid: Array  # [] sum of absolute funding payments
+    halted: Array  # [M] 1 where the market stood still in a block that was made
 
 
 def empty_book(spec: VenueSpec) -> BookState:
@@ -139,4 +142,5 @@ def open_exchange(
         counters=jnp.zeros((STATUS_COUNT,), jnp.int64),
         gate_block=zero,
         restarted_us=zero,
+        breaker=open_breaker(markets),
     )

@@ -71,6 +71,9 @@ def fund_words(state: ExchangeState) -> Array:
         state.counters,
         state.gate_block,
         state.restarted_us,
+        state.breaker.ticks,
+        state.breaker.taken_us,
+        state.breaker.paused_until_us,
         _packed(state.adl_pending),
     ]
     return jnp.concatenate([part.reshape(-1) for part in parts])

@@ -6,7 +6,14 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from market.arrays import books, funds, liquidation
-from market.arrays.checks import check_names, check_order, reducible
+from market.arrays.checks import (
+    check_names,
+    check_order,
+    has_too_many,
+    moves_money,
+    reducible,
+    takes_off,
+)
 from market.arrays.continuous import run_cancels
 from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason
 from market.arrays.margin import can_afford, equity, risk, worst_loss
@@ -37,7 +44,7 @@ def run(lane: Lane, txs, env: Env, sizes: Sizes):
     """Runs a block: ``(lane, (status, filled lots, filled quote))`` with [B] each."""
 
     def cancel_first(lane, tx):
-        kinds = (tx.kind == Kind.CANCEL) | (tx.kind == Kind.CANCEL_ALL)
+        kinds = takes_off(tx.kind)
         ok = check_names(tx, env, sizes) == 0
         account = jnp.clip(tx.account, 0, sizes.accounts - 1)
         market = jnp.clip(tx.market, 0, sizes.markets - 1)
@@ -78,7 +85,7 @@ def _admit_one(lane: Lane, batch: Batch, row, tx, env: Env, sizes: Sizes):
     ok, kind = bad == 0, tx.kind
     account = jnp.clip(tx.account, 0, sizes.accounts - 1)
     market = jnp.clip(tx.market, 0, sizes.markets - 1)
-    moves = ok & (kind >= Kind.DEPOSIT)
+    moves = ok & moves_money(kind)
     lane, moved = funds.transfer(lane, env, moves, kind, account, tx.lots)
     orders = ok & ((kind == Kind.ORDER) | (kind == Kind.REPLACE))
     seizes = ok & (kind == Kind.LIQUIDATE)
@@ -127,12 +134,19 @@ def _check_order(lane, batch, tx, env, sizes, account, market):
     resting, _, _ = books.find(lane, market, account * sizes.slots + slot)
     waiting = (batch.account == account) & (batch.market == market)
     waiting = (waiting & (batch.slot == slot) & (batch.size > 0)).any()
+    may_rest = (batch.keeps != 0) & (batch.size > 0)
+    own, here = (
+        may_rest & (batch.account == account),
+        may_rest & (batch.market == market),
+    )
+    crowded = has_too_many(lane, env, sizes, account, market, own.sum(), here.sum())
     loss = worst_loss(env, market, sign, limit)
     affordable = can_afford(lane, env, account, market, sign, lots, limit, loss)
     reason = first_reason(
         (reason != 0, reason),
         (lots == 0, Status.WOULD_INCREASE),
         (resting | waiting, Status.SLOT_BUSY),
+        ((flags & IMMEDIATE == 0) & crowded, Status.TOO_MANY_ORDERS),
         (flags & FOK != 0, Status.CANNOT_FILL),
         (~affordable, Status.MARGIN),
     )

@@ -80,11 +80,16 @@ def is_present(lane: Lane):
 def cancel(lane: Lane, on, account, market, slot, slots: int):
     """Takes one order off where it rests: ``(lane, found)``."""
     found, side, index = find(lane, market, account * slots + slot)
-    on = on & found
-    lots = jnp.where(on, lane.lots[market, side, index], 0)
-    loss = lane.loss[market, side, index]
+    lots = jnp.where(on & found, lane.lots[market, side, index], 0)
+    return take_off(lane, account, market, side, index, lots), found
+
+
+def take_off(lane: Lane, account, market, side, index, lots) -> Lane:
+    """Takes lots off an order, which goes with the last; without lots, nothing."""
+    loss, gone = lane.loss[market, side, index], lots == lane.lots[market, side, index]
     lane = reserve(lane, account, market, side, -lots, loss)
-    return remove(lane, on, market, side, index), found
+    lane = lane._replace(lots=lane.lots.at[market, side, index].add(-lots))
+    return remove(lane, gone & (lots > 0), market, side, index)
 
 
 def cancel_all(lane: Lane, on, account, markets, slots: int) -> Lane:

@@ -1,8 +1,10 @@
 """Which transactions are well formed; see `market.kernels.admission`."""
 
 import jax.numpy as jnp
+from jax import lax
 
-from market.arrays.lane import Env, Lane, Sizes, first_reason
+from market.arrays.books import is_present
+from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason
 from market.kernels import admission as rules
 from market.kernels.margin import MAX_NOTIONAL
 from market.orders import Kind, Status
@@ -12,20 +14,30 @@ from market.units import PPM
 def check_names(tx, env: Env, sizes: Sizes):
     """0, or the reason why kind, account, market, slot or expiry are bad."""
     kind = tx.kind
-    named = kind <= Kind.LIQUIDATE
+    named = (kind <= Kind.LIQUIDATE) | (kind == Kind.REDUCE)
     is_all, is_liquidation = kind == Kind.CANCEL_ALL, kind == Kind.LIQUIDATE
     lowest = jnp.where(is_all, -1, 0)
     bad_market = (tx.market < lowest) | (tx.market >= sizes.markets)
     bad_target = (tx.slot < 0) | (tx.slot >= sizes.accounts)
     bad_slot = (tx.slot < 0) | (tx.slot >= sizes.slots)
     return first_reason(
-        ((kind < Kind.ORDER) | (kind > Kind.FORCED_WITHDRAW), Status.UNKNOWN_KIND),
+        ((kind < Kind.ORDER) | (kind > rules.LAST_KIND), Status.UNKNOWN_KIND),
         ((tx.account < 0) | (tx.account >= sizes.accounts), Status.UNKNOWN_ACCOUNT),
         (named & bad_market, Status.UNKNOWN_MARKET),
         (is_liquidation & bad_target, Status.UNKNOWN_ACCOUNT),
         (named & ~is_all & ~is_liquidation & bad_slot, Status.UNKNOWN_SLOT),
         ((tx.expiry_block != 0) & (tx.expiry_block < env.block), Status.EXPIRED),
     )
+
+
+def takes_off(kind):
+    """Whether a transaction only takes resting lots off a book."""
+    return (kind == Kind.CANCEL) | (kind == Kind.CANCEL_ALL) | (kind == Kind.REDUCE)
+
+
+def moves_money(kind):
+    """Whether a transaction is a deposit or a withdrawal."""
+    return (kind >= Kind.DEPOSIT) & (kind <= Kind.FORCED_WITHDRAW)
 
 
 def has_good_flags(flags):
@@ -65,3 +77,23 @@ def reducible(lane: Lane, account, market, sign, lots, taken=0):
     held = lane.position[account, market]
     opposite = (held != 0) & ((held > 0) != (sign > 0))
     return jnp.where(opposite, jnp.clip(abs(held) - taken, 0, lots), 0)
+
+
+def has_too_many(lane: Lane, env: Env, sizes: Sizes, account, market, own=0, here=0):
+    """Whether one more order passes a limit; ``own`` and ``here`` wait besides."""
+    most_here = env.param("max_market_orders", market)
+    most_own = env.param("max_open_orders", market)
+    here = here + lane.count[market].sum()
+
+    def resting(lane):
+        first = account * sizes.slots
+        named = (lane.owner >= first) & (lane.owner < first + sizes.slots)
+        return (named & is_present(lane)).sum()
+
+    def unlimited(lane):
+        return lane.count[0, 0] * 0
+
+    own = own + lax.cond(any_lane(most_own > 0), resting, unlimited, lane)
+    return ((most_here > 0) & (here >= most_here)) | (
+        (most_own > 0) & (own >= most_own)
+    )

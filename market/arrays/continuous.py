@@ -4,7 +4,14 @@ import jax.numpy as jnp
 from jax import lax
 
 from market.arrays import books, funds, liquidation
-from market.arrays.checks import check_names, check_order, reducible
+from market.arrays.checks import (
+    check_names,
+    check_order,
+    has_too_many,
+    moves_money,
+    reducible,
+    takes_off,
+)
 from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason, when
 from market.arrays.margin import can_afford, worst_loss
 from market.kernels.admission import FOK, IMMEDIATE, POST_ONLY, REDUCE_ONLY
@@ -19,12 +26,11 @@ def execute_one(lane: Lane, tx, env: Env, sizes: Sizes):
     account = jnp.clip(tx.account, 0, sizes.accounts - 1)
     market = jnp.clip(tx.market, 0, sizes.markets - 1)
     lane, found, reason_cancel = run_cancels(lane, tx, sizes, ok, account, market)
-    moves = ok & (kind >= Kind.DEPOSIT)
+    moves = ok & moves_money(kind)
     lane, moved = funds.transfer(lane, env, moves, kind, account, tx.lots)
     lane, status, lots, quote = _trade(lane, tx, env, sizes, ok, account, market, found)
     status = jnp.where(moves, moved, status)
-    cancels = (kind == Kind.CANCEL) | (kind == Kind.CANCEL_ALL)
-    status = jnp.where(ok & cancels, reason_cancel, status)
+    status = jnp.where(ok & takes_off(kind), reason_cancel, status)
     status = jnp.where(ok, status, bad)
     status = jnp.where(kind == Kind.NONE, 0, status)
     counted = jnp.where(kind == Kind.NONE, 0, 1)
@@ -33,22 +39,34 @@ def execute_one(lane: Lane, tx, env: Env, sizes: Sizes):
 
 
 def run_cancels(lane: Lane, tx, sizes: Sizes, ok, account, market):
-    """Cancel, cancel-all and the cancel of a replacement.
+    """Cancel, cancel-all, reduction, and the cancel of a replacement.
 
     Returns:
         ``(lane, busy, status)``: whether an order still rests under that name.
     """
     slot = jnp.clip(tx.slot, 0, sizes.slots - 1)
-    one = ok & ((tx.kind == Kind.CANCEL) | (tx.kind == Kind.REPLACE))
-    lane, found = books.cancel(lane, one, account, market, slot, sizes.slots)
+    found, side, index = books.find(lane, market, account * sizes.slots + slot)
+    there = lane.lots[market, side, index]
+    one, part = (
+        (tx.kind == Kind.CANCEL) | (tx.kind == Kind.REPLACE),
+        tx.kind == Kind.REDUCE,
+    )
+    fits = (tx.lots >= 1) & (tx.lots <= there)
+    gone = jnp.where(one, there, jnp.where(part & fits, tx.lots, 0))
+    gone = jnp.where(ok & found, gone, 0)
+    lane = books.take_off(lane, account, market, side, index, gone)
     every = ok & (tx.kind == Kind.CANCEL_ALL)
     here = (jnp.arange(sizes.markets) == market) | (tx.market == -1)
     lane = when(
         every, lambda x: books.cancel_all(x, every, account, here, sizes.slots), lane
     )
-    unknown = (tx.kind == Kind.CANCEL) & ~found
-    status = jnp.where(unknown, int(Status.UNKNOWN_ORDER), int(Status.ACCEPTED))
-    return lane, found & ~one, status
+    reason = first_reason(
+        (part & (tx.lots < 1), Status.BAD_LOTS),
+        ((tx.kind != Kind.CANCEL_ALL) & ~found, Status.UNKNOWN_ORDER),
+        (part & ~fits, Status.BAD_LOTS),
+    )
+    status = jnp.where(reason == 0, int(Status.ACCEPTED), reason)
+    return lane, found & ~(ok & one), status
 
 
 def _available(lane: Lane, sizes: Sizes, account, market, sign, limit):
@@ -74,6 +92,8 @@ def _check_order(lane: Lane, tx, env: Env, sizes: Sizes, account, market, busy):
     meets, own_first, there = _available(lane, sizes, account, market, sign, limit)
     room = lane.count[market, jnp.where(sign > 0, 0, 1)] < sizes.capacity
     full = (flags & IMMEDIATE == 0) & ~room
+    crowded = has_too_many(lane, env, sizes, account, market)
+    crowded = (flags & IMMEDIATE == 0) & crowded
     loss = worst_loss(env, market, sign, limit)
     affordable = can_afford(lane, env, account, market, sign, lots, limit, loss)
     stopped = own_first & (sizes.self_trade == SelfTrade.CANCEL_NEWEST)
@@ -81,6 +101,7 @@ def _check_order(lane: Lane, tx, env: Env, sizes: Sizes, account, market, busy):
         (reason != 0, reason),
         (lots == 0, Status.WOULD_INCREASE),
         (busy, Status.SLOT_BUSY),
+        (crowded, Status.TOO_MANY_ORDERS),
         ((flags & POST_ONLY != 0) & meets, Status.WOULD_TAKE),
         ((flags & FOK != 0) & (there < lots), Status.CANNOT_FILL),
         (full & (there == 0), Status.BOOK_FULL),

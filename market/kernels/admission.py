@@ -44,7 +44,7 @@ _KNOWN_FLAGS = IMMEDIATE | POST_ONLY | REDUCE_ONLY
 OK = 0
 ORDER, CANCEL, CANCEL_ALL = int(Kind.ORDER), int(Kind.CANCEL), int(Kind.CANCEL_ALL)
 REPLACE, LIQUIDATE = int(Kind.REPLACE), int(Kind.LIQUIDATE)
-FORCED_WITHDRAW = int(Kind.FORCED_WITHDRAW)
+DEPOSIT, REDUCE, LAST_KIND = int(Kind.DEPOSIT), int(Kind.REDUCE), int(max(Kind))
 UNKNOWN_KIND, UNKNOWN_ACCOUNT = int(Status.UNKNOWN_KIND), int(Status.UNKNOWN_ACCOUNT)
 UNKNOWN_MARKET, UNKNOWN_SLOT = int(Status.UNKNOWN_MARKET), int(Status.UNKNOWN_SLOT)
 EXPIRED, IS_HALTED = int(Status.EXPIRED), int(Status.HALTED)
@@ -54,13 +54,19 @@ PRICE_BAND, WOULD_INCREASE = int(Status.PRICE_BAND), int(Status.WOULD_INCREASE)
 
 
 @kernel
+def takes_off(kind):
+    """Whether a transaction only takes resting lots off a book."""
+    return kind == CANCEL or kind == CANCEL_ALL or kind == REDUCE
+
+
+@kernel
 def check_names(t, kind, account, market, slot, expiry):
     """Whether kind, account, market, slot and expiry are good; `OK` or a reason."""
-    if kind < ORDER or kind > FORCED_WITHDRAW:
+    if kind < ORDER or kind > LAST_KIND:
         return UNKNOWN_KIND
     if account < 0 or account >= t[ACCOUNTS]:
         return UNKNOWN_ACCOUNT
-    if kind <= LIQUIDATE:
+    if kind <= LIQUIDATE or kind == REDUCE:
         lowest = -1 if kind == CANCEL_ALL else 0
         if market < lowest or market >= t[MARKETS]:
             return UNKNOWN_MARKET

@@ -9,6 +9,7 @@ batch can promise nobody a whole fill; post-only asks for nothing, because nobod
 from market.book_kernel import resting_side
 from market.kernels.admission import (
     FOK,
+    IMMEDIATE,
     OK,
     REDUCE_ONLY,
     WOULD_INCREASE,
@@ -35,6 +36,7 @@ from market.kernels.layout import (
     per_position,
     vector,
 )
+from market.kernels.limits import has_too_many
 from market.kernels.liquidation import (
     INSURANCE_EMPTY,
     MAX_TICKS,
@@ -43,7 +45,14 @@ from market.kernels.liquidation import (
     note_liquidation,
 )
 from market.kernels.margin import account_risk
-from market.kernels.matching import CANNOT_FILL, MARGIN, SLOT_BUSY, cancel_all, place_of
+from market.kernels.matching import (
+    CANNOT_FILL,
+    MARGIN,
+    SLOT_BUSY,
+    TOO_MANY_ORDERS,
+    cancel_all,
+    place_of,
+)
 from market.kernels.settlement import reserve
 from market.native import kernel
 
@@ -69,6 +78,18 @@ def waits(t, account, market, slot):
             if batch[row, SLOT] == slot and batch[row, SIZE] > 0:
                 return True
     return False
+
+
+@kernel
+def is_crowded(t, account, market):
+    """Whether the account or the market has as many orders as it may have."""
+    batch, own, here = batch_of(t), 0, 0
+    for row in range(t[BATCHED]):
+        order = batch[row]
+        if order[SIZE] > 0 and order[LIQUIDATOR] < 0 and order[FLAGS] & IMMEDIATE == 0:
+            own += order[ACCOUNT] == account
+            here += order[MARKET] == market
+    return has_too_many(t, account, market, own, here)
 
 
 @kernel
@@ -107,6 +128,8 @@ def admit_order(t, index, account, market, sign, ticks, lots, flags, slot, expir
             return WOULD_INCREASE
     if place_of(t, account, market, slot)[1] >= 0 or waits(t, account, market, slot):
         return SLOT_BUSY
+    if flags & IMMEDIATE == 0 and is_crowded(t, account, market):
+        return TOO_MANY_ORDERS
     if flags & FOK != 0:
         return CANNOT_FILL
     loss = worst_loss(t, market, sign, limit)

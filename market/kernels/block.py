@@ -2,11 +2,13 @@
 
 from market.kernels.admission import (
     CANCEL,
-    CANCEL_ALL,
+    DEPOSIT,
     LIQUIDATE,
     OK,
+    REDUCE,
     REPLACE,
     check_names,
+    takes_off,
 )
 from market.kernels.batch import admit_liquidation, admit_order
 from market.kernels.clearing import clear
@@ -35,12 +37,12 @@ from market.kernels.layout import (
 )
 from market.kernels.liquidation import liquidate
 from market.kernels.margin import reckon_prices
-from market.kernels.matching import cancel, cancel_all, place_order
+from market.kernels.matching import cancel, cancel_all, place_order, reduce
 from market.kernels.settlement import drop_expired
 from market.native import kernel
 from market.orders import Kind
 
-DEPOSIT, NONE = int(Kind.DEPOSIT), int(Kind.NONE)
+NONE = int(Kind.NONE)
 
 
 @kernel
@@ -53,8 +55,8 @@ def execute_one(t, index):
     reason = check_names(t, kind, account, market, slot, expiry)
     if reason != OK:
         return reason, 0, 0
-    if kind == CANCEL or kind == CANCEL_ALL:
-        return run_cancel(t, kind, account, market, slot), 0, 0
+    if takes_off(kind):
+        return run_cancel(t, kind, account, market, slot, lots), 0, 0
     if kind == LIQUIDATE:
         return liquidate(t, account, slot, market, lots)
     if kind >= DEPOSIT:
@@ -67,8 +69,10 @@ def execute_one(t, index):
 
 
 @kernel
-def run_cancel(t, kind, account, market, slot):
-    """A cancel of one order or of all."""
+def run_cancel(t, kind, account, market, slot, lots):
+    """A cancel of one order or of all, or of a part of one."""
+    if kind == REDUCE:
+        return reduce(t, account, market, slot, lots)
     if kind == CANCEL:
         return cancel(t, account, market, slot)
     return cancel_all(t, account, market)
@@ -88,15 +92,15 @@ def cancel_first(t, index):
     size = t[MESSAGES]
     kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
     market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
-    if kind < CANCEL or kind > REPLACE:
+    if kind != REPLACE and not takes_off(kind):
         return
-    expiry = vector(t, TX_EXPIRY, size)[index]
+    lots, expiry = vector(t, TX_LOTS, size)[index], vector(t, TX_EXPIRY, size)[index]
     reason = check_names(t, kind, account, market, slot, expiry)
     if kind == REPLACE:
         if reason == OK:
             cancel(t, account, market, slot)
     elif reason == OK:
-        reason = run_cancel(t, kind, account, market, slot)
+        reason = run_cancel(t, kind, account, market, slot, lots)
     vector(t, STATUS, size)[index] = reason
 
 
@@ -141,7 +145,7 @@ def run_auction(t):
     for index in range(size):
         cancel_first(t, index)
     for index in range(size):
-        if kind[index] != NONE and kind[index] != CANCEL and kind[index] != CANCEL_ALL:
+        if kind[index] != NONE and not takes_off(kind[index]):
             statuses[index] = admit_one(t, index)
     clear(t)
 

@@ -109,11 +109,14 @@ PARAM_FIELDS = (
     "min_liquidation_notional",
     "max_liquidation_portion_ppm",
     "max_liquidation_notional",
+    "max_open_orders",
+    "max_market_orders",
 )
 INITIAL, MAINTENANCE, OI_LOWER, OI_UPPER, BAND, MAX_LOTS, HALTED = range(7)
 MAKER_FEE, TAKER_FEE, ADJUSTMENT, SPREAD, LIQUIDATION_FEE, REWARD = range(7, 13)
 MIN_LIQUIDATION, PORTION, MAX_LIQUIDATION = range(13, 16)
-PARAM_ROWS = 16
+MAX_OPEN_ORDERS, MAX_MARKET_ORDERS = range(16, 18)
+PARAM_ROWS = len(PARAM_FIELDS)
 
 # Rows of INFO [5 + scalars, M]; a scalar stands in the first column.
 INFO_PER_MARKET = ("traded_lots", "traded_quote", "trades", "high", "low")

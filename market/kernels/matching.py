@@ -12,6 +12,7 @@ from market.book_kernel import (
     would_take,
 )
 from market.kernels.admission import (
+    BAD_LOTS,
     FOK,
     IMMEDIATE,
     OK,
@@ -26,6 +27,7 @@ from market.kernels.admission import (
 from market.kernels.layout import (
     BLOCK,
     MARKETS,
+    NOTHING,
     SELF_TRADE,
     SLOTS,
     TAKER_FEE,
@@ -35,6 +37,7 @@ from market.kernels.layout import (
     open_lots_of,
     parameters,
 )
+from market.kernels.limits import has_too_many
 from market.kernels.settlement import cancel_orders, reserve, settle_events
 from market.native import kernel
 from market.orders import Status
@@ -45,6 +48,7 @@ UNKNOWN_ORDER, SLOT_BUSY = int(Status.UNKNOWN_ORDER), int(Status.SLOT_BUSY)
 WOULD_TAKE, CANNOT_FILL = int(Status.WOULD_TAKE), int(Status.CANNOT_FILL)
 MARGIN, BOOK_FULL = int(Status.MARGIN), int(Status.BOOK_FULL)
 IS_SELF_TRADE = int(Status.SELF_TRADE)
+TOO_MANY_ORDERS = int(Status.TOO_MANY_ORDERS)
 
 
 @kernel
@@ -73,6 +77,25 @@ def cancel(t, account, market, slot):
 
 
 @kernel
+def reduce(t, account, market, slot, lots):
+    """Takes lots off an order, which keeps its place; the last lot takes it away."""
+    if lots < 1:
+        return BAD_LOTS
+    side, index = place_of(t, account, market, slot)
+    if index < 0:
+        return UNKNOWN_ORDER
+    book = book_of(t, market)
+    left = book.lots[side, index] - lots
+    if left < 0:
+        return BAD_LOTS
+    if left == 0:
+        return cancel(t, account, market, slot)
+    reserve(t, account, market, side, -lots, book.loss[side, index])
+    book.lots[side, index] = left
+    return ACCEPTED
+
+
+@kernel
 def cancel_all(t, account, market):
     """Takes all orders of the account off one book, or off all where market is -1."""
     for each in range(t[MARKETS]):
@@ -93,6 +116,8 @@ def admit(t, account, market, sign, ticks, lots, flags, slot):
             return WOULD_INCREASE, 0, 0
     if place_of(t, account, market, slot)[1] >= 0:
         return SLOT_BUSY, 0, 0
+    if flags & IMMEDIATE == 0 and has_too_many(t, account, market, NOTHING, NOTHING):
+        return TOO_MANY_ORDERS, 0, 0
     return OK, limit, lots
 
 

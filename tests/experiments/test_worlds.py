@@ -60,6 +60,20 @@ def test_decimals_become_the_integers_of_the_layers():
     assert int(params.oracle.delay_blocks) == 2
 
 
+def test_limits_and_breakers_are_off_unless_asked_for():
+    venue = world_of({}).params.venue
+    names = ("max_open_orders", "max_market_orders", "breaker_move_ppm")
+    assert not any(np.asarray(getattr(venue, name)).any() for name in names)
+    breaker = {"move": 0.05, "window": "2m", "pause": "30s"}
+    limits = {"max_open_orders": 3, "max_market_orders": 40}
+    venue = world_of({"venue": {"circuit_breaker": breaker, **limits}}).params.venue
+    assert int(venue.breaker_move_ppm) == 50_000
+    assert int(venue.breaker_window_us) == 120_000_000
+    assert int(venue.breaker_pause_us) == 30_000_000
+    assert int(venue.max_open_orders) == 3
+    assert venue.max_market_orders.tolist() == [40] * 3
+
+
 def test_all_leaves_are_64_bit_integers():
     for leaf in jax.tree.leaves(world_of({}).params):
         assert leaf.dtype == np.int64

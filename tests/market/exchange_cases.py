@@ -23,7 +23,10 @@ STATE = (
 
 
 def venue(self_trade=SelfTrade.CANCEL_OLDEST):
-    """Two markets, of which SOL scales its initial margin at low open interest."""
+    """Two markets, of which SOL scales its initial margin at low open interest.
+
+    An account may have three of its four orders, SOL nine of its twelve.
+    """
     spec, params = dydx_v4(
         ("BTC", "SOL"),
         accounts=ACCOUNTS,
@@ -35,6 +38,8 @@ def venue(self_trade=SelfTrade.CANCEL_OLDEST):
     numbers["oi_lower"] = jnp.asarray([0, 20_000 * QUANTA_PER_USD])
     numbers["oi_upper"] = jnp.asarray([0, 90_000 * QUANTA_PER_USD])
     numbers["max_order_lots"] = jnp.asarray([1 << 41, 1 << 41])
+    numbers["max_open_orders"] = jnp.asarray(3)
+    numbers["max_market_orders"] = jnp.asarray([0, 9])
     numbers["max_liquidation_notional"] = jnp.asarray(3_000 * QUANTA_PER_USD)
     numbers["max_liquidation_portion_ppm"] = jnp.asarray(300_000)
     return spec, VenueParams(**numbers)
@@ -138,8 +143,8 @@ def random_rows(rng, oracle, block, wealth, hostility=0.04) -> list[dict]:
     rows, is_crowded = [], rng.random() < 0.5
     for _ in range(MESSAGES):
         kind = rng.choice(
-            [1, 2, 3, 4, 5, 6, 7, 8, 0],
-            p=[0.7, 0.04, 0.02, 0.08, 0.05, 0.02, 0.05, 0.02, 0.02],
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 0],
+            p=[0.64, 0.04, 0.02, 0.08, 0.05, 0.02, 0.05, 0.02, 0.06, 0.02],
         )
         market, side = rng.integers(2), rng.choice([-1, 1])
         account = rng.integers(ACCOUNTS)
@@ -165,7 +170,9 @@ def random_rows(rng, oracle, block, wealth, hostility=0.04) -> list[dict]:
         if kind == Kind.LIQUIDATE:
             row["slot"] = rng.integers(ACCOUNTS)
             row["lots"] = rng.choice([0, 0, 500])
-        if kind >= Kind.DEPOSIT:
+        if kind == Kind.REDUCE:
+            row["lots"] = rng.integers(0, row["lots"] + 2)
+        if Kind.DEPOSIT <= kind <= Kind.FORCED_WITHDRAW:
             row["lots"] = rng.integers(1, 5_000 * QUANTA_PER_USD)
         if rng.random() < hostility:
             row[rng.choice(list(row))] = rng.choice(_HOSTILE)

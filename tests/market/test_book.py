@@ -152,6 +152,32 @@ def test_replace_gives_up_the_old_priority_and_the_old_order_even_if_refused(pla
     assert rests[BUY] == []
 
 
+def reduce(account, lots, slot=0):
+    return Message(Kind.REDUCE, account, lots=lots, slot=slot)
+
+
+def test_reduce_keeps_the_priority_of_what_is_left(play):
+    start = [sell(1, 10, 5), sell(2, 10, 5), sell(3, 11, 5)]
+    outcomes, rests = play(*start, reduce(1, 3), buy(4, 11, 8))
+    assert (outcomes[3].status, outcomes[3].cancelled) == (Status.ACCEPTED, 3)
+    assert outcomes[4].fills == [(1, 10, 2), (2, 10, 5), (3, 11, 1)]
+    assert rests[SELL] == [(11, 4, 3)]
+
+
+def test_reduce_by_all_that_rests_is_a_cancel(play):
+    outcomes, rests = play(buy(1, 10, 5), buy(2, 9, 5), reduce(1, 5), reduce(1, 1))
+    assert statuses(outcomes)[2:] == [Status.ACCEPTED, Status.UNKNOWN_ORDER]
+    assert (outcomes[2].cancelled, outcomes[3].cancelled) == (5, 0)
+    assert rests[BUY] == [(9, 5, 2)]
+
+
+def test_reduce_by_more_than_rests_changes_nothing(play):
+    start = [buy(1, 10, 5), buy(2, 10, 5)]
+    outcomes, rests = play(*start, reduce(1, 6), reduce(2, 0), reduce(2, -(2**63)))
+    assert statuses(outcomes)[2:] == [Status.BAD_LOTS] * 3
+    assert rests == play(*start)[1]
+
+
 def test_cancel_all_takes_the_accounts_orders_on_both_sides_and_no_others(play):
     start = [buy(1, 10, 1), sell(1, 12, 2, slot=1), buy(2, 10, 3), buy(0, 9, 4)]
     outcomes, rests = play(*start, Message(Kind.CANCEL_ALL, 1), slots=2)
@@ -225,21 +251,43 @@ def test_fill_or_kill_counts_no_lots_of_its_own_account(play, mode):
 
 # --- bad input ----------------------------------------------------------------------
 
+#: Fields that wrap where somebody adds or multiplies before looking.
+EXTREMES = (2**63 - 1, -(2**63), 2**62, -(2**32), 2**32 + 1)
+
 BAD = {
-    Status.UNKNOWN_KIND: [Message(Kind.DEPOSIT, 1), Message(-1, 1), Message(99, 1)],
-    Status.UNKNOWN_ACCOUNT: [buy(-1, 10, 1), buy(LARGEST, 10, 1), cancel(-1)],
-    Status.UNKNOWN_SLOT: [buy(1, 10, 1, slot=1), buy(1, 10, 1, slot=-1), cancel(1, 9)],
-    Status.BAD_SIDE: [order(1, 0, 10, 1), order(1, 2, 10, 1)],
-    Status.BAD_LOTS: [buy(1, 10, 0), buy(1, 10, -3), buy(1, 10, LARGEST + 1)],
-    Status.BAD_PRICE: [buy(1, 0, 1), buy(1, -5, 1), buy(1, 2**40, 1)],
+    Status.UNKNOWN_KIND: [
+        *(Message(Kind.DEPOSIT, 1), Message(-1, 1), Message(99, 1)),
+        *(Message(kind, 1, BUY, 10, 1) for kind in EXTREMES),
+    ],
+    Status.UNKNOWN_ACCOUNT: [
+        *(buy(-1, 10, 1), buy(LARGEST, 10, 1), cancel(-1), reduce(-1, 1)),
+        *(buy(account, 10, 1) for account in EXTREMES),
+        *(Message(Kind.CANCEL_ALL, account) for account in EXTREMES),
+    ],
+    Status.UNKNOWN_SLOT: [
+        *(buy(1, 10, 1, slot=1), buy(1, 10, 1, slot=-1), cancel(1, 9)),
+        *(cancel(3, slot) for slot in EXTREMES),
+        *(reduce(3, 1, slot) for slot in EXTREMES),
+    ],
+    Status.BAD_SIDE: [order(1, side, 10, 1) for side in (0, 2, -2, *EXTREMES)],
+    Status.BAD_LOTS: [
+        *(buy(1, 10, 0), buy(1, 10, -3), buy(1, 10, LARGEST + 1)),
+        *(buy(1, 10, lots) for lots in EXTREMES),
+        *(sell(1, 10, lots, Flag.MARKET) for lots in EXTREMES),
+        *(reduce(3, lots) for lots in (0, 5, -1, *EXTREMES)),
+    ],
+    Status.BAD_PRICE: [
+        *(buy(1, 0, 1), buy(1, -5, 1), buy(1, 2**40, 1)),
+        *(sell(1, ticks, 1) for ticks in EXTREMES),
+    ],
     Status.BAD_FLAGS: [
-        buy(1, 10, 1, 32),
-        buy(1, 10, 1, -1),
+        *(buy(1, 10, 1, flags) for flags in (32, -1, 1 << 40)),
+        *(buy(1, 10, 1, flags) for flags in EXTREMES),
         buy(1, 10, 1, Flag.POST_ONLY | Flag.IOC),
         buy(1, 10, 1, Flag.POST_ONLY | Flag.MARKET),
         buy(1, 10, 1, Flag.REDUCE_ONLY),
     ],
-    Status.UNKNOWN_ORDER: [cancel(5)],
+    Status.UNKNOWN_ORDER: [cancel(5), reduce(5, 1)],
 }
 
 
@@ -255,7 +303,7 @@ def test_bad_input_is_refused_with_its_reason_and_changes_nothing(play, status):
 
 messages = st.builds(
     Message,
-    kind=st.sampled_from([Kind.ORDER] * 6 + [1, 2, 2, 3, 4, 4, 0, 5]),
+    kind=st.sampled_from([Kind.ORDER] * 6 + [1, 2, 2, 3, 4, 4, 9, 9, 9, 0, 5]),
     account=st.integers(0, 2),
     side=st.sampled_from([BUY, SELL]),
     ticks=st.integers(8, 13),
@@ -313,6 +361,29 @@ def test_no_lot_is_created_or_lost(blocks, mode):
             if each.receipt.status[row] >= Status.REJECTED:
                 assert used == 0
                 assert each.cancelled[row] == 0 or message.kind == Kind.REPLACE
+
+
+anything = st.sampled_from([0, 1, 2, 3, -1, 31, 32, LARGEST, LARGEST + 1, *EXTREMES])
+garbage = st.builds(Message, *[anything | st.integers(-3, 12)] * len(books.FIELDS))
+
+
+@given(block=st.lists(garbage | messages, max_size=LENGTH))
+@settings(max_examples=100, deadline=None)
+def test_hostile_messages_are_the_same_everywhere_and_rejects_change_nothing(block):
+    options = {"capacity": CAPACITY, "slots": SLOTS}
+    reference, [(_, expected)] = books.run_reference([block], **options)
+    for lowering in LOWERINGS:
+        book, [fills] = books.run_blocks([block], lowering, **options)
+        assert books.outcomes(fills, len(block)) == expected
+        assert books.resting(book) == books.reference_resting(reference)
+    kept = [m for m, o in zip(block, expected, strict=True) if not is_pure_reject(m, o)]
+    again, _ = books.run_reference([kept], **options)
+    assert books.reference_resting(again) == books.reference_resting(reference)
+
+
+def is_pure_reject(message, outcome):
+    """Rejected, and not a replacement, which takes its old order off before."""
+    return outcome.status >= Status.REJECTED and message.kind != Kind.REPLACE
 
 
 def test_lanes_do_not_touch_each_other():

@@ -231,6 +231,49 @@ def test_replace_loses_priority_and_a_rejected_one_leaves_no_order():
     assert int(venue.state.book.count.sum()) == 0
 
 
+def reduction(account, lots, slot=0):
+    names = {"account": account, "lots": lots, "slot": slot}
+    return {"kind": Kind.REDUCE, **names}
+
+
+@pytest.mark.parametrize("auction", [False, True])
+def test_a_reduction_keeps_the_orders_time_and_frees_what_it_reserved(auction):
+    venue = Venue(auction=auction)
+    venue.send(order(ALICE, BUY, 60_000, 5), order(BOB, BUY, 60_000, 5, slot=2))
+    per_lot = int(venue.state.open_loss[ALICE, 0]) // 5
+    assert venue.send(reduction(ALICE, 3)) == [Status.ACCEPTED]
+    assert int(venue.state.open_lots[ALICE, 0, 0]) == 2
+    assert int(venue.state.open_loss[ALICE, 0]) == 2 * per_lot
+    assert venue.state.book.owner[0, 0].tolist() == [BOB * 4 + 2, ALICE * 4, 0]
+    assert venue.state.book.batch[0, 0].tolist() == [1, 1, 0]
+    assert venue.send(reduction(ALICE, 2)) == [Status.ACCEPTED]
+    assert venue.state.book.owner[0, 0].tolist() == [BOB * 4 + 2, 0, 0]
+    assert int(venue.state.open_loss[ALICE, 0]) == 0
+
+
+@pytest.mark.parametrize("auction", [False, True])
+def test_a_reduction_by_too_much_or_of_nothing_is_rejected_and_changes_nothing(auction):
+    venue = Venue(auction=auction)
+    venue.send(order(ALICE, BUY, 60_000, 5))
+    before = venue.state
+    assert venue.send(
+        reduction(ALICE, 6),
+        reduction(ALICE, 0),
+        reduction(ALICE, -1),
+        reduction(ALICE, 1, slot=1),
+        reduction(BOB, 1),
+        reduction(ALICE, 1, slot=4),
+        reduction(ALICE, (1 << 63) - 1),
+    ) == [
+        *[Status.BAD_LOTS] * 3,
+        *[Status.UNKNOWN_ORDER] * 2,
+        Status.UNKNOWN_SLOT,
+        Status.BAD_LOTS,
+    ]
+    jax.tree.map(_assert_equal, before.book, venue.state.book)
+    jax.tree.map(_assert_equal, before.open_loss, venue.state.open_loss)
+
+
 def test_orders_rest_through_their_expiry_block_and_are_gone_in_the_next():
     venue = Venue()
     venue.send(order(ALICE, BUY, 60_000, 1, expiry_block=2))
@@ -241,13 +284,46 @@ def test_orders_rest_through_their_expiry_block_and_are_gone_in_the_next():
     assert int(venue.state.open_loss[ALICE, 0]) == 0
 
 
-def test_a_halt_rejects_orders_and_lets_cancels_pass():
+def test_a_halt_rejects_orders_and_lets_cancels_and_reductions_pass():
     venue = Venue()
-    venue.send(order(ALICE, BUY, 60_000, 1))
+    venue.send(order(ALICE, BUY, 60_000, 2))
     venue.params = replace(venue.params, halted=jnp.array([1]))
     assert venue.send(
-        order(BOB, SELL, 60_000, 1), {"kind": Kind.CANCEL, "account": ALICE}
-    ) == [Status.HALTED, Status.ACCEPTED]
+        order(BOB, SELL, 60_000, 1),
+        reduction(ALICE, 1),
+        {"kind": Kind.CANCEL, "account": ALICE},
+        liquidation(BOB, ALICE),
+    ) == [Status.HALTED, Status.ACCEPTED, Status.ACCEPTED, Status.HALTED]
+
+
+@pytest.mark.parametrize("auction", [False, True])
+def test_an_account_has_no_more_resting_orders_than_its_limit(auction):
+    venue = Venue(auction=auction, max_open_orders=2)
+    low = [order(ALICE, BUY, 59_000 + i, 1, slot=i) for i in range(4)]
+    other = order(ALICE, SELL, 61_000, 1, slot=2)
+    assert venue.send(low[0], low[1], low[2], other) == [
+        *[Status.RESTING] * 2,
+        *[Status.TOO_MANY_ORDERS] * 2,
+    ]
+    # The others have limits of their own, and immediate orders do not rest.
+    assert venue.send(
+        order(BOB, SELL, 61_000, 2), order(ALICE, BUY, 61_000, 1, Flag.IOC, slot=3)
+    ) == [Status.RESTING, Status.FILLED]
+    swap = {**order(ALICE, BUY, 59_500, 1), "kind": Kind.REPLACE}
+    assert venue.send(swap, low[3]) == [Status.RESTING, Status.TOO_MANY_ORDERS]
+    cancel = {"kind": Kind.CANCEL, "account": ALICE, "slot": 1}
+    assert venue.send(cancel, low[3]) == [Status.ACCEPTED, Status.RESTING]
+    assert int(venue.state.counters[int(Status.TOO_MANY_ORDERS)]) == 3
+
+
+@pytest.mark.parametrize("auction", [False, True])
+def test_a_market_has_no_more_resting_orders_than_its_limit(auction):
+    venue = Venue(auction=auction, max_market_orders=[3])
+    rows = [order(ALICE, BUY, 59_000, 1, slot=i) for i in range(2)]
+    rows += [order(BOB, SELL, 61_000, 1), order(CAROL, SELL, 61_000, 1)]
+    assert venue.send(*rows) == [*[Status.RESTING] * 3, Status.TOO_MANY_ORDERS]
+    assert venue.send(order(CAROL, BUY, 61_000, 2, Flag.IOC)) == [Status.PARTIAL]
+    assert venue.send(order(CAROL, SELL, 61_000, 1)) == [Status.RESTING]
 
 
 def _long_alice(venue, lots=1000):

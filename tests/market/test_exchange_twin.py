@@ -24,8 +24,11 @@ def run_history(seed, self_trade, auction, lowering, blocks=6):
     for block in range(1, blocks + 1):
         oracle = cases.moved(rng, oracle)
         halted = (rng.random(2) < 0.03).astype(np.int64)
-        params = replace(params, halted=jnp.asarray(halted))
-        twin.params["halted"] = halted.tolist()
+        limit = int(rng.choice([0, 2, 3]))
+        params = replace(
+            params, halted=jnp.asarray(halted), max_open_orders=jnp.asarray(limit)
+        )
+        twin.params |= {"halted": halted.tolist(), "max_open_orders": limit}
         state, twin.oracle = replace(state, oracle=jnp.asarray(oracle)), oracle
         rows = cases.random_rows(rng, oracle, block, collateral)
         word = int(rng.integers(1 << 62))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from market.breaker import BreakerState
 from market.presets import dydx_v4
 from market.state import BookState, ExchangeState, open_exchange
 from market.units import as_int
@@ -25,6 +26,8 @@ ACCOUNTS_ROOT = jax.jit(roots.accounts_root)
 
 #: Sums over the books: they follow from what is hashed.
 DERIVED = {"open_lots", "open_loss"}
+#: Fields with fields of their own, which are tried one by one.
+PARTS = {"book", "breaker"}
 
 
 def filled(state, rng):
@@ -32,7 +35,7 @@ def filled(state, rng):
     columns = {}
     for field in fields(state):
         value = getattr(state, field.name)
-        if isinstance(value, BookState):
+        if isinstance(value, BookState | BreakerState):
             columns[field.name] = filled(value, rng)
             continue
         high = 2 if field.name == "adl_pending" else 1 << 62
@@ -95,9 +98,12 @@ def books_by_hashlib(state: ExchangeState) -> bytes:
 def root_by_hashlib(state: ExchangeState, rollup) -> bytes:
     names = "insurance fees residue paid_in oracle mark last funding_index premium_sum"
     names += " premium_samples votes vote_count oracle_us counters gate_block"
+    names += " restarted_us"
     words = []
     for name in names.split():
         words += np.asarray(getattr(state, name)).ravel().tolist()
+    for name in ("ticks", "taken_us", "paused_until_us"):
+        words += np.asarray(getattr(state.breaker, name)).ravel().tolist()
     marks = np.asarray(state.adl_pending).ravel()
     words.append(sum(int(mark) << place for place, mark in enumerate(marks)))
     names = "height executed rejected revenue"
@@ -122,7 +128,8 @@ def changed(value, place=0):
 
 
 @pytest.mark.parametrize(
-    "name", [f.name for f in fields(ExchangeState) if f.name not in {"book", *DERIVED}]
+    "name",
+    [f.name for f in fields(ExchangeState) if f.name not in {*PARTS, *DERIVED}],
 )
 def test_every_field_of_the_exchange_is_bound(state, rollup, name):
     other = replace(state, **{name: changed(getattr(state, name), -1)})
@@ -133,6 +140,13 @@ def test_every_field_of_the_exchange_is_bound(state, rollup, name):
 def test_every_field_of_an_order_is_bound(state, rollup, name):
     book = replace(state.book, **{name: changed(getattr(state.book, name), -1)})
     other = replace(state, book=book)
+    assert as_bytes(ROOT(other, rollup)) != as_bytes(ROOT(state, rollup))
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(BreakerState)])
+def test_every_field_of_a_breaker_is_bound(state, rollup, name):
+    changes = {name: changed(getattr(state.breaker, name), -1)}
+    other = replace(state, breaker=replace(state.breaker, **changes))
     assert as_bytes(ROOT(other, rollup)) != as_bytes(ROOT(state, rollup))
 
 
