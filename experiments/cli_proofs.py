@@ -72,8 +72,11 @@ def verify(
     print(f"accepted: batch {public.batch}, {public.updates} position updates")
     print(f"  old root    {_root(public.old_root)}")
     print(f"  new root    {_root(public.new_root)}")
-    print(f"  prices      {', '.join(map(str, public.prices))} ticks")
+    print(f"  segments    {len(public.segments)}, at the prices (in ticks)")
+    for segment in (public.segments[0], public.segments[-1]):
+        print(f"              {', '.join(map(str, segment.prices))}")
     print(f"  net deposit {public.net_deposit:,} quanta")
+    print(f"  allowance   {public.allowance:,} quanta beyond the margin rule")
 
 
 def law(

@@ -1,16 +1,12 @@
 """Proofs of a run's batches: made from the run, written beside the results.
 
-The statement of a batch takes the account table at its start to the one at its end,
-one update for every account that changed, judged at the oracle prices of its last
-block. The insurance fund, the venue's fees and the residue of rounding are accounts
-of the table too, so the net deposit of a batch is what really came in and went out.
-Funding is settled by the venue as ordinary updates; the proof's own funding indices
-stay zero.
+The statement of a batch follows the accounts block by block (`experiments.segments`):
+every account that a block touched is judged at that block's oracle prices.
 
-A batch in which somebody who traded ends below maintenance at the last prices cannot
-be proven: the lab's venue checks margins block by block, the proof once a batch. It
-is reported with the prover's reason, never passed over; shorter batches
-(`rollup.batch_blocks`) have fewer of them.
+The venue is laxer than the statement in one respect: it reserves an order's worst loss
+at the oracle price of its admission, so a fill after the price has moved may leave its
+maker below maintenance with a larger position. Such a batch has no proof. It is
+reported with the account and the reason, never passed over.
 """
 
 import time
@@ -19,11 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments.engine import World
 from experiments.store import write_json
-from market.margin import maintenance_fraction_ppm
 
 FOLDER = "proofs"
 
@@ -35,6 +28,9 @@ class BatchProof:
     Attributes:
         batch: its number in the run, from 0.
         updates: position updates in it.
+        segments: stretches of it with prices of their own.
+        allowance: quanta that accounts below their margin lost beyond the rule: gas
+            and rounding.
         seconds: time of the prover, compilation apart where it had run before.
         data: the proof container; None where the batch cannot be proven.
         reason: why not; empty where there is a proof.
@@ -42,6 +38,8 @@ class BatchProof:
 
     batch: int
     updates: int
+    segments: int
+    allowance: int
     seconds: float
     data: bytes | None
     reason: str = ""
@@ -62,16 +60,19 @@ def prove_run(
 ) -> Iterator[BatchProof]:
     """Runs a world again and proves the chosen batches on the way, in order."""
     from agents.model import LabModel
+    from experiments.segments import Ledger
 
     length = world.spec.chain.batch_blocks
     model = LabModel(world.spec, world.params, seed=seed, run=run)
     done = 0
     for batch in sorted(set(batches)):
         model.advance(batch * length - done)
-        before = _table(model)
-        model.advance(length)
+        ledgers = [Ledger.of(model.world.exchange)]
+        for _ in range(length):
+            model.advance(1)
+            ledgers.append(Ledger.of(model.world.exchange))
         done = (batch + 1) * length
-        yield _prove(batch, before, _table(model), _venue(model, batch))
+        yield _prove(batch, ledgers, world)
 
 
 def keep_proofs(
@@ -112,58 +113,34 @@ def _keep(run_dir: Path, point: int, run: int, result: BatchProof) -> dict[str, 
         "run": run,
         "batch": result.batch,
         "updates": result.updates,
+        "segments": result.segments,
+        "allowance": result.allowance,
         "seconds": round(result.seconds, 3),
         "bytes": len(result.data) if result.data is not None else 0,
         "reason": result.reason,
     }
 
 
-def _table(model):
-    """The account table of a model, the venue's own funds at its end."""
-    from rollup.stark.accounts import AccountTable
-
-    state = model.world.exchange
-    funds = [int(state.insurance), int(state.fees), int(state.residue)]
-    collateral = np.concatenate([np.asarray(state.collateral), np.array(funds)])
-    held = np.asarray(state.position)
-    positions = np.concatenate([held, np.zeros((len(funds), held.shape[1]), np.int64)])
-    return AccountTable.of(collateral, positions, np.zeros_like(positions))
-
-
-def _venue(model, batch: int):
-    from rollup.stark.witness import VenueState
-
-    numbers = model.params.venue
-    risk = maintenance_fraction_ppm(
-        np.asarray(numbers.initial_ppm), np.asarray(numbers.maintenance_fraction_ppm)
-    )
-    multipliers = model.spec.venue.multipliers
-    return VenueState(
-        prices=tuple(int(p) for p in model.snapshot.oracle),
-        multipliers=multipliers,
-        risk_ppm=tuple(int(r) for r in risk),
-        funding_indices=(0,) * len(multipliers),
-        batch=batch,
-    )
-
-
-def _prove(batch: int, before, after, venue) -> BatchProof:
+def _prove(batch: int, ledgers: list, world: World) -> BatchProof:
+    from experiments.segments import batch_updates, risk_of
     from rollup.stark.files import pack
     from rollup.stark.parameters import StarkParameters
     from rollup.stark.prover import prove
-    from rollup.stark.witness import UnprovableBatchError, updates_between
+    from rollup.stark.witness import UnprovableBatchError
 
-    updates = updates_between(before, after)
-    count = len(updates.account)
-    height = max(len(before.collateral) - 1, 1).bit_length()
+    venue, multipliers = world.params.venue, world.spec.venue.multipliers
+    updates, state = batch_updates(ledgers, multipliers, risk_of(venue), batch)
+    old = ledgers[0].table
+    count, parts = len(updates.account), len(state.segments)
+    height = max(len(old.collateral) - 1, 1).bit_length()
     started = time.perf_counter()
     try:
         parameters = StarkParameters(
-            markets=before.positions.shape[1], height=height
+            markets=old.positions.shape[1], height=height
         ).for_updates(count)
-        proven = prove(before, updates, venue, parameters)
+        proven = prove(old, updates, state, parameters)
     except (UnprovableBatchError, ValueError) as problem:
         spent = time.perf_counter() - started
-        return BatchProof(batch, count, spent, None, str(problem))
-    data = pack(proven.proof, proven.public)
-    return BatchProof(batch, count, time.perf_counter() - started, data)
+        return BatchProof(batch, count, parts, 0, spent, None, str(problem))
+    data, spent = pack(proven.proof, proven.public), time.perf_counter() - started
+    return BatchProof(batch, count, parts, proven.public.allowance, spent, data)

@@ -15,9 +15,10 @@ from typing import Any
 from rollup.hashing.poseidon2_constants import koalabear16
 from rollup.stark import layout as lay
 from rollup.stark.arithmetic import BASIS, Ext
+from rollup.stark.bands import index_places
 from rollup.stark.layout import DIGEST, Layout
 from rollup.stark.parameters import LIMB, ROWS, StarkParameters
-from rollup.stark.statement import PublicInputs
+from rollup.stark.statement import PPM, PublicInputs
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Frame:
     Attributes:
         cur, nxt: all columns, in layout order.
         outs: compression outputs [3][8] of this row's three permutations.
-        periodic: name -> value.
+        periodic: name -> value, of periodic columns and of bands.
         first, last: selectors of the first and the last row of the trace.
         lookup: the challenge of the look-up argument.
         claims: final sums that the proof states.
@@ -109,9 +110,9 @@ def held_rules(f: Frame) -> Iterator:
     """Held columns do not change inside an update; flags are 0 or 1."""
     for i in range(f.layout.held_start, f.layout.held_end):
         yield f.periodic["not_last"] * (f.nxt[i] - f.cur[i])
-    flags = [("healthy", 0), ("reducing", 0), ("active", 0), ("bit", 0)]
+    flags = [("healthy", 0), ("reducing", 0), ("bit", 0), ("borrow", 0)]
     for m in range(f.layout.markets):
-        flags += [("negative0", m), ("negative1", m), ("borrow", m)]
+        flags += [("negative0", m), ("negative1", m)]
     for name, i in flags:
         yield f.c(name, i) * f.c(name, i) - f.c(name, i)
     yield f.c("healthy") * f.c("reducing")
@@ -127,7 +128,7 @@ def _path_node(f: Frame, row: Sequence, slot: int, j: int, sibling: bool):
 
 def path_rules(f: Frame) -> Iterator:
     """Both Merkle paths: same siblings, same bits, from the leaves to the roots."""
-    p, last_level = f.periodic, f.row(f.parameters.height - 1)
+    p, moves = f.periodic, f.periodic["moves"]
     for slot, leaf in ((lay.OLD_PATH, "leaf0"), (lay.NEW_PATH, "leaf1")):
         for j in range(DIGEST):
             here = _path_node(f, f.cur, slot, j, sibling=False)
@@ -138,12 +139,11 @@ def path_rules(f: Frame) -> Iterator:
         old = _path_node(f, f.cur, lay.OLD_PATH, j, sibling=True)
         new = _path_node(f, f.cur, lay.NEW_PATH, j, sibling=True)
         yield p["level"] * (old - new)
-    chosen = last_level * f.c("active")
     for j in range(DIGEST):
         root, moved = f.c("root", j), f.outs[lay.NEW_PATH][j]
         old, new = f.public.old_root[j], f.public.new_root[j]
-        yield chosen * (f.outs[lay.OLD_PATH][j] - root)
-        change = chosen * (moved - root) + f.last * (old - new)
+        yield moves * (f.outs[lay.OLD_PATH][j] - root)
+        change = moves * (moved - root) + f.last * (old - new)
         yield f.n("root", j) - root - change
         yield f.first * (root - old)
     partial, bit = f.c("partial_index"), f.c("bit")
@@ -159,7 +159,10 @@ def _signed(f: Frame, side: str, m: int, i: int):
 
 
 def leaf_elements(f: Frame, side: str) -> list:
-    """The field elements that a leaf hashes, before padding."""
+    """The field elements that a leaf hashes, before padding.
+
+    The funding indices of a new leaf are public: None stands for them here.
+    """
     packed = [f.c(f"collateral{side}_packed", i) for i in range(3)]
     elements = [f.c("account"), *packed]
     for m in range(f.layout.markets):
@@ -168,7 +171,7 @@ def leaf_elements(f: Frame, side: str) -> list:
         if side == "0":
             elements += [f.c("index_packed", 3 * m + i) for i in range(3)]
         else:
-            elements += lay.new_index_elements(f.public, m)
+            elements += [None] * 3
     return elements
 
 
@@ -187,8 +190,13 @@ def leaf_rules(f: Frame) -> Iterator:
         elements = leaf_elements(f, side)
         elements += [0] * (blocks * DIGEST - len(elements))
         for k, element in enumerate(elements):
-            cell = f.cur[start + DIGEST + k % DIGEST]
-            yield f.row(offset + k // DIGEST) * (cell - element)
+            cell, row = f.cur[start + DIGEST + k % DIGEST], f.row(offset + k // DIGEST)
+            if element is not None:
+                yield row * (cell - element)
+    for j, places in index_places(f.layout.markets, blocks).items():
+        cell = f.cur[start + DIGEST + j]
+        here = sum((f.row(row) for row, _, _ in places), f.row(0) * 0)
+        yield here * cell - f.periodic[f"new_leaf{j}"]
 
 
 def cell_rules(f: Frame) -> Iterator:
@@ -210,7 +218,12 @@ def cell_rules(f: Frame) -> Iterator:
         yield (1 - f.periodic["risk_rows"]) * f.c(f"risk{side}")
     for m in range(f.layout.markets):
         yield (1 - f.periodic["amount_rows"]) * f.c(f"index{m}")
-    yield f.row(2) * (f.n("remainder") - f.c("remainder") * 16)
+    both = f.c("remainder") + f.n("remainder") * LIMB
+    yield f.row(0) * (f.c("remainder_packed") - both)
+    distance = LIMB**lay.REMAINDER_LIMBS - PPM
+    yield f.row(lay.DISTANCE_ROW) * (f.c("remainder_packed") + distance - both)
+    for i in range(lay.ALLOWANCE_LIMBS):
+        yield f.row(lay.ALLOWANCE_ROW + i) * (f.c("allowance", i) - f.c("remainder"))
 
 
 def delay_rules(f: Frame) -> Iterator:
@@ -225,9 +238,7 @@ def delay_rules(f: Frame) -> Iterator:
         for i in range(length):
             yield f.n(name, base + i) - source
             source = f.c(name, base + i)
-    change = f.c("collateral0") - f.c("funded")
-    yield f.n("funding_delay", 0) - f.periodic["amount_rows"] * change
-    yield f.n("funding_delay", 1) - f.c("funding_delay", 0)
+    yield f.n("funding_delay") - _unfunded(f)
 
 
 def _carry(read: Callable, stream: str):
@@ -254,10 +265,15 @@ def _convolve(f: Frame, table: str, side: str, signed: bool):
     return total
 
 
-def funding_rules(f: Frame) -> Iterator:
-    """2^32 (before - after) = sum of index change times position + remainder.
+def _unfunded(f: Frame):
+    """Limb of collateral before funding less collateral after it."""
+    return f.periodic["amount_rows"] * (f.c("collateral0") - f.c("funded"))
 
-    0 <= remainder < 2^32, so collateral after funding is rounded toward -infinity.
+
+def funding_rules(f: Frame) -> Iterator:
+    """10^6 (before - after) = sum of index change times position + remainder.
+
+    0 <= remainder < 10^6, so collateral after funding is rounded toward -infinity.
     """
     paid = 0
     for m in range(f.layout.markets):
@@ -266,27 +282,36 @@ def funding_rules(f: Frame) -> Iterator:
             step = f.periodic[f"index{m}_{i}"] - cached[i]
             paid = _signed(f, "0", m, i) * step + paid
     remainder = f.periodic["remainder_rows"] * f.c("remainder")
-    yield from _stream(f, "funding", f.c("funding_delay", 1) * 256 - paid - remainder)
+    low, high = lay.limbs(PPM, 2)
+    due = _unfunded(f) * low + f.c("funding_delay") * high
+    yield from _stream(f, "funding", due - paid - remainder)
 
 
 def margin_rules(f: Frame) -> Iterator:
-    """Total value and total risk before and after, in limbs."""
+    """Total value and total risk before and after, in limbs.
+
+    The value after counts in what this update is allowed beyond the margin rule.
+    """
     p = f.periodic
-    bias = f.row(4) * lay.TOP
+    bias = f.row(lay.AMOUNT_LIMBS - 1) * lay.TOP
+    allowed = [f.row(i) * f.c("allowance", i) for i in range(lay.ALLOWANCE_LIMBS)]
     sign = f.row(lay.VALUE_LIMBS - 1) * lay.TOP
     for side, lane in (("0", "funded"), ("1", "collateral1")):
         value = p["value_rows"] * f.c(f"value{side}") - sign
         collateral = p["amount_rows"] * f.c(lane) - bias
         worth = _convolve(f, "value", side, signed=True)
+        if side == "1":
+            worth = worth + sum(allowed[1:], allowed[0])
         yield from _stream(f, f"value{side}", collateral + worth - value)
         risk = _convolve(f, "risk", side, signed=False) - f.c(f"risk{side}")
         yield from _stream(f, f"risk{side}", risk)
 
 
 def acceptance_rules(f: Frame) -> Iterator:
-    """Healthy, or reducing at no worse a ratio, or riskless and not poorer.
+    """Healthy, or reducing at no worse a ratio, or without a position and not poorer.
 
-    The slack of the chosen inequality is written in unsigned limbs: it is >= 0.
+    The slack of the chosen inequality is written in unsigned limbs: it is >= 0. A
+    healthy account is allowed nothing: it has to have its margin.
     """
     healthy, reducing = f.c("healthy"), f.c("reducing")
     riskless = 1 - healthy - reducing
@@ -300,49 +325,47 @@ def acceptance_rules(f: Frame) -> Iterator:
     gain = f.periodic["value_rows"] * (value1 - value0)
     chosen = healthy * (scaled - f.c("risk1")) + reducing * cross + riskless * gain
     yield from _stream(f, "slack", chosen - f.c("slack"))
-    lots0 = sum(
-        (f.c("position0", i) for i in range(4 * f.layout.markets)), f.c("position0") * 0
+    lots0, lots1 = (
+        sum((f.c(name, i) for i in range(1, 4 * f.layout.markets)), f.c(name))
+        for name in ("position0", "position1")
     )
     yield reducing * (lots0 * f.c("inverse") - 1)
-    yield riskless * lots0
+    yield riskless * lots1
+    for i in range(lay.ALLOWANCE_LIMBS):
+        yield healthy * f.c("allowance", i)
 
 
-def holding_rules(f: Frame) -> Iterator:
-    """Unless healthy: no position grows or changes its sign."""
-    unhealthy = 1 - f.c("healthy")
-    for m in range(f.layout.markets):
-        b0 = [f.c("position0", 4 * m + i) for i in range(4)]
-        b1 = [f.c("position1", 4 * m + i) for i in range(4)]
-        flip = f.c("negative1", m) - f.c("negative0", m)
-        yield unhealthy * flip * (b1[0] + b1[1] + b1[2] + b1[3])
-        borrow = f.c("borrow", m)
-        for half in range(2):
-            lane, r = f.layout.drop_cells[2 * m + half]
-            drop = f.c(lane) + f.n(lane) * LIMB
-            before = b0[2 * half] + b0[2 * half + 1] * LIMB
-            after = b1[2 * half] + b1[2 * half + 1] * LIMB
-            carried = borrow * (LIMB * LIMB) if half == 0 else -borrow
-            yield f.row(r) * unhealthy * (before - after + carried - drop)
+def requirement_rules(f: Frame) -> Iterator:
+    """Unless healthy: the requirement does not grow.
+
+    Its fall, risk before less risk after, is written in unsigned limbs with borrows.
+    The shift registers hold what the risks were one row fewer above than their length.
+    """
+    borrow, delay = f.c("borrow"), lay.VALUE_LIMBS - 2
+    fall = f.c("risk0_delay", delay) - f.c("risk1_delay", delay) - borrow
+    shown = f.n("value0") - f.n("borrow") * LIMB
+    yield f.periodic["fall_rows"] * (1 - f.c("healthy")) * (fall - shown)
+    for row in (lay.FALL_ROW - 1, lay.FALL_ROW - 1 + lay.RISK_LIMBS):
+        yield f.row(row) * borrow
 
 
 def sum_rules(f: Frame) -> Iterator:
     """Running sums over active updates; the last row shows the claimed totals."""
-    active, gate, claims = f.c("active"), f.c("gate"), list(f.claims)
-    yield gate - f.row(0) * active
+    active = [f.periodic[f"active{r}"] for r in range(lay.AMOUNT_LIMBS)]
     steps = []
     for i in range(lay.AMOUNT_LIMBS):
         deposit = f.c("collateral1") - f.c("funded")
-        steps.append(("sum_deposit", i, f.row(i) * active * deposit))
+        steps.append(("sum_deposit", i, active[i] * deposit))
     for i in range(lay.AMOUNT_LIMBS):
         funding = f.c("funded") - f.c("collateral0")
-        steps.append(("sum_funding", i, f.row(i) * active * funding))
+        steps.append(("sum_funding", i, active[i] * funding))
+    for i in range(lay.ALLOWANCE_LIMBS):
+        steps.append(("sum_allowance", i, active[0] * f.c("allowance", i)))
     for m in range(f.layout.markets):
         for i in range(lay.POSITION_LIMBS):
             traded = _signed(f, "1", m, i) - _signed(f, "0", m, i)
-            steps.append(("sum_position", 4 * m + i, gate * traded))
-    steps.append(("count", 0, gate))
-    totals = [*claims, f.public.updates]
-    for (name, i, step), total in zip(steps, totals, strict=True):
+            steps.append(("sum_position", 4 * m + i, active[0] * traded))
+    for (name, i, step), total in zip(steps, f.claims, strict=True):
         yield f.n(name, i) - f.c(name, i) - step + f.last * total
         yield f.first * f.c(name, i)
 
@@ -384,7 +407,7 @@ GROUPS = (
     funding_rules,
     margin_rules,
     acceptance_rules,
-    holding_rules,
+    requirement_rules,
     sum_rules,
     lookup_rules,
 )

@@ -165,3 +165,22 @@ def lagrange_at(point: Ext, size: int) -> list[Ext]:
         basis.append(scale * x * (point - x).inverse())
         x = x * omega % P
     return basis
+
+
+def minimal_polynomial(point: Ext) -> list[int]:
+    """Coefficients of the monic quartic over the base field that vanishes there."""
+    poly = [ONE]
+    for k in range(4):
+        root = point.frobenius(k)
+        shifted = [ZERO, *poly]
+        scaled = [c * root for c in poly] + [ZERO]
+        poly = [a - b for a, b in zip(shifted, scaled, strict=True)]
+    return [c.c[0] for c in poly]
+
+
+def cofactor(quartic: Sequence[int], point: Ext) -> list[Ext]:
+    """The cubic ``m(X) / (X - point)``, so that 1/(x - point) is cubic(x) / m(x)."""
+    cubic = [ONE]
+    for k in range(3, 0, -1):
+        cubic.insert(0, cubic[0] * point + quartic[k])
+    return cubic

@@ -17,6 +17,8 @@ from rollup.ntt import powers
 from rollup.stark import layout as lay
 from rollup.stark.arithmetic import Ext, P, root_of_unity
 from rollup.stark.arithmetic import powers as extension_powers
+from rollup.stark.bands import bands
+from rollup.stark.commitment import extend
 from rollup.stark.layout import periodic_columns
 from rollup.stark.parallel import over_blocks
 from rollup.stark.parameters import ROWS, SHIFT, StarkParameters
@@ -70,8 +72,11 @@ def permutation_block(columns):
 
 
 @jax.jit
-def _rules_block(here, after, periodic, selectors, table, term_halves, slot_halves):
-    """Combined rules [4, B] from all columns here and one row on [total, B]."""
+def _rules_block(here, after, periodic, by_row, table, term_halves, slot_halves):
+    """Combined rules [4, B] from all columns here and one row on [total, B].
+
+    ``periodic`` is the same for every block, ``by_row`` (bands and selectors) is not.
+    """
     field, lanes = KOALABEAR, here.shape[1]
     slots = here[: 3 * lay.SLOT].reshape(3, lay.SLOT, lanes)
     total = jnp.zeros((8, lanes), jnp.uint64)
@@ -90,7 +95,7 @@ def _rules_block(here, after, periodic, selectors, table, term_halves, slot_halv
 
     ones = jnp.ones((1, lanes), jnp.uint32)
     cells = jnp.concatenate(
-        [ones, *used(here), *used(after), outs.reshape(24, lanes), periodic, selectors]
+        [ones, *used(here), *used(after), outs.reshape(24, lanes), periodic, by_row]
     )
     cells = computed_once(cells)
 
@@ -117,12 +122,22 @@ def _dft16(values: list[int], root: int) -> list[int]:
     ]
 
 
-def periodic_on_coset(parameters: StarkParameters, public, shift: int) -> np.ndarray:
+def band_columns(parameters: StarkParameters, public) -> np.ndarray:
+    """The columns of the bands on the trace's rows: uint32 [names, rows]."""
+    found = bands(parameters, public)
+    parts = [
+        np.tile(np.array([*band.rows.values()], np.uint32), (1, band.end - band.start))
+        for band in found
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def periodic_on_coset(parameters: StarkParameters, shift: int) -> np.ndarray:
     """Values uint32 [names, 16] of the periodic columns along a coset of the rows."""
     omega = root_of_unity(ROWS)
     step, inverse = pow(shift, parameters.rows // ROWS, P), pow(ROWS, -1, P)
     out = []
-    for values in periodic_columns(parameters, public).values():
+    for values in periodic_columns(parameters).values():
         coefficients = _dft16(values, pow(omega, -1, P))
         scaled = [
             c * inverse % P * pow(step, k, P) % P for k, c in enumerate(coefficients)
@@ -180,18 +195,25 @@ class RuleEvaluator:
             parameters, public, lookup, claims, alpha, offset
         )
         slots = split_weights(extension_powers(alpha, offset))
-        self.parameters, self.public = parameters, public
+        self.parameters = parameters
+        self.bands = band_columns(parameters, public)
         self._constants = (
             jnp.asarray(table),
             jnp.asarray(split_weights(coefficients * _R2 % np.uint64(P))),
             jnp.asarray(slots.reshape(3, PERMUTATION_RULES, 8)),
         )
 
-    def on_coset(self, base, aux, shift: int, selectors) -> np.ndarray:
-        """Combined rules uint32 [4, rows] from columns [C, rows] on a coset."""
+    def on_coset(self, base, aux, shift: int, by_row) -> np.ndarray:
+        """Combined rules uint32 [4, rows] from columns [C, rows] on a coset.
+
+        Args:
+            base, aux: committed columns.
+            shift: factor of the coset.
+            by_row: bands and the selectors of the first and the last row.
+        """
         n = self.parameters.rows
         lanes = min(LANES, n)
-        periodic = periodic_on_coset(self.parameters, self.public, shift)
+        periodic = periodic_on_coset(self.parameters, shift)
         periodic = jnp.asarray(np.tile(periodic, (1, lanes // ROWS)))
         out = np.empty((4, n), np.uint32)
 
@@ -210,7 +232,7 @@ class RuleEvaluator:
                 window(start),
                 window(start + 1),
                 periodic,
-                selectors[:, span],
+                by_row[:, span],
                 *self._constants,
             )
 
@@ -223,13 +245,13 @@ def quotient_values(
 ) -> np.ndarray:
     """Combined rules over x^n - 1, on cosets 0 and 2: uint32 [4, 2, rows]."""
     parameters = evaluator.parameters
+    found = extend(evaluator.bands)
     out = []
     for coset in QUOTIENT_COSETS:
         shift = coset_shift(parameters, coset)
         inverse = np.uint64(pow(pow(shift, parameters.rows, P) - 1, -1, P))
-        values = evaluator.on_coset(
-            base[:, coset], aux[:, coset], shift, _selectors(parameters, coset)
-        )
+        by_row = np.concatenate([found[:, coset], _selectors(parameters, coset)])
+        values = evaluator.on_coset(base[:, coset], aux[:, coset], shift, by_row)
         out.append(values.astype(np.uint64) * inverse % np.uint64(P))
     return np.stack(out, axis=1).astype(np.uint32)
 
@@ -238,5 +260,6 @@ def broken_rows(trace: np.ndarray, aux: np.ndarray, evaluator: RuleEvaluator):
     """Rows of an unextended trace where some rule does not hold (but for luck)."""
     selectors = np.zeros((2, trace.shape[1]), np.uint32)
     selectors[0, 0] = selectors[1, -1] = 1
-    values = evaluator.on_coset(trace, aux, 1, selectors)
+    by_row = np.concatenate([evaluator.bands, selectors])
+    values = evaluator.on_coset(trace, aux, 1, by_row)
     return np.flatnonzero(values.any(axis=0))

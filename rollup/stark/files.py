@@ -13,10 +13,10 @@ from pathlib import Path
 from rollup.stark.statement import PublicInputs
 
 MAGIC = b"SHKPROOF"
-VERSION = 1
+VERSION = 2
 _HEAD = struct.Struct("<8sHI")
 #: A reader never takes in more than this.
-MAX_PUBLIC_BYTES = 1 << 16
+MAX_PUBLIC_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 28
 
 

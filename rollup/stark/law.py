@@ -14,6 +14,7 @@ import numpy as np
 from rollup.stark.accounts import AccountTable
 from rollup.stark.parameters import MAX_LOG_ROWS, StarkParameters
 from rollup.stark.prover import prove
+from rollup.stark.statement import Segment
 from rollup.stark.witness import BatchUpdates, VenueState
 
 
@@ -86,9 +87,8 @@ def sample_batch(
     collateral = table.collateral[account].copy()
     collateral[:pairs] -= 1_000_000
     collateral[pairs:] += 1_000_000
-    venue = VenueState(
-        (10_000,) * markets, (100,) * markets, (20_000,) * markets, (0,) * markets
-    )
+    segment = Segment(len(account), (10_000,) * markets, (0,) * markets)
+    venue = VenueState((segment,), (100,) * markets, (20_000,) * markets)
     return table, BatchUpdates(account, collateral, positions), venue
 
 

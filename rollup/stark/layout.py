@@ -1,5 +1,7 @@
 """Where everything stands in the trace: columns, lanes, cells and periodic columns.
 
+Columns that follow from the public inputs alone stand in ``bands.py``.
+
 One update takes sixteen rows. Row r holds level r of its Merkle path, and limb r
 (base 2^12) of each amount that is computed limb by limb: a product of two amounts is
 a convolution that walks down the rows, with one carry from row to row. Values that
@@ -12,7 +14,7 @@ from functools import cache
 
 from rollup.hashing.poseidon2_constants import koalabear16
 from rollup.stark.parameters import LIMB, LIMB_BITS, ROWS, StarkParameters
-from rollup.stark.statement import PPM, PublicInputs
+from rollup.stark.statement import PPM
 
 #: Columns of one permutation: input, four full rounds, partial rounds, four full.
 INPUT, FIRST, PARTIAL, LAST = 0, 16, 80, 100
@@ -27,7 +29,13 @@ RISK_LIMBS = 7
 RISK_PRICE_LIMBS = 6
 PRICE_LIMBS = 4
 TOP = LIMB // 2  # bias of a signed top limb
-REMAINDER_LIMBS = 3
+REMAINDER_LIMBS = 2
+ALLOWANCE_LIMBS = 2
+#: Rows of the lane "remainder" below the remainder itself: its distance from a
+#: million, and what an update is allowed beyond the margin rule.
+DISTANCE_ROW, ALLOWANCE_ROW = 2, 4
+#: Row of the lane "value0" where the limbs of the requirement's fall begin.
+FALL_ROW = VALUE_LIMBS
 #: A carry is u + 32 v - CARRY_BIAS with u, v in the look-up table.
 CARRY_STEP = 32
 CARRY_BIAS = (LIMB - 1) * (1 + CARRY_STEP) // 2
@@ -71,11 +79,12 @@ class Layout:
         self._add("index_delay", 3 * markets)
         self._add("risk0_delay", VALUE_LIMBS - 1)
         self._add("risk1_delay", VALUE_LIMBS - 1)
-        self._add("funding_delay", 2)
-        for name in ("bit", "partial_index", "gate", "table", "multiplicity", "count"):
+        self._add("funding_delay", 1)
+        for name in ("bit", "partial_index", "borrow", "table", "multiplicity"):
             self._add(name, 1)
         self._add("sum_deposit", AMOUNT_LIMBS)
         self._add("sum_funding", AMOUNT_LIMBS)
+        self._add("sum_allowance", ALLOWANCE_LIMBS)
         self._add("sum_position", POSITION_LIMBS * markets)
         self.width = self._next
         self.pairs = [self.lanes[i : i + 2] for i in range(0, len(self.lanes), 2)]
@@ -83,7 +92,7 @@ class Layout:
         self._add("running", 4)
         self.aux = self._next - self.width
         self.total = self._next
-        self.claims = 2 * AMOUNT_LIMBS + POSITION_LIMBS * markets
+        self.claims = 2 * AMOUNT_LIMBS + ALLOWANCE_LIMBS + POSITION_LIMBS * markets
         self.leaf_blocks = -(-(4 + 5 * markets) // DIGEST)
         self._place_cells(markets)
 
@@ -98,9 +107,9 @@ class Layout:
             self._add(f"value{side}_held", VALUE_LIMBS)
             self._add(f"collateral{side}_packed", 3)
             self._add(f"leaf{side}", DIGEST)
-        self._add("borrow", markets)
         self._add("index_packed", 3 * markets)
-        for name in ("healthy", "reducing", "inverse", "account", "active"):
+        self._add("allowance", ALLOWANCE_LIMBS)
+        for name in ("healthy", "reducing", "inverse", "account", "remainder_packed"):
             self._add(name, 1)
 
     def _place_cells(self, markets: int) -> None:
@@ -112,12 +121,6 @@ class Layout:
         ]
         wanted = [(side, i) for side in "01" for i in range(POSITION_LIMBS * markets)]
         self.position_cells = dict(zip(wanted, free, strict=False))
-        pairs = [
-            (lane, row)
-            for lane in ("value0", "value1")
-            for row in range(VALUE_LIMBS, ROWS - 1, 2)
-        ]
-        self.drop_cells = pairs[: 2 * markets]  # (low, high) pair of each market
 
     def at(self, name: str, i: int = 0) -> int:
         """Index of column i of a name."""
@@ -133,52 +136,36 @@ def layout_for(markets: int) -> Layout:
     return Layout(markets)
 
 
-def _shifted(digits: list[int], by: int) -> list[int]:
+def shifted(digits: list[int], by: int) -> list[int]:
     """Digit k - by at row k, zero elsewhere."""
     return [digits[k - by] if 0 <= k - by < len(digits) else 0 for k in range(ROWS)]
 
 
-def _rows(*chosen: int) -> list[int]:
+def only_rows(*chosen: int) -> list[int]:
+    """Ones on these rows, zeros on the others."""
     return [int(r in chosen) for r in range(ROWS)]
 
 
-def periodic_columns(
-    parameters: StarkParameters, public: PublicInputs
-) -> dict[str, list[int]]:
-    """Columns of period sixteen, which the verifier computes itself.
-
-    Selectors of rows, and the digits of the batch's public prices, risks and funding
-    indices, each shifted down to the row where its product falls.
-    """
+@cache
+def periodic_columns(parameters: StarkParameters) -> dict[str, list[int]]:
+    """Columns of period sixteen, the same for every batch: selectors of rows."""
     height, blocks = parameters.height, layout_for(parameters.markets).leaf_blocks
     last = ROWS - 1
-    table = {f"row{r}": _rows(r) for r in range(ROWS)}
-    table["not_last"] = _rows(*range(last))
+    table = {f"row{r}": only_rows(r) for r in range(ROWS)}
+    table["not_last"] = only_rows(*range(last))
     power = [1 << r if r < height else 0 for r in range(ROWS)]
     table["power_step"] = [*power[:last], 0]
     table["power_last"] = [0] * last + [power[last]]
-    table["level"] = _rows(*range(height))
-    table["link"] = _rows(*range(height - 1))
-    table["leaf_start"] = _rows(0, blocks)
-    table["leaf_chain"] = _rows(*(r for r in range(2 * blocks - 1) if r != blocks - 1))
-    table["amount_rows"] = _rows(*range(AMOUNT_LIMBS))
-    table["value_rows"] = _rows(*range(VALUE_LIMBS))
-    table["risk_rows"] = _rows(*range(RISK_LIMBS))
-    table["remainder_rows"] = _rows(*range(REMAINDER_LIMBS))
+    table["level"] = only_rows(*range(height))
+    table["link"] = only_rows(*range(height - 1))
+    table["leaf_start"] = only_rows(0, blocks)
+    chained = (r for r in range(2 * blocks - 1) if r != blocks - 1)
+    table["leaf_chain"] = only_rows(*chained)
+    table["amount_rows"] = only_rows(*range(AMOUNT_LIMBS))
+    table["value_rows"] = only_rows(*range(VALUE_LIMBS))
+    table["risk_rows"] = only_rows(*range(RISK_LIMBS))
+    table["remainder_rows"] = only_rows(*range(REMAINDER_LIMBS))
+    table["fall_rows"] = only_rows(*range(FALL_ROW - 1, FALL_ROW - 1 + RISK_LIMBS))
     for i in range(VALUE_LIMBS):
-        table[f"ppm{i}"] = _shifted(limbs(PPM, 2), i)
-    for m in range(parameters.markets):
-        index = limbs(public.funding_indices[m] + (1 << 59), AMOUNT_LIMBS)
-        value = limbs(public.lot_values[m], PRICE_LIMBS)
-        risk = limbs(public.lot_risks[m], RISK_PRICE_LIMBS)
-        for i in range(POSITION_LIMBS):
-            table[f"index{m}_{i}"] = _shifted(index, i)
-            table[f"value{m}_{i}"] = _shifted(value, i)
-            table[f"risk{m}_{i}"] = _shifted(risk, i)
+        table[f"ppm{i}"] = shifted(limbs(PPM, 2), i)
     return table
-
-
-def new_index_elements(public: PublicInputs, market: int) -> list[int]:
-    """The three leaf elements of a market's funding index after the batch."""
-    d = limbs(public.funding_indices[market] + (1 << 59), AMOUNT_LIMBS)
-    return [d[0] + LIMB * d[1], d[2] + LIMB * d[3], d[4]]

@@ -10,7 +10,15 @@ import numpy as np
 from rollup.field import KOALABEAR
 from rollup.materialise import computed_once
 from rollup.ntt import evaluate, interpolate, powers
-from rollup.stark.arithmetic import BASIS, ONE, Ext, P, root_of_unity
+from rollup.stark.arithmetic import (
+    BASIS,
+    ONE,
+    Ext,
+    P,
+    cofactor,
+    minimal_polynomial,
+    root_of_unity,
+)
 from rollup.stark.arithmetic import powers as extension_powers
 from rollup.stark.commitment import COLUMN_CHUNK
 from rollup.stark.constraints import QUOTIENT_COSETS, coset_points, coset_shift
@@ -28,26 +36,13 @@ def _constants_m(value: Ext) -> np.ndarray:
     return KOALABEAR.constants_m(value.c)[:, None]
 
 
-def minimal_polynomial(point: Ext) -> list[int]:
-    """Coefficients of the monic quartic over the base field that vanishes there."""
-    poly = [ONE]
-    for k in range(4):
-        root = point.frobenius(k)
-        shifted = [Ext((0, 0, 0, 0)), *poly]
-        scaled = [c * root for c in poly] + [Ext((0, 0, 0, 0))]
-        poly = [a - b for a, b in zip(shifted, scaled, strict=True)]
-    return [c.c[0] for c in poly]
-
-
 def inverse_gaps(point: Ext, xs: np.ndarray) -> np.ndarray:
     """1 / (x - point) for base-field x: uint32 [4, N], one base inversion each.
 
     The minimal polynomial m of the point has m(x) / (x - point) as a cubic in x.
     """
     m = minimal_polynomial(point)
-    cubic = [ONE]
-    for k in range(3, 0, -1):
-        cubic.insert(0, cubic[0] * point + m[k])
+    cubic = cofactor(m, point)
     coefficients = np.stack([np.array(c.c, np.uint32)[:, None] for c in cubic])
     return _gaps_in_blocks(xs, coefficients, np.array(m, np.uint32))
 

@@ -214,11 +214,7 @@ def prove_batch(
         UnprovableBatchError: they do not, or the batch breaks a rule or a bound.
     """
     venue = VenueState(
-        public.prices,
-        public.multipliers,
-        public.risk_ppm,
-        public.funding_indices,
-        public.batch,
+        public.segments, public.multipliers, public.risk_ppm, public.batch
     )
     proven = prove(old_accounts, updates, venue, parameters)
     if proven.public != public:

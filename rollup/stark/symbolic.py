@@ -14,6 +14,7 @@ import numpy as np
 from rollup.stark import layout as lay
 from rollup.stark.air import Frame, transition_rules
 from rollup.stark.arithmetic import Ext, powers
+from rollup.stark.bands import bands
 from rollup.stark.layout import Layout, layout_for, periodic_columns
 
 #: Coefficients of the table are padded to a multiple of this many monomials.
@@ -71,8 +72,8 @@ class Variables:
     """Numbers of the variables that rules outside the permutations may use.
 
     Row 0 of an evaluation holds ones; then come the columns ``columns`` on this row,
-    the same on the next, 24 compression outputs, the periodic columns ``names``, and
-    the selectors of the first and last row.
+    the same on the next, 24 compression outputs, the public columns ``names``
+    (periodic ones, then bands), and the selectors of the first and last row.
     """
 
     columns: tuple[int, ...]
@@ -85,7 +86,7 @@ class Variables:
 
     @property
     def periodic(self) -> int:
-        """First periodic column."""
+        """First public column."""
         return self.outputs + 3 * lay.DIGEST
 
     @property
@@ -110,7 +111,7 @@ def _variable(index: int) -> Monomials:
 def symbolic_frame(parameters, public, lookup: Ext, claims) -> tuple[Frame, Variables]:
     """A frame whose cells are variables."""
     layout: Layout = layout_for(parameters.markets)
-    names = tuple(periodic_columns(parameters, public))
+    names = (*periodic_columns(parameters), *bands(parameters, public)[0].rows)
     v = variables_for(parameters.markets, names)
     count = len(v.columns)
     cur: list = [None] * layout.total

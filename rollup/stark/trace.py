@@ -15,10 +15,12 @@ from rollup.hashing.poseidon2 import traced_rounds
 from rollup.hashing.poseidon2_constants import koalabear16
 from rollup.stark import layout as lay
 from rollup.stark.arithmetic import P
+from rollup.stark.bands import bands
+from rollup.stark.constraints import band_columns
 from rollup.stark.layout import Layout, layout_for, periodic_columns
 from rollup.stark.parallel import over_blocks
 from rollup.stark.parameters import LIMB, LIMB_BITS, ROWS, StarkParameters
-from rollup.stark.statement import AMOUNT_BOUND, PublicInputs
+from rollup.stark.statement import AMOUNT_BOUND, PPM, PublicInputs
 from rollup.stark.witness import Witness
 
 PERMUTATION_LANES = 4096
@@ -81,8 +83,16 @@ def _fill_amounts(b: TraceBuilder) -> None:
                 b.held("index_packed", 3 * int(name[5:]) + k, value)
             elif name != "funded":
                 b.held(f"{name}_packed", k, value)
-    remainder = digits(w.remainder, lay.REMAINDER_LIMBS)
-    b.lane("remainder", np.append(remainder, 16 * remainder[:, 2:], axis=1))
+    distance = w.remainder + (LIMB**lay.REMAINDER_LIMBS - PPM)
+    cells = [
+        digits(w.remainder, lay.REMAINDER_LIMBS),
+        digits(distance, lay.REMAINDER_LIMBS),
+        digits(w.allowance, lay.ALLOWANCE_LIMBS),
+    ]
+    b.lane("remainder", np.concatenate(cells, axis=1))
+    b.held("remainder_packed", 0, w.remainder)
+    for i in range(lay.ALLOWANCE_LIMBS):
+        b.held("allowance", i, cells[2][:, i])
 
 
 def _fill_positions(b: TraceBuilder) -> None:
@@ -103,24 +113,6 @@ def _fill_positions(b: TraceBuilder) -> None:
     b.held("inverse", 0, np.where(w.rule == 1, inverse, 0))
 
 
-def _fill_drops(b: TraceBuilder) -> None:
-    """By how much each position shrinks, where the reducing rules need it."""
-    w, half = b.witness, (1 << 2 * LIMB_BITS) - 1
-    low_bits = 2 * LIMB_BITS
-    for m in range(b.layout.markets):
-        before = np.abs(w.before.positions[:, m])
-        after = np.abs(w.after.positions[:, m])
-        relevant = (w.rule > 0) & (after <= before)
-        borrow = relevant & ((before & half) < (after & half))
-        b.held("borrow", m, borrow.astype(np.int64))
-        drop = np.where(relevant, before - after, 0)
-        for part in range(2):
-            lane, row = b.layout.drop_cells[2 * m + part]
-            d = digits((drop >> (low_bits * part)) & half, 2)
-            b.cell(lane, row, d[:, 0])
-            b.cell(lane, row + 1, d[:, 1])
-
-
 def _fill_margin(b: TraceBuilder) -> None:
     w = b.witness
     for side, value, risk in (("0", w.value0, w.risk0), ("1", w.value1, w.risk1)):
@@ -131,13 +123,27 @@ def _fill_margin(b: TraceBuilder) -> None:
         for i in range(lay.VALUE_LIMBS):
             b.held(f"value{side}_held", i, d[:, i])
         b.lane(f"risk{side}", digits(risk, lay.RISK_LIMBS))
+    _fill_fall(b)
     b.lane("slack", digits(w.slack, ROWS))
     b.held("healthy", 0, (w.rule == 0).astype(np.int64))
     b.held("reducing", 0, (w.rule == 1).astype(np.int64))
-    active = (np.arange(len(w.account)) < w.updates).astype(np.int64)
-    b.held("active", 0, active)
     b.held("account", 0, w.account)
-    b.cell("gate", 0, active)
+
+
+def _fill_fall(b: TraceBuilder) -> None:
+    """By how much the requirement falls, where the rules ask; with its borrows."""
+    w, count = b.witness, lay.RISK_LIMBS
+    relevant = (w.rule > 0) & (w.risk1 <= w.risk0).astype(bool)
+    before, after = (
+        digits(np.where(relevant, r, 0), count) for r in (w.risk0, w.risk1)
+    )
+    borrow = np.zeros(len(w.rule), np.int64)
+    for k in range(count):
+        row = lay.FALL_ROW + k
+        b.cell("borrow", row - 1, borrow)
+        fall = before[:, k] - after[:, k] - borrow
+        borrow = (fall < 0).astype(np.int64)
+        b.cell("value0", row, fall + LIMB * borrow)
 
 
 def _delayed(column: np.ndarray, rows: int) -> np.ndarray:
@@ -154,14 +160,20 @@ def _fill_delays(b: TraceBuilder) -> None:
             b.cells[b.layout.at(name, base + i)] = _delayed(column, i + 1)
     change = b.signed("collateral0") - b.signed("funded")
     change[:, lay.AMOUNT_LIMBS :] = 0
-    for i in range(2):
-        b.cells[b.layout.at("funding_delay", i)] = _delayed(change % P, i + 1)
+    b.cells[b.layout.at("funding_delay")] = _delayed(change % P, 1)
 
 
 def _coefficients(b: TraceBuilder, public: PublicInputs) -> dict[str, np.ndarray]:
     """Row coefficients of every limb identity, as int64 [K, 16]."""
-    table = periodic_columns(b.parameters, public)
+    table = periodic_columns(b.parameters)
     p = {name: np.array(v, np.int64)[None] for name, v in table.items()}
+    names = bands(b.parameters, public)[0].rows
+    shape = (len(names), *b.cells.shape[1:])
+    by_slot = band_columns(b.parameters, public).reshape(shape)
+    p |= {
+        name: column.astype(np.int64)
+        for name, column in zip(names, by_slot, strict=True)
+    }
 
     def lots(side: str, signed: bool):
         sign = 1 - 2 * b.signed("negative" + side, 0) if signed else 1
@@ -181,14 +193,21 @@ def _coefficients(b: TraceBuilder, public: PublicInputs) -> dict[str, np.ndarray
         cached = b.signed("index_delay", 3 * m + i - 1) if i else b.signed(f"index{m}")
         paid += limb * (p[f"index{m}_{i}"] - cached)
     remainder = p["remainder_rows"] * b.signed("remainder")
-    out["funding"] = 256 * centered("funding_delay", 1) - paid - remainder
-    bias, sign = p["row4"] * lay.TOP, p[f"row{lay.VALUE_LIMBS - 1}"] * lay.TOP
+    low, high = lay.limbs(PPM, 2)
+    change = p["amount_rows"] * (b.signed("collateral0") - b.signed("funded"))
+    due = low * change + high * centered("funding_delay")
+    out["funding"] = due - paid - remainder
+    bias = p[f"row{lay.AMOUNT_LIMBS - 1}"] * lay.TOP
+    sign = p[f"row{lay.VALUE_LIMBS - 1}"] * lay.TOP
     for side, lane in (("0", "funded"), ("1", "collateral1")):
         worth = sum(v * p[f"value{m}_{i}"] for m, i, v in lots(side, True))
         risk = sum(v * p[f"risk{m}_{i}"] for m, i, v in lots(side, False))
         value = p["value_rows"] * b.signed(f"value{side}") - sign
         collateral = p["amount_rows"] * b.signed(lane) - bias
         out[f"value{side}"] = collateral + worth - value
+        if side == "1":
+            for i in range(lay.ALLOWANCE_LIMBS):
+                out["value1"] += p[f"row{i}"] * b.signed("allowance", i)
         out[f"risk{side}"] = risk - b.signed(f"risk{side}")
     scaled, cross = 0, 0
     for i in range(lay.VALUE_LIMBS):
@@ -290,23 +309,22 @@ def _fill_roots_and_sums(b: TraceBuilder, public: PublicInputs) -> None:
         column = b.cells[b.layout.at("root", j)]
         column[:, :height] = before_slot[j][:, None]
         column[:, height:] = after_slot[j][:, None]
-    active = b.signed("active")
-    gate = b.signed("gate")
-    mask = np.zeros(ROWS, np.int64)
+    active = (slots < w.updates).astype(np.int64)[:, None]
+    gate = active * np.array(lay.only_rows(0))
+    deposit = b.signed("collateral1") - b.signed("funded")
+    funding = b.signed("funded") - b.signed("collateral0")
     for i in range(lay.AMOUNT_LIMBS):
-        mask[:] = 0
-        mask[i] = 1
-        deposit = b.signed("collateral1") - b.signed("funded")
-        funding = b.signed("funded") - b.signed("collateral0")
-        _running(b, "sum_deposit", i, mask * active * deposit)
-        _running(b, "sum_funding", i, mask * active * funding)
+        counted = active * np.array(lay.only_rows(i))
+        _running(b, "sum_deposit", i, counted * deposit)
+        _running(b, "sum_funding", i, counted * funding)
+    for i in range(lay.ALLOWANCE_LIMBS):
+        _running(b, "sum_allowance", i, gate * b.signed("allowance", i))
     for m in range(b.layout.markets):
         signs = [1 - 2 * b.signed(f"negative{s}", m) for s in "01"]
         for i in range(lay.POSITION_LIMBS):
             limbs = [b.signed(f"position{s}", 4 * m + i) for s in "01"]
             traded = gate * (signs[1] * limbs[1] - signs[0] * limbs[0])
             _running(b, "sum_position", 4 * m + i, traded)
-    _running(b, "count", 0, gate)
 
 
 def _running(b: TraceBuilder, name: str, i: int, steps: np.ndarray) -> None:
@@ -345,7 +363,6 @@ def build_trace(
     b = TraceBuilder(witness, parameters)
     _fill_amounts(b)
     _fill_positions(b)
-    _fill_drops(b)
     _fill_margin(b)
     _fill_delays(b)
     _fill_carries(b, public)

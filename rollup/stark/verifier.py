@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rollup.stark import bands
 from rollup.stark import layout as lay
 from rollup.stark.air import Frame, permutation_rules, transition_rules
 from rollup.stark.arithmetic import (
@@ -150,13 +151,15 @@ def _check_claims(proof: Proof, public: PublicInputs) -> None:
     def total(start: int, count: int) -> int:
         return sum(v << LIMB_BITS * i for i, v in enumerate(values[start:][:count]))
 
-    amount = lay.AMOUNT_LIMBS
+    amount, allowed = lay.AMOUNT_LIMBS, lay.ALLOWANCE_LIMBS
     if total(0, amount) != public.net_deposit:
         raise Refused("collateral does not change by the net deposit")
     if total(amount, amount) != public.funding_flow:
         raise Refused("funding does not sum to the funding flow")
+    if total(2 * amount, allowed) != public.allowance:
+        raise Refused("allowances do not sum to what is stated")
     for m in range(proof.parameters.markets):
-        start = 2 * amount + lay.POSITION_LIMBS * m
+        start = 2 * amount + allowed + lay.POSITION_LIMBS * m
         if total(start, lay.POSITION_LIMBS):
             raise Refused(f"positions of market {m} do not sum to zero")
 
@@ -174,7 +177,7 @@ def _frame(proof: Proof, public: PublicInputs, ch: _Challenges):
     basis = lagrange_at(z ** (n // ROWS), ROWS)
     periodic = {
         name: sum((b * v for b, v in zip(basis, values, strict=True) if v), ZERO)
-        for name, values in periodic_columns(p, public).items()
+        for name, values in periodic_columns(p).items()
     }
     last_point = pow(root_of_unity(n), -1, P)
     scale = (z**n - 1) * pow(n, -1, P)
@@ -185,7 +188,7 @@ def _frame(proof: Proof, public: PublicInputs, ch: _Challenges):
         cur=proof.here,
         nxt=proof.next,
         outs=outs,
-        periodic=periodic,
+        periodic=periodic | bands.values_at(p, public, z),
         first=scale * (z - 1).inverse(),
         last=scale * last_point * (z - last_point).inverse(),
         lookup=ch.lookup,

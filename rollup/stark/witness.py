@@ -17,12 +17,13 @@ from rollup.stark.accounts import (
 )
 from rollup.stark.parameters import StarkParameters
 from rollup.stark.statement import (
+    ALLOWANCE_BOUND,
     AMOUNT_BOUND,
-    INDEX_FRACTION_BITS,
     PPM,
     RISK_BOUND,
     VALUE_BOUND,
     PublicInputs,
+    Segment,
 )
 
 
@@ -44,16 +45,33 @@ class BatchUpdates:
     collateral: np.ndarray
     positions: np.ndarray
 
+    @classmethod
+    def joined(cls, parts: "list[BatchUpdates]") -> "BatchUpdates":
+        """Updates one after the other."""
+        columns = ("account", "collateral", "positions")
+        return cls(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns))
+
 
 @dataclass(frozen=True)
 class VenueState:
     """Public numbers of a batch besides roots and sums: see ``PublicInputs``."""
 
-    prices: tuple[int, ...]
+    segments: tuple[Segment, ...]
     multipliers: tuple[int, ...]
     risk_ppm: tuple[int, ...]
-    funding_indices: tuple[int, ...]
     batch: int = 0
+
+    @property
+    def updates(self) -> int:
+        """Updates of all segments."""
+        return sum(segment.updates for segment in self.segments)
+
+    def by_update(self, name: str) -> np.ndarray:
+        """Prices or funding indices of each update, and of the idle one: [U+1, M]."""
+        rows = np.array([getattr(s, name) for s in self.segments], np.int64)
+        counts = [segment.updates for segment in self.segments]
+        counts[-1] += 1
+        return np.repeat(rows, counts, axis=0)
 
 
 @dataclass(frozen=True)
@@ -64,8 +82,10 @@ class Witness:
         account: int64 [U+1].
         before, after: account rows of each lane.
         funded: collateral after funding, int64 [U+1].
-        remainder: fraction dropped by the floor, below 2^32, int64 [U+1].
-        value0, risk0, value1, risk1, slack: Python integers [U+1].
+        remainder: millionths dropped by the floor, below 10^6, int64 [U+1].
+        allowance: what the update may lose beyond the margin rule, int64 [U+1].
+        value0, risk0, risk1, slack: Python integers [U+1].
+        value1: total value after the update and the allowance, Python integers [U+1].
         rule: 0 healthy, 1 reducing, 2 riskless, int64 [U+1].
         leaf_inputs0, leaf_inputs1: compression inputs [blocks][16, U+1].
         leaf0, leaf1: digests [8, U+1].
@@ -78,6 +98,7 @@ class Witness:
     after: AccountTable
     funded: np.ndarray
     remainder: np.ndarray
+    allowance: np.ndarray
     value0: np.ndarray
     risk0: np.ndarray
     value1: np.ndarray
@@ -138,7 +159,8 @@ def _earlier_sibling(keys: np.ndarray) -> np.ndarray:
 
 
 def _rows_before(old: AccountTable, updates: BatchUpdates, indices) -> AccountTable:
-    """Each update's account as the updates before it left it."""
+    """Each update's account as the updates before it left it; the idle one last."""
+    count = len(updates.account)
     rows = old.rows(updates.account)
     earlier = _earlier(updates.account)
     again = earlier >= 0
@@ -146,8 +168,8 @@ def _rows_before(old: AccountTable, updates: BatchUpdates, indices) -> AccountTa
     cached = rows.indices.copy()
     collateral[again] = updates.collateral[earlier[again]]
     positions[again] = updates.positions[earlier[again]]
-    cached[again] = np.asarray(indices)
-    return AccountTable(collateral, positions, cached)
+    cached[again] = indices[earlier[again]]
+    return _with_idle(AccountTable(collateral, positions, cached), indices[count])
 
 
 def _with_idle(table: AccountTable, indices) -> AccountTable:
@@ -161,50 +183,81 @@ def _with_idle(table: AccountTable, indices) -> AccountTable:
 
 
 def _funded(before: AccountTable, indices) -> tuple[np.ndarray, np.ndarray]:
-    """Collateral after funding, rounded down, and the fraction dropped."""
-    change = np.asarray(indices, object)[None] - before.indices.astype(object)
+    """Collateral after funding, rounded down, and the millionths dropped."""
+    change = (indices - before.indices).astype(object)
     paid = (change * before.positions.astype(object)).sum(axis=1)
-    exact = (before.collateral.astype(object) << INDEX_FRACTION_BITS) - paid
-    funded = exact >> INDEX_FRACTION_BITS
+    exact = before.collateral.astype(object) * PPM - paid
+    funded = exact // PPM
     if any(not -AMOUNT_BOUND <= v < AMOUNT_BOUND for v in funded):
         raise UnprovableBatchError("collateral after funding out of range")
-    return funded.astype(np.int64), (exact - (funded << 32)).astype(np.int64)
+    return funded.astype(np.int64), (exact - funded * PPM).astype(np.int64)
 
 
 def value_and_risk(collateral, positions, venue: VenueState):
-    """Total value (quanta) and total risk (ppm of a quantum), as Python integers."""
-    lot = [p * m for p, m in zip(venue.prices, venue.multipliers, strict=True)]
-    risk = [v * r for v, r in zip(lot, venue.risk_ppm, strict=True)]
+    """Total value (quanta) and total risk (ppm of a quantum), as Python integers.
+
+    Args:
+        collateral, positions: of every update and the idle one, [U+1] and [U+1, M].
+        venue: prices of each update's segment.
+    """
+    multipliers = np.array(venue.multipliers, object)
+    lot = venue.by_update("prices").astype(object) * multipliers
+    risk = lot * np.array(venue.risk_ppm, object)
     lots = positions.astype(object)
-    value = collateral.astype(object) + (lots * np.array(lot, object)).sum(axis=1)
-    total = (np.abs(lots) * np.array(risk, object)).sum(axis=1)
+    value = collateral.astype(object) + (lots * lot).sum(axis=1)
+    total = (np.abs(lots) * risk).sum(axis=1)
     out = [v for v in value if abs(v) >= VALUE_BOUND]
     if out or any(t >= RISK_BOUND for t in total):
         raise UnprovableBatchError("total value or total risk out of range")
     return value, total
 
 
-def _choose_rule(before, after, value0, risk0, value1, risk1):
-    """Which rule accepts each update (-1: none), and its slack."""
-    b0, b1 = before.positions, after.positions
-    kept = (np.abs(b1) <= np.abs(b0)) & ((b1 == 0) | ((b1 > 0) == (b0 > 0)))
-    kept = kept.all(axis=1)
+@dataclass(frozen=True)
+class Acceptance:
+    """By which rule each update is accepted (-1: none), and how.
+
+    Attributes:
+        rule: int64 [U+1].
+        allowance: int64 [U+1], the least that the rule asks for.
+        value1: total value after, with the allowance, Python integers [U+1].
+        slack: by how much the rule's inequality holds, Python integers [U+1].
+    """
+
+    rule: np.ndarray
+    allowance: np.ndarray
+    value1: np.ndarray
+    slack: np.ndarray
+
+
+def accept(positions, value0, risk0, value1, risk1) -> Acceptance:
+    """Chooses the first rule that accepts, with the least allowance that it needs.
+
+    Args:
+        positions: [U+1, M] after the update.
+        value0, risk0, value1, risk1: Python integers [U+1].
+    """
+    kept = (risk1 <= risk0).astype(bool)
+    empty = ~positions.any(axis=1)
+    healthy = (value1 * PPM - risk1 >= 0).astype(bool)
+    # value0 risk1 <= (value1 + a) risk0, and without a position value0 <= value1 + a
+    missing = value0 * risk1 - value1 * risk0
+    divisor = np.maximum(risk0, 1)
+    needed = np.where(empty, value0 - value1, -(-missing // divisor))
+    needed = np.where(healthy, 0, np.maximum(needed, 0))
+    allowed = (needed < ALLOWANCE_BOUND).astype(bool)
+    rule = np.full(len(value0), -1)
+    rule[allowed & kept & (risk0 > 0).astype(bool)] = 1
+    rule[allowed & empty] = 2
+    rule[healthy] = 0
+    allowance = np.where(rule > 0, needed, 0).astype(np.int64)
+    value1 = value1 + allowance.astype(object)
     slacks = [
         value1 * PPM - risk1,
         value1 * risk0 - value0 * risk1,
         value1 - value0,
     ]
-    rule, slack = np.full(len(value0), -1), slacks[0].copy()
-    accepts = [
-        slacks[0] >= 0,
-        kept & (risk0 > 0) & (slacks[1] >= 0),
-        kept & (risk0 == 0) & (slacks[2] >= 0),
-    ]
-    for number in (2, 1, 0):
-        mask = accepts[number].astype(bool)
-        rule[mask] = number
-        slack[mask] = slacks[number][mask]
-    return rule, slack
+    slack = np.choose(np.maximum(rule, 0), slacks)
+    return Acceptance(rule, allowance, value1, slack)
 
 
 def _walk(levels, account, leaf0, leaf1):
@@ -273,29 +326,24 @@ def build_witness(
         raise UnprovableBatchError(
             f"{count} updates; the trace holds {parameters.capacity}"
         )
+    if count != venue.updates:
+        raise UnprovableBatchError(f"{count} updates; the segments hold others")
+    indices = venue.by_update("funding_indices")
     old = old.padded(1 << parameters.height)
     try:
-        final = AccountTable.of(
-            updates.collateral,
-            updates.positions,
-            np.tile(np.asarray(venue.funding_indices), (count, 1)),
-        )
+        final = AccountTable.of(updates.collateral, updates.positions, indices[:count])
     except ValueError as problem:
         raise UnprovableBatchError(str(problem)) from problem
     account = np.append(updates.account, 0).astype(np.int64)
-    before = _with_idle(
-        _rows_before(old, updates, venue.funding_indices), venue.funding_indices
-    )
-    after = _with_idle(final, venue.funding_indices)
-    funded, remainder = _funded(before, venue.funding_indices)
+    before = _rows_before(old, updates, indices)
+    after = _with_idle(final, indices[count])
+    funded, remainder = _funded(before, indices)
     value0, risk0 = value_and_risk(funded, before.positions, venue)
     value1, risk1 = value_and_risk(after.collateral, after.positions, venue)
-    rule, slack = _choose_rule(before, after, value0, risk0, value1, risk1)
-    if enforce and (rule < 0).any():
-        lane = int(np.flatnonzero(rule < 0)[0])
-        raise UnprovableBatchError(
-            f"update {lane} leaves account {account[lane]} below its margin"
-        )
+    margins = (value0, risk0, value1, risk1)
+    accepted = accept(after.positions, *margins)
+    if enforce and (accepted.rule < 0).any():
+        raise UnprovableBatchError(_complaint(account, margins, accepted))
     markets = parameters.markets
     chain0 = leaf_chain(leaf_blocks(account, before), markets)
     chain1 = leaf_chain(leaf_blocks(account, after), markets)
@@ -307,12 +355,13 @@ def build_witness(
         after,
         funded,
         remainder,
+        accepted.allowance,
         value0,
         risk0,
-        value1,
+        accepted.value1,
         risk1,
-        slack,
-        np.maximum(rule, 0),
+        accepted.slack,
+        np.maximum(accepted.rule, 0),
         chain0[:-1],
         chain1[:-1],
         chain0[-1],
@@ -320,6 +369,20 @@ def build_witness(
         *nodes[:4],
         tuple(int(v) for v in levels[-1][:, 0]),
         nodes[4],
+    )
+
+
+def _complaint(account, margins, accepted: Acceptance) -> str:
+    """Names the first update that no rule accepts, and why."""
+    lane = int(np.flatnonzero(accepted.rule < 0)[0])
+    value0, risk0, value1, risk1 = (int(m[lane]) for m in margins)
+    why = "its requirement grows"
+    if risk1 <= risk0:
+        why = "value over requirement falls by more than an allowance covers"
+    return (
+        f"update {lane} leaves account {account[lane]} below its margin: value "
+        f"{value1} quanta against a requirement of {risk1 // PPM}, "
+        f"{value0} against {risk0 // PPM} before: {why}"
     )
 
 
@@ -339,13 +402,12 @@ def public_inputs(witness: Witness, venue: VenueState) -> PublicInputs:
     return PublicInputs(
         old_root=witness.old_root,
         new_root=witness.new_root,
-        prices=tuple(int(v) for v in venue.prices),
+        segments=venue.segments,
         multipliers=tuple(int(v) for v in venue.multipliers),
         risk_ppm=tuple(int(v) for v in venue.risk_ppm),
-        funding_indices=tuple(int(v) for v in venue.funding_indices),
         net_deposit=int(deposit),
         funding_flow=int(funding),
-        updates=witness.updates,
+        allowance=int(witness.allowance.sum()),
         batch=int(venue.batch),
         height=len(witness.bits),
     )

@@ -51,7 +51,9 @@ def test_proofs_are_kept_beside_the_results_and_not_made_twice(tmp_path, monkeyp
             made.append((run, batch))
             failed = batch == 2
             yield proving.BatchProof(
-                batch, 5, 0.25, None if failed else b"proof", "why" if failed else ""
+                *(batch, 5, 3, 40, 0.25),
+                None if failed else b"proof",
+                "why" if failed else "",
             )
 
     monkeypatch.setattr(proving, "prove_run", prove_run)
@@ -59,7 +61,8 @@ def test_proofs_are_kept_beside_the_results_and_not_made_twice(tmp_path, monkeyp
     rows = proving.keep_proofs(tmp_path, [world], SEED, runs=[0], every=2)
     assert [row["batch"] for row in rows] == [0, 2, 4, 6]
     assert rows[1] == {
-        **{"point": 0, "run": 0, "batch": 2, "updates": 5},
+        **{"point": 0, "run": 0, "batch": 2, "updates": 5, "segments": 3},
+        "allowance": 40,
         **{"seconds": 0.25, "bytes": 0, "reason": "why"},
     }
     assert json.loads((tmp_path / "proofs/proofs.json").read_text()) == rows

@@ -66,11 +66,11 @@ class Batch:
         return broken_rows(trace, aux, evaluator)
 
 
-def build(seed: int, pairs: int = 20, batch: int = 7) -> Batch:
-    """An honest batch of ``2 * pairs`` updates among 50 accounts."""
+def build(seed: int, counts=(12, 0, 21, 7), batch: int = 7) -> Batch:
+    """An honest batch of some segments of updates among 50 accounts."""
     rng = np.random.default_rng(seed)
-    venue, accounts = batches.venue(rng, batch), batches.accounts(rng, 50)
-    updates = batches.trades(rng, accounts, venue, pairs)
+    venue, accounts = batches.venue(rng, counts, batch), batches.accounts(rng, 50)
+    updates = batches.trades(rng, accounts, venue)
     parameters = batches.SMALL
     witness = build_witness(accounts, updates, venue, parameters)
     public = public_inputs(witness, venue)

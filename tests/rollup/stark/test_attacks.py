@@ -31,7 +31,7 @@ def lots(n: int) -> list[int]:
 
 def dishonest(old, new, venue=None):
     """Witness and public inputs of a batch, whether or not it is acceptable."""
-    venue = venue or batches.flat_venue()
+    venue = venue or batches.flat_venue(len(new.account))
     witness = build_witness(old, new, venue, SMALL, enforce=False)
     return witness, public_inputs(witness, venue)
 
@@ -42,7 +42,7 @@ def as_batch(public, trace) -> Batch:
 
 def funding_ignored():
     """The account keeps what it owes, and the sums are stated accordingly."""
-    venue = dataclasses.replace(batches.flat_venue(), funding_indices=(1 << 40, 0, 0))
+    venue = batches.flat_venue(2, indices=(1 << 37, 0, 0))
     old = batches.table([RICH, RICH], [lots(100), lots(-100)])
     new = batches.updates((0, RICH, lots(100)), (1, RICH, lots(-100)))
     witness, _ = dishonest(old, new, venue)
@@ -105,12 +105,12 @@ def slack_negative():
     return as_batch(public, b.cells.reshape(LAYOUT.width, -1))
 
 
-def reducing_while_flipping():
-    """An unhealthy long becomes a smaller short at a better ratio."""
+def reducing_while_growing():
+    """A weak account takes on more lots and money: a better ratio, still too low."""
     weak = 20 * NEED - 100 * LOT
     old = batches.table([weak, RICH], [lots(100), lots(0)])
     new = batches.updates(
-        (0, weak + 150 * LOT, lots(-50)), (1, RICH - 150 * LOT, lots(150))
+        (0, weak + 30 * NEED - 10 * LOT, lots(110)), (1, RICH + 10 * LOT, lots(-10))
     )
     witness, public = dishonest(old, new)
     rule, slack = witness.rule.copy(), witness.slack.copy()
@@ -130,21 +130,21 @@ def richer_than_the_leaf():
     more = witness.before.collateral.copy()
     more[0] += 10 * NEED
     before = dataclasses.replace(witness.before, collateral=more)
-    value0, _ = value_and_risk(more, before.positions, batches.flat_venue())
+    value0, _ = value_and_risk(more, before.positions, batches.flat_venue(2))
     return dataclasses.replace(witness, before=before, funded=more, value0=value0)
 
 
 def leaf_not_hashed():
     """The packed leaf elements follow the lie; the hashed ones are the tree's."""
     forged = richer_than_the_leaf()
-    public = public_inputs(forged, batches.flat_venue())
+    public = public_inputs(forged, batches.flat_venue(2))
     return as_batch(public, build_trace(forged, public, SMALL))
 
 
 def cells_untied():
     """The packed leaf elements are the tree's; the limbs are not."""
     forged = richer_than_the_leaf()
-    public = public_inputs(forged, batches.flat_venue())
+    public = public_inputs(forged, batches.flat_venue(2))
     trace = build_trace(forged, public, SMALL)
     value = 50 * NEED + (1 << 59)
     for k in range(3):
@@ -162,6 +162,55 @@ def root_out_of_nowhere():
     for j in range(8):
         trace[LAYOUT.at("root", j), 32:] = j
     return as_batch(public, trace)
+
+
+def allowance_hidden():
+    """A weak account loses a quantum beyond the rule; nothing of it is stated."""
+    weak = 20 * NEED - 100 * LOT
+    old = batches.table([weak, RICH], [lots(100), lots(0)])
+    new = batches.updates(
+        (0, weak + 50 * LOT - 10 * NEED - 1, lots(50)),
+        (1, RICH - 50 * LOT + 10 * NEED + 1, lots(50)),
+    )
+    witness, public = dishonest(old, new)
+    assert public.allowance == 1
+    trace = build_trace(witness, public, SMALL)
+    trace[LAYOUT.at("sum_allowance")] = 0
+    return as_batch(dataclasses.replace(public, allowance=0), trace)
+
+
+def remainder_too_large():
+    """Funding rounded one quantum too far: a remainder of a million millionths."""
+    venue = batches.flat_venue(2, indices=(1 << 37, 0, 0))
+    old = batches.table([RICH, RICH], [lots(100), lots(-100)])
+    honest = batches.updates((0, RICH, lots(100)), (1, RICH, lots(-100)))
+    witness, _ = dishonest(old, honest, venue)
+    funded, remainder = witness.funded.copy(), witness.remainder.copy()
+    funded[0] -= 1
+    remainder[0] += 1_000_000
+    value0, _ = value_and_risk(funded, witness.before.positions, venue)
+    forged = dataclasses.replace(
+        witness, funded=funded, remainder=remainder, value0=value0
+    )
+    public = public_inputs(forged, venue)
+    return as_batch(public, build_trace(forged, public, SMALL))
+
+
+def healthy_by_allowance():
+    """An account that grows takes an allowance where it needs its margin."""
+    old = batches.table([100 * NEED - 5, RICH], [lots(0), lots(0)])
+    new = batches.updates(
+        (0, 100 * NEED - 5 - 100 * LOT, lots(100)), (1, RICH + 100 * LOT, lots(-100))
+    )
+    witness, public = dishonest(old, new)
+    allowance, value1 = witness.allowance.copy(), witness.value1.copy()
+    slack = witness.slack.copy()
+    allowance[0], value1[0], slack[0] = 5, value1[0] + 5, 0
+    forged = dataclasses.replace(
+        witness, allowance=allowance, value1=value1, slack=slack
+    )
+    public = dataclasses.replace(public, allowance=5)
+    return as_batch(public, build_trace(forged, public, SMALL))
 
 
 def sum_invented():
@@ -203,11 +252,14 @@ ATTACKS = {
     value_inflated: air.margin_rules,
     slack_invented: air.acceptance_rules,
     slack_negative: air.lookup_rules,
-    reducing_while_flipping: air.holding_rules,
+    reducing_while_growing: air.requirement_rules,
     leaf_not_hashed: air.leaf_rules,
     cells_untied: air.cell_rules,
     root_out_of_nowhere: air.path_rules,
     sum_invented: air.sum_rules,
+    allowance_hidden: air.sum_rules,
+    healthy_by_allowance: air.acceptance_rules,
+    remainder_too_large: air.cell_rules,
     delay_forged: air.delay_rules,
     flag_changes_midway: air.held_rules,
 }

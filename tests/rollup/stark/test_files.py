@@ -8,18 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollup.stark import files
-from rollup.stark.statement import PublicInputs
+from rollup.stark.statement import PublicInputs, Segment
 
 PUBLIC = PublicInputs(
     old_root=tuple(range(8)),
     new_root=tuple(range(8, 16)),
-    prices=(60_000,),
+    segments=(Segment(2, (60_000,), (-5,)), Segment(0, (59_000,), (4,))),
     multipliers=(100,),
     risk_ppm=(12_000,),
-    funding_indices=(-5,),
     net_deposit=-7,
     funding_flow=0,
-    updates=2,
+    allowance=3,
     batch=3,
     height=6,
 )

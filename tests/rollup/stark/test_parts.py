@@ -7,10 +7,10 @@ import pytest
 
 from rollup.field import KOALABEAR
 from rollup.ntt import low_degree_extension, powers
-from rollup.stark.arithmetic import Ext, P, horner, root_of_unity
+from rollup.stark.arithmetic import Ext, P, horner, minimal_polynomial, root_of_unity
 from rollup.stark.commitment import Tree
 from rollup.stark.fri import final_coefficients, fold
-from rollup.stark.openings import inverse_gaps, minimal_polynomial, values_at
+from rollup.stark.openings import inverse_gaps, values_at
 from rollup.stark.parameters import FOLD, SHIFT, StarkParameters, soundness_bits
 from rollup.stark.transcript import Transcript
 from rollup.stark.verifier import _check_opening, fold_values

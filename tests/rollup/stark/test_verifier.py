@@ -11,7 +11,7 @@ import pytest
 from rollup.stark.arithmetic import P
 from rollup.stark.parameters import StarkParameters
 from rollup.stark.proof import HEADER, MAGIC, decode, encode, proof_size, sections
-from rollup.stark.statement import PublicInputs
+from rollup.stark.statement import MAX_SEGMENTS, PublicInputs, Segment
 from rollup.stark.verifier import verify
 
 
@@ -59,13 +59,44 @@ def changes(public: PublicInputs):
     """Each public input changed by a little, one at a time."""
     for field in dataclasses.fields(PublicInputs):
         value = getattr(public, field.name)
-        if isinstance(value, tuple):
+        if field.name == "segments":
+            for changed in changed_segments(value):
+                yield field.name, changed
+        elif isinstance(value, tuple):
             for k, v in enumerate(value):
                 moved = (v + 1) % P if "root" in field.name else v + 1
                 yield field.name, (*value[:k], moved, *value[k + 1 :])
         else:
             yield field.name, value + 1
             yield field.name, value - 1
+
+
+def changed_segments(segments):
+    """A number of one segment moved, segments swapped, split, joined or dropped."""
+    for k, segment in enumerate(segments):
+        others = [dataclasses.replace(segment, updates=segment.updates + 1)]
+        for name in ("prices", "funding_indices"):
+            row = getattr(segment, name)
+            for m, value in enumerate(row):
+                moved = (*row[:m], value + 1, *row[m + 1 :])
+                others.append(dataclasses.replace(segment, **{name: moved}))
+        for other in others:
+            yield (*segments[:k], other, *segments[k + 1 :])
+        yield (*segments[:k], *segments[k + 1 :])
+        for j in range(k):
+            swapped = list(segments)
+            swapped[j], swapped[k] = swapped[k], swapped[j]
+            yield tuple(swapped)
+        half = dataclasses.replace(segment, updates=segment.updates // 2)
+        rest = dataclasses.replace(segment, updates=segment.updates - half.updates)
+        yield (*segments[:k], half, rest, *segments[k + 1 :])
+    for k in range(1, len(segments)):
+        one, two = segments[k - 1 : k + 1]
+        less = dataclasses.replace(one, updates=one.updates - 1)
+        more = dataclasses.replace(two, updates=two.updates + 1)
+        yield (*segments[: k - 1], less, more, *segments[k + 1 :])
+        joint = dataclasses.replace(two, updates=one.updates + two.updates)
+        yield (*segments[: k - 1], joint, *segments[k + 1 :])
 
 
 def test_any_changed_public_input_is_refused(honest):
@@ -134,13 +165,26 @@ def test_a_proof_with_fewer_queries_than_asked_for_is_refused(honest):
     assert not verdict and "queries" in verdict.reason
 
 
+PLAIN, ZERO = (1, 1, 1), (0, 0, 0)
+BAD_SEGMENTS = [
+    *(
+        (1, prices, ZERO)
+        for prices in [(0, 1, 1), (1, 1), (1 << 32, 1, 1), (1.5, 1, 1)]
+    ),
+    *((1, prices, ZERO) for prices in [None, [1, 1, 1], (1, 1, 1, 1), "111"]),
+    *((1, PLAIN, i) for i in [(1 << 60, 0, 0), (10**40, 0, 0), (0, 0), (True, 0, 0)]),
+    *((updates, PLAIN, ZERO) for updates in [-1, 257, 10**30, "2", None, 1.0]),
+]
 BAD_PUBLIC = {
-    "prices": [(0, 1, 1), (1, 1), (1 << 32, 1, 1), (1.5, 1, 1), None, [1, 1, 1]],
+    "segments": [(), None, 3, [Segment(1, (1, 1, 1), (0, 0, 0))], (None,), ((1, 2),)]
+    + [(Segment(*parts),) for parts in BAD_SEGMENTS]
+    + [(Segment(200, (1, 1, 1), (0, 0, 0)),) * 2]
+    + [(Segment(0, (1, 1, 1), (0, 0, 0)),) * (MAX_SEGMENTS + 1)],
     "risk_ppm": [(0, 1, 1), (1_000_001, 1, 1)],
     "multipliers": [(1 << 47, 1, 1), (-1, 1, 1), (True, 1, 1)],
-    "funding_indices": [(1 << 60, 0, 0), (10**40, 0, 0)],
     "old_root": [(P, 0, 0, 0, 0, 0, 0, 0), (), (0,) * 9],
-    "updates": [-1, 10**9, "2"],
+    "funding_flow": [1 << 63, None],
+    "allowance": [-1, 1 << 63, 1.0],
     "net_deposit": [1 << 70, 0.0],
     "batch": [-1, 1 << 64],
     "height": [7, -1, None],
@@ -162,6 +206,9 @@ def test_public_inputs_survive_json(honest):
     assert PublicInputs.from_dict(json.loads(text)) == honest.public
     with pytest.raises(ValueError, match="keys"):
         PublicInputs.from_dict({"prices": [1]})
+    for segments in (None, 5, [1], [{"updates": 1}], {"updates": 1}):
+        with pytest.raises(ValueError, match="segment"):
+            PublicInputs.from_dict({**honest.public.to_dict(), "segments": segments})
 
 
 def test_the_verifier_decides_without_jax_and_numpy(honest, tmp_path):

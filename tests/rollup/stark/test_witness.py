@@ -12,7 +12,6 @@ from rollup.stark.parameters import StarkParameters
 from rollup.stark.statement import AMOUNT_BOUND, POSITION_BOUND
 from rollup.stark.witness import (
     UnprovableBatchError,
-    VenueState,
     _earlier,
     _earlier_sibling,
     build_witness,
@@ -76,25 +75,26 @@ def test_leaf_of_extreme_amounts_equals_the_plain_hash():
 def test_roots_and_funding_equal_a_plain_walk(seed):
     """Updates in sequence, accounts repeated: the same tree, one by one."""
     rng = np.random.default_rng(seed)
-    venue, table = batches.venue(rng), batches.accounts(rng, 8)
-    changes = batches.trades(rng, table, venue, 5)
+    venue, table = batches.venue(rng, (6, 3, 0, 1)), batches.accounts(rng, 8)
+    changes = batches.trades(rng, table, venue)
     witness = build_witness(table, changes, venue, TINY)
     rows = plain_rows(table)
     leaves = [plain_leaf(k, *row) for k, row in enumerate(rows)]
     assert list(witness.old_root) == plain_root(leaves)
+    segment_of = [s for s in venue.segments for _ in range(s.updates)]
     for lane, account in enumerate(changes.account):
         collateral, positions, cached = rows[account]
+        indices = segment_of[lane].funding_indices
         paid = sum(
             (new - old) * lots
-            for new, old, lots in zip(
-                venue.funding_indices, cached, positions, strict=True
-            )
+            for new, old, lots in zip(indices, cached, positions, strict=True)
         )
-        assert witness.funded[lane] == (collateral * 2**32 - paid) // 2**32
+        assert witness.funded[lane] == (collateral * 10**6 - paid) // 10**6
+        assert witness.remainder[lane] == (collateral * 10**6 - paid) % 10**6
         rows[account] = (
             int(changes.collateral[lane]),
             [int(v) for v in changes.positions[lane]],
-            list(venue.funding_indices),
+            list(indices),
         )
         leaves[account] = plain_leaf(int(account), *rows[account])
     assert list(witness.new_root) == plain_root(leaves)
@@ -103,7 +103,7 @@ def test_roots_and_funding_equal_a_plain_walk(seed):
 def test_funding_rounds_against_the_account():
     """A fraction of a quantum owed either way is taken, never given."""
     old = batches.table([100, 100], [[1, 0, 0], [-1, 0, 0]])
-    venue = VenueState(batches.PRICES, batches.MULTIPLIERS, batches.RISK, (1, 0, 0))
+    venue = batches.flat_venue(2, indices=(1, 0, 0))
     new = batches.updates((0, 99, [1, 0, 0]), (1, 100, [-1, 0, 0]))
     witness = build_witness(old, new, venue, TINY, enforce=False)
     assert list(witness.funded) == [99, 100, 0]
@@ -128,22 +128,34 @@ LOTS = st.sampled_from([-100, -50, -1, 0, 1, 50, 99, 100, 101])
 @settings(max_examples=30, deadline=None)
 @given(AMOUNT, AMOUNT, LOTS, LOTS)
 def test_the_chosen_rule_is_the_one_the_venue_states(c0, c1, b0, b1):
-    """StarkEx's rule in its own words, on one account and one market."""
+    """dYdX v4's rule in its own words, on one account and one market."""
     price, need = 6_000_000, 12_000
     value0, value1 = c0 + b0 * price, c1 + b1 * price
     risk0, risk1 = abs(b0) * price * need, abs(b1) * price * need
     healthy = risk1 <= value1 * 1_000_000
-    smaller = abs(b1) <= abs(b0) and b1 * b0 >= 0
+    smaller = risk1 <= risk0
     kept_ratio = value0 * risk1 <= value1 * risk0
-    reducing = smaller and kept_ratio and (risk0 > 0 or value0 <= value1)
+    by_the_rule = smaller and kept_ratio and (risk0 > 0 or value0 <= value1)
+    by_the_rule |= b1 == 0 and value0 <= value1
     old = batches.table([c0], [[b0, 0, 0]])
     new = batches.updates((0, c1, [b1, 0, 0]))
-    witness = build_witness(old, new, batches.flat_venue(), TINY, enforce=False)
-    accepted = witness.slack[0] >= 0 and (healthy or reducing)
-    assert accepted == (healthy or reducing)
-    if not (healthy or reducing):
-        with pytest.raises(UnprovableBatchError, match="margin"):
-            build_witness(old, new, batches.flat_venue(), TINY)
+    venue = batches.flat_venue(1)
+    witness = build_witness(old, new, venue, TINY, enforce=False)
+    if healthy or by_the_rule:
+        assert witness.allowance[0] == 0 and witness.slack[0] >= 0
+        assert witness.rule[0] == 0 or not healthy
+        return
+    # The least allowance that makes it right, by trial in plain integers.
+    missing = value0 * risk1 - value1 * risk0
+    needed = value0 - value1 if b1 == 0 else -(-missing // max(risk0, 1))
+    if smaller and needed < 1 << 24:
+        a = int(witness.allowance[0])
+        assert a == needed > 0 and witness.slack[0] >= 0
+        less = value1 + a - 1
+        assert value0 > less if b1 == 0 else value0 * risk1 > less * risk0
+        return
+    with pytest.raises(UnprovableBatchError, match="margin"):
+        build_witness(old, new, venue, TINY)
 
 
 def test_amounts_out_of_range_are_named():
@@ -152,14 +164,20 @@ def test_amounts_out_of_range_are_named():
     old = batches.table([0], [[0, 0, 0]])
     far = batches.updates((0, 0, [POSITION_BOUND, 0, 0]))
     with pytest.raises(UnprovableBatchError, match="positions"):
-        build_witness(old, far, batches.flat_venue(), TINY)
+        build_witness(old, far, batches.flat_venue(1), TINY)
 
 
 def test_a_batch_that_does_not_fit_is_refused():
     old = batches.table([0], [[0, 0, 0]])
     many = batches.updates(*[(0, 0, [0, 0, 0])] * 257)
     with pytest.raises(UnprovableBatchError, match="257 updates"):
-        build_witness(old, many, batches.flat_venue(), TINY)
+        build_witness(old, many, batches.flat_venue(257), TINY)
+
+
+def test_segments_that_hold_another_number_of_updates_are_refused():
+    old = batches.table([0], [[0, 0, 0]])
+    with pytest.raises(UnprovableBatchError, match="segments hold others"):
+        build_witness(old, batches.updates(), batches.flat_venue(1), TINY)
 
 
 def test_root_of_an_empty_table_is_the_root_of_empty_accounts():
