@@ -3,7 +3,7 @@
 What an allocation hands out, and what it says it left, sum to what was asked, to the
 lot. Costs are linear in the accounts: thresholds are found by bisection, not by
 sorting. The same rules on plain ints, and the rankings of the venues, are in
-:mod:`market.rules.adl`.
+:mod:`market.rules.adl`; the scores of the queues in :mod:`market.ranking`.
 
 Source: Chitra et al., "Autodeleveraging: Impossibilities and Optimization", arXiv
 2512.01112, for the pro-rata family.
@@ -13,42 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from market.wide import IntLike, compare_products, mul_div_floor, mul_div_rest
-
-#: Fractional bits of the scores of array queues.
-SCORE_BITS = 32
-
+from market.wide import IntLike, compare_products, mul_div_rest
 
 # --- queues ------------------------------------------------------------------------
-
-
-def hyperliquid_score(
-    mark: IntLike,
-    entry: IntLike,
-    notional: IntLike,
-    account_value: IntLike,
-    is_short,
-    invert_shorts: bool = True,
-) -> jax.Array:
-    """Queue score of Hyperliquid: profit ratio times leverage, in 32 fractional bits.
-
-    ``(mark / entry) * (notional / account_value)``, floored after each division. The
-    exact ratio is :func:`market.rules.hyperliquid.adl_index`.
-
-    Args:
-      mark: mark price, in any unit; below 2**31.
-      entry: entry price, in the same unit; > 0.
-      notional: |position| at the mark.
-      account_value: equity; where it is not above zero the score is the largest.
-      is_short: bool.
-      invert_shorts: score shorts by entry / mark, which ranks them by their profit;
-        the documented text says mark / entry for both sides.
-    """
-    swap = jnp.logical_and(is_short, invert_shorts)
-    above, below = jnp.where(swap, entry, mark), jnp.where(swap, mark, entry)
-    profit = mul_div_floor(above, 1 << SCORE_BITS, jnp.maximum(below, 1))
-    score = mul_div_floor(profit, notional, jnp.maximum(account_value, 1))
-    return jnp.where(account_value > 0, score, jnp.iinfo(jnp.int64).max)
 
 
 def queue_order(score: jax.Array) -> jax.Array:

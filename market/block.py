@@ -88,6 +88,7 @@ def step(
     state = replace(
         state,
         adl_pending=jnp.where(held, waiting, state.adl_pending),
+        previous_mark=state.mark,
         mark=state.oracle,  # dYdX v4 marks at the oracle price
         breaker=breaker,
         restarted_us=jnp.where(is_halted, now_us + block_us, state.restarted_us),

@@ -68,7 +68,8 @@ def execute(
     static = _static_words(spec, txs.kind.shape[-1], auction)
     changing = _changing_fields(state)
     columns = tuple(getattr(txs, name) for name in layout.TX_FIELDS)
-    operands = (changing, columns, state.oracle, _param_rows(params, spec), block)
+    prices = state.oracle, state.previous_mark
+    operands = (changing, columns, *prices, _param_rows(params, spec), block)
     operands = (*operands, seed_word & np.int64((1 << 62) - 1))
     changed, receipts, info = _run(static, operands, lowering)
     receipt = Receipt(**dict(zip(_RECEIPT_FIELDS, receipts, strict=True)))

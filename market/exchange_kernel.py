@@ -34,10 +34,10 @@ _TARGETS = {
     True: "shakeout_exchange_auction_block",
 }
 
-# Operands: sizes and multipliers, block, seed; state; transactions; oracle, params.
+# Operands: sizes and multipliers, block, seed; state; transactions; prices, params.
 _STATIC, _BLOCK, _SEED, _STATE = (np.int64(index) for index in range(4))
 _TX = _STATE + len(lay.STATE_FIELDS)
-_ORACLE, _PARAMS = _TX + len(lay.TX_FIELDS), _TX + len(lay.TX_FIELDS) + 1
+_ORACLE, _PREVIOUS, _PARAMS = (_TX + len(lay.TX_FIELDS) + i for i in range(3))
 _STATE_COUNT, _TX_COUNT = len(lay.STATE_FIELDS), len(lay.TX_FIELDS)
 _RECEIPTS = 3
 _COLLATERAL = lay.STATE_FIELDS.index("collateral")
@@ -78,6 +78,7 @@ def _open_table(frame):
     scratch[3:5] = messages
     scratch[5] = messages * BATCH_WIDTH
     scratch[6] = AUCTION_ROWS * (2 * capacity + messages)
+    scratch[7] = lay.SHARE_ROWS * static[lay.ACCOUNTS]
     t = np.zeros(lay.TABLE_WORDS + scratch.sum(), np.int64)
     t[: lay.STATIC_WORDS] = static
     address = t.ctypes.data + 8 * lay.TABLE_WORDS
@@ -122,6 +123,7 @@ def _enter_lane(frame, t, lane, lanes):
         offset = 8 * t[lay.MESSAGES] * lane
         t[lay.TX_KIND + index] = argument_address(frame, _TX + index) + offset
     t[lay.ORACLE] = argument_address(frame, _ORACLE) + 8 * markets * lane
+    t[lay.PREVIOUS_MARK] = argument_address(frame, _PREVIOUS) + 8 * markets * lane
     offset = 8 * lay.PARAM_ROWS * markets * lane
     t[lay.PARAMS] = argument_address(frame, _PARAMS) + offset
     for index, word in ((_BLOCK, lay.BLOCK), (_SEED, lay.SEED)):
@@ -179,7 +181,7 @@ def _target(auction: bool) -> str:
     return _TARGETS[auction]
 
 
-def run(static, state, txs, oracle, params, block, seed):
+def run(static, state, txs, oracle, previous_mark, params, block, seed):
     """One block, by the sequential kernel.
 
     Args:
@@ -188,6 +190,7 @@ def run(static, state, txs, oracle, params, block, seed):
         state: arrays in the order of `layout.STATE_FIELDS`.
         txs: arrays [B] in the order of `layout.TX_FIELDS`.
         oracle: [M].
+        previous_mark: [M] the mark of the block before.
         params: [P, M] in the order of `layout.PARAM_FIELDS`.
         block: [] index of the block.
         seed: [] non-negative random word.
@@ -203,6 +206,7 @@ def run(static, state, txs, oracle, params, block, seed):
         vmap_method="broadcast_all",
         input_output_aliases={_STATE + i: i for i in range(_STATE_COUNT)},
     )
-    outputs = call(jnp.asarray(static), block, seed, *state, *txs, oracle, params)
+    prices = oracle, previous_mark
+    outputs = call(jnp.asarray(static), block, seed, *state, *txs, *prices, params)
     receipts = outputs[_STATE_COUNT : _STATE_COUNT + _RECEIPTS]
     return outputs[:_STATE_COUNT], receipts, outputs[-1]

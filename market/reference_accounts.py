@@ -31,7 +31,7 @@ NAMED_BY_MARKET = (
 )
 INFO_FIELDS = (
     "liquidations liquidated_quote liquidation_fees insurance_paid deleveraged "
-    "deleveraged_quote deleveraging_loss withdrawn funding_paid"
+    "deleveraged_quote deleveraging_loss withdrawn backstop_paid funding_paid"
 ).split()
 
 
@@ -71,7 +71,7 @@ class ReferenceAccounts:
         collateral, withdrawn: by account.
         position, cost, adl_pending: [account][market].
         insurance, fees, paid_in, gate_block: scalars.
-        oracle, last: ticks by market.
+        oracle, previous_mark, last: ticks by market.
         batch: orders that wait for the clearing of an auction.
         counters: outcomes by `Status`.
         info: what the block did, by field of `ExchangeInfo`.
@@ -89,6 +89,7 @@ class ReferenceAccounts:
         self.insurance, self.fees, self.gate_block = insurance, 0, 0
         self.paid_in = sum(collateral) + insurance
         self.oracle, self.last = list(ticks), list(ticks)
+        self.previous_mark = list(ticks)
         self.counters = [0] * STATUS_COUNT
         self.batch = []
         self.rules = LiquidationRules(

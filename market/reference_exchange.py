@@ -4,7 +4,8 @@ This twin of `market.exchange` says what each transaction does to accounts, fund
 books. It shares no code with the compiled lowerings: the formulas come from
 `market.margin` and `market.liquidation` on plain ints, matching is a loop over a list.
 Tests hold the lowerings equal to it. How a batch clears in auction mode stands in
-`market.reference_batch`.
+`market.reference_batch`, how positions are deleveraged in
+`market.reference_deleveraging`.
 """
 
 from market import liquidation, margin
@@ -17,11 +18,12 @@ from market.reference_accounts import (
     RejectError,
 )
 from market.reference_batch import ReferenceBatch
+from market.reference_deleveraging import ReferenceDeleveraging
 from market.reference_matching import ReferenceMatching
 from market.units import ppm_floor
 
 
-class ReferenceExchange(ReferenceMatching, ReferenceBatch):
+class ReferenceExchange(ReferenceMatching, ReferenceDeleveraging, ReferenceBatch):
     """One exchange, block after block."""
 
     # --- a block ---------------------------------------------------------------------
@@ -117,19 +119,6 @@ class ReferenceExchange(ReferenceMatching, ReferenceBatch):
         )
         return min(ticks, MAX_TICKS)
 
-    def bankruptcy_quote(self, target: int, market: int, delta: int, risk: Risk) -> int:
-        """Quanta that the account gets for ``delta`` lots at the bankruptcy price."""
-        tier = self.tiers[market]
-        return liquidation.bankruptcy_quote_of_position(
-            self.position[target][market],
-            delta,
-            self.unit[market],
-            tier.initial_ppm,
-            tier.maintenance_ppm,
-            risk.nc,
-            risk.mmr,
-        )
-
     def _liquidate(self, tx: dict) -> Fill:
         target, market = tx["slot"], tx["market"]
         risk, delta = self._target(tx)
@@ -188,62 +177,6 @@ class ReferenceExchange(ReferenceMatching, ReferenceBatch):
         self.info["insurance_paid"] += max(-delta, 0)
         self.info["liquidations"] += 1
         self.info["liquidated_quote"] += abs(gain)
-
-    # --- deleveraging ----------------------------------------------------------------
-
-    def _deleverage_pending(self, seed_word: int):
-        done = 0
-        for target in range(self.accounts):
-            for market in range(self.markets):
-                if not self.adl_pending[target][market]:
-                    continue
-                due = self._is_due(target, market)
-                if due and done == self.spec.deleverages_per_block:
-                    continue
-                if due:
-                    done += 1
-                    self._deleverage(target, market, seed_word % self.accounts)
-                if not due or self.position[target][market] == 0:
-                    self.adl_pending[target][market] = 0
-
-    def _is_due(self, target: int, market: int) -> bool:
-        return self.position[target][market] != 0 and self.risk(target).nc < 0
-
-    def _deleverage(self, target: int, market: int, start: int):
-        """Walks the holders of the other side from a random start."""
-        self._remove_all(target, None)
-        for step in range(self.accounts):
-            other = (start + step) % self.accounts
-            held = self.position[target][market]
-            if held * self.position[other][market] < 0:
-                self._close_against(target, other, market)
-
-    def _close_against(self, target: int, other: int, market: int):
-        """Closes what both hold at the target's bankruptcy price, if both may."""
-        held = self.position[target][market]
-        lots = min(abs(held), abs(self.position[other][market]))
-        delta, before = -_sign(held) * lots, (self.risk(target), self.risk(other))
-        quote = self.bankruptcy_quote(target, market, delta, before[0])
-        self._shift(target, other, market, delta, quote)
-        after = (self.risk(target), self.risk(other))
-        self._shift(target, other, market, -delta, -quote)
-        pairs = zip(before, after, strict=True)
-        if not all(margin.is_update_allowed(now, new) for now, new in pairs):
-            return
-        self._change_position(target, market, delta, self.unit[market])
-        self._change_position(other, market, -delta, self.unit[market])
-        self.collateral[target] += quote
-        self.collateral[other] -= quote
-        self._remove_all(other, market)
-        self.info["deleveraged"] += 1
-        self.info["deleveraged_quote"] += abs(quote)
-        self.info["deleveraging_loss"] += quote + delta * self.unit[market]
-
-    def _shift(self, target, other, market, delta, quote):
-        self.position[target][market] += delta
-        self.position[other][market] -= delta
-        self.collateral[target] += quote
-        self.collateral[other] -= quote
 
 
 def _sign(number: int) -> int:

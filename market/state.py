@@ -52,6 +52,7 @@ class ExchangeState:
     paid_in: Array  # [] deposits since the start
     oracle: Array  # [M] ticks: the price that margin is reckoned at
     mark: Array  # [M] ticks
+    previous_mark: Array  # [M] ticks: the mark of the block before
     last: Array  # [M] ticks of the last fill
     funding_index: Array  # [M] 1e-6 quanta per lot, cumulative
     premium_sum: Array  # [M] ppm: premium samples of this funding interval
@@ -83,6 +84,7 @@ class ExchangeInfo:
     deleveraged_quote: Array  # [] quanta
     deleveraging_loss: Array  # [] quanta counterparties lost against the oracle price
     withdrawn: Array  # [] quanta withdrawn in this block
+    backstop_paid: Array  # [] quanta of deleveraged accounts' debts the vault paid
     funding_paid: Array  # [] sum of absolute funding payments
     halted: Array  # [M] 1 where the market stood still in a block that was made
 
@@ -132,6 +134,7 @@ def open_exchange(
         paid_in=collateral.sum() + insurance,
         oracle=ticks,
         mark=ticks,
+        previous_mark=ticks,
         last=ticks,
         funding_index=per_market,
         premium_sum=per_market,

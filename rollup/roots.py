@@ -61,6 +61,7 @@ def fund_words(state: ExchangeState) -> Array:
         state.paid_in,
         state.oracle,
         state.mark,
+        state.previous_mark,
         state.last,
         state.funding_index,
         state.premium_sum,

@@ -8,8 +8,10 @@ from market.arrays.books import cancel_all, change_position
 from market.arrays.lane import Env, Lane, Sizes, any_lane, note, when
 from market.arrays.liquidation import bankruptcy_quote
 from market.arrays.margin import equity, initial, risk
+from market.arrays.shares import close_allocated
 from market.kernels import layout as lay
-from market.kernels.deleveraging import GATE_BLOCKS
+from market.kernels.deleveraging import GATE_BLOCKS, MAX_COUNTERPARTIES
+from market.specs import Deleveraging
 
 
 def deleverage_pending(lane: Lane, env: Env, sizes: Sizes) -> Lane:
@@ -46,25 +48,42 @@ def _walk_marks(lane: Lane, env: Env, sizes: Sizes) -> Lane:
 
 
 def _deleverage(lane: Lane, env: Env, sizes: Sizes, on, target, market) -> Lane:
-    """Walks the holders of the other side from a random start."""
+    """Closes a position by the venue's rule, as far as that goes."""
     everywhere = jnp.ones(sizes.markets, bool)
     lane = cancel_all(lane, on, target, everywhere, sizes.slots)
-    start = env.seed % sizes.accounts
-    steps = (jnp.arange(sizes.accounts) - start) % sizes.accounts
+    if sizes.deleveraging == Deleveraging.RANDOM_WALK:
+        return _walk(lane, env, sizes, on, target, market)
+    return close_allocated(lane, env, sizes, on, target, market)
 
-    def next_step(lane, after):
+
+def _walk(lane: Lane, env: Env, sizes: Sizes, on, target, market) -> Lane:
+    """Walks the holders of the other side from a random one."""
+    places = jnp.arange(sizes.accounts)
+
+    def faces(lane):
         held, others = lane.position[target, market], lane.position[:, market]
-        facing = (others != 0) & (held != 0) & ((others > 0) != (held > 0))
-        ahead = jnp.where(facing & (steps > after), steps, sizes.accounts)
-        return jnp.where(on, ahead.min(), sizes.accounts)
+        return (others != 0) & (held != 0) & ((others > 0) != (held > 0))
+
+    facing = faces(lane)
+    rank = jnp.cumsum(facing) - 1
+    first = facing & (rank == env.seed % jnp.maximum(facing.sum(), 1))
+    start = jnp.argmax(first)
+    steps = (places - start) % sizes.accounts
+
+    def next_step(lane, after, looked):
+        ahead = jnp.where(faces(lane) & (steps > after), steps, sizes.accounts)
+        goes_on = on & (looked < MAX_COUNTERPARTIES)
+        return jnp.where(goes_on, ahead.min(), sizes.accounts)
 
     def body(carry):
-        lane, step = carry
+        lane, step, looked = carry
         active, other = step < sizes.accounts, (start + step) % sizes.accounts
         lane = _close_against(lane, env, sizes, active, target, other, market)
-        return lane, next_step(lane, step)
+        looked = looked + active
+        return lane, next_step(lane, step, looked), looked
 
-    carry = (lane, next_step(lane, jnp.int64(-1)))
+    none = jnp.int64(0) * target
+    carry = (lane, next_step(lane, jnp.int64(-1), none), none)
     cond = lambda carry: any_lane(carry[1] < sizes.accounts)  # noqa: E731
     return lax.while_loop(cond, body, carry)[0]
 

@@ -68,6 +68,7 @@ class Env(NamedTuple):
     params: Array  # [P, M]
     block: Array
     seed: Array
+    previous_mark: Array  # [M] ticks
 
     def param(self, name: str, market=0) -> Array:
         """A parameter of one market."""

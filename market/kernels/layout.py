@@ -74,12 +74,12 @@ _TX = _STATE + len(STATE_FIELDS)
 
 # Addresses of what is read besides, and of the results that are not state.
 _READ = _TX + len(TX_FIELDS)
-ORACLE, PARAMS, MULTIPLIER, ISOLATED = _numbers(_READ, 4)
-STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = _numbers(_READ + 4, 4)
+ORACLE, PREVIOUS_MARK, PARAMS, MULTIPLIER, ISOLATED = _numbers(_READ, 5)
+STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = _numbers(_READ + 5, 4)
 
 # Addresses of the scratch of a block.
-_SCRATCH = _READ + 8
-SCRATCH_COUNT = 7
+_SCRATCH = _READ + 9
+SCRATCH_COUNT = 8
 (
     UNIT,  # [M] quanta of one lot at the oracle price
     FRACTION,  # [M] initial margin fraction in ppm, scaled by open interest
@@ -88,8 +88,13 @@ SCRATCH_COUNT = 7
     LIQUIDATED_QUOTE,  # [B] their notional at the oracle price
     BATCH,  # [B, 12] orders that wait for the clearing
     AUCTION_ROWS,  # [7, 2 C + B] the orders of one market as the auction takes them
+    SHARES,  # [SHARE_ROWS, A] who gives how much in a deleveraging
 ) = _numbers(_SCRATCH, SCRATCH_COUNT)
 TABLE_WORDS = _SCRATCH + SCRATCH_COUNT
+
+# Rows of SHARES.
+CAPACITY_ROW, WEIGHT_ROW, TAKEN_ROW, REST_ROW = range(4)
+SHARE_ROWS = 4
 
 # Rows of PARAMS [P, M]; a scalar stands in every column.
 PARAM_FIELDS = (
@@ -129,12 +134,13 @@ INFO_SCALARS = (
     "deleveraged_quote",
     "deleveraging_loss",
     "withdrawn",
+    "backstop_paid",
 )
 TRADED_LOTS, TRADED_QUOTE, TRADES, HIGH, LOW = range(5)
 INFO_LIQUIDATIONS, INFO_LIQUIDATED, INFO_LIQUIDATION_FEES = range(5, 8)
 INFO_INSURANCE_PAID, INFO_DELEVERAGED, INFO_DELEVERAGED_QUOTE = range(8, 11)
-INFO_DELEVERAGING_LOSS, INFO_WITHDRAWN = range(11, 13)
-INFO_ROWS = 13
+INFO_DELEVERAGING_LOSS, INFO_WITHDRAWN, INFO_BACKSTOP_PAID = range(11, 14)
+INFO_ROWS = 14
 
 # Arguments that mean nothing, everything or none; int64 for the reason of `_numbers`.
 NOTHING, NO_FEE = np.int64(0), np.int64(0)

@@ -109,3 +109,14 @@ def at_least(a, b, c, d):
     if left_high != right_high:
         return left_high > right_high
     return left_low >= right_low
+
+
+@kernel
+def mul_div_capped(a, b, d, cap):
+    """``min(floor(a * b / d), cap)``, all non-negative; d below one counts as one."""
+    x, y, z = np.uint64(a), np.uint64(b), np.uint64(max(d, 1))
+    high, low = _high_product(x, y), x * y
+    if high >= z:
+        return cap
+    quotient = low // z if high == _ZERO else _long_division(high, low, z)[0]
+    return np.int64(min(quotient, np.uint64(cap)))

@@ -276,5 +276,3 @@ def test_allocations_hold_no_floating_point():
     assert not inexact_dtypes(allocation.allocate_pro_rata, w, b)
     assert not inexact_dtypes(allocation.allocate_capped, w, w, b)
     assert not inexact_dtypes(allocation.allocate_in_order, w * 0, w, b)
-    flag = w > 0
-    assert not inexact_dtypes(allocation.hyperliquid_score, w, w, w, w, flag)

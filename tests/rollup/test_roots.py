@@ -96,9 +96,9 @@ def books_by_hashlib(state: ExchangeState) -> bytes:
 
 
 def root_by_hashlib(state: ExchangeState, rollup) -> bytes:
-    names = "insurance fees residue paid_in oracle mark last funding_index premium_sum"
-    names += " premium_samples votes vote_count oracle_us counters gate_block"
-    names += " restarted_us"
+    names = "insurance fees residue paid_in oracle mark previous_mark last"
+    names += " funding_index premium_sum premium_samples votes vote_count oracle_us"
+    names += " counters gate_block restarted_us"
     words = []
     for name in names.split():
         words += np.asarray(getattr(state, name)).ravel().tolist()

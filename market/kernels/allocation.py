@@ -1,0 +1,98 @@
+"""Queues and shares over the accounts; the rules and their source: `market.allocation`.
+
+Cost is linear in the accounts: thresholds are found by bisection, not by sorting. Every
+function takes vectors [A] and writes what each gives into ``taken``.
+"""
+
+from market.kernels.wide import at_least, mul_div_rest
+from market.native import kernel
+
+_BITS = 62
+
+
+@kernel
+def take_by_score(score, capacity, amount, taken):
+    """All of each, highest score first, equal scores in account order."""
+    at = 0
+    for step in range(_BITS + 1):
+        candidate = at | (1 << (_BITS - step))
+        if _capacity_from(score, capacity, candidate) >= amount:
+            at = candidate
+    left = amount - _capacity_from(score, capacity, at + 1)
+    for account in range(len(score)):
+        if score[account] > at:
+            taken[account] = capacity[account]
+        elif score[account] == at:
+            taken[account] = min(max(left, 0), capacity[account])
+            left -= taken[account]
+        else:
+            taken[account] = 0
+
+
+@kernel
+def _capacity_from(score, capacity, least):
+    """What those can give whose score is ``least`` or more."""
+    total = 0
+    for account in range(len(score)):
+        if score[account] >= least:
+            total += capacity[account]
+    return total
+
+
+@kernel
+def add_floored(weights, amount, taken, rests):
+    """Adds ``floor(amount * weight / all weights)``; returns what the floors leave."""
+    whole, left = max(weights.sum(), 1), amount
+    for account in range(len(weights)):
+        share, rests[account] = mul_div_rest(weights[account], amount, whole)
+        taken[account] += share
+        left -= share
+    return left
+
+
+@kernel
+def add_pro_rata(weights, amount, taken, rests):
+    """Adds shares in proportion to the weights, by largest remainder."""
+    missing = add_floored(weights, amount, taken, rests)
+    if missing == 0:
+        return
+    at = 0
+    for step in range(_BITS + 1):
+        candidate = at | (1 << (_BITS - step))
+        if _count_from(rests, candidate) >= missing:
+            at = candidate
+    equal = missing - _count_from(rests, at + 1)
+    for account in range(len(weights)):
+        rest = rests[account]
+        if rest == at and equal > 0:
+            equal -= 1
+            taken[account] += 1 if rest > 0 else 0
+        elif rest > at:
+            taken[account] += 1
+
+
+@kernel
+def _count_from(values, least):
+    """How many values are ``least`` or more."""
+    count = 0
+    for account in range(len(values)):
+        count += values[account] >= least
+    return count
+
+
+@kernel
+def take_capped(weights, caps, amount, taken, rests):
+    """Pro rata within the caps, to one level; returns what the caps leave.
+
+    Rounds in which those that reach their cap drop out: their weight becomes zero.
+    """
+    taken[:] = 0
+    goes_on = True
+    while goes_on:
+        whole, left, goes_on = weights.sum(), amount - taken.sum(), False
+        for account in range(len(weights)):
+            weight, cap = weights[account], caps[account]
+            if weight > 0 and at_least(left, weight, cap, whole):
+                taken[account], weights[account], goes_on = cap, 0, True
+    add_pro_rata(weights, max(amount - taken.sum(), 0), taken, rests)
+    return amount - taken.sum()
