@@ -49,7 +49,6 @@ _REFUSED: dict[Status, str] = {
     Status.NOTHING_TO_TAKE: "liquidations without a price to take",
     Status.NO_FUNDS: "withdrawals of more than is free",
     Status.WITHDRAWALS_GATED: "withdrawals while they are blocked",
-    Status.ACCOUNT_FROZEN: "transactions of a frozen account",
     Status.SELF_TRADE: "orders dropped because they met their own account's",
 }
 
