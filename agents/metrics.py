@@ -23,38 +23,38 @@ class Unit(NamedTuple):
 
 
 #: What each reason of a refusal means; one that is not listed is told by its name.
-_REFUSED: dict[Status, str] = {
-    Status.UNKNOWN_KIND: "kinds of transaction that the venue does not know",
-    Status.UNKNOWN_ACCOUNT: "accounts that do not exist",
-    Status.UNKNOWN_MARKET: "markets that do not exist",
-    Status.UNKNOWN_SLOT: "order slots out of range",
-    Status.UNKNOWN_ORDER: "cancels of an order that does not rest",
-    Status.BAD_SIDE: "orders that neither buy nor sell",
-    Status.BAD_LOTS: "sizes out of range",
-    Status.BAD_PRICE: "prices out of range",
-    Status.BAD_FLAGS: "flags that exclude each other",
-    Status.PRICE_BAND: "limits too far from the oracle price",
-    Status.HALTED: "orders in a halted market, liquidations that are held back",
-    Status.EXPIRED: "transactions whose expiry block is past",
-    Status.SLOT_BUSY: "orders into a slot in which one rests",
-    Status.WOULD_TAKE: "post-only orders that would have taken",
-    Status.WOULD_INCREASE: "reduce-only orders that would have increased",
-    Status.CANNOT_FILL: "fill-or-kill orders without the volume",
-    Status.MARGIN: "orders that the account's margin does not carry",
-    Status.BOOK_FULL: "orders into a full side of a book",
-    Status.TOO_MANY_ORDERS: "orders beyond the account's limit",
-    Status.NOT_LIQUIDATABLE: "liquidations of an account in no danger",
-    Status.ALREADY_LIQUIDATED: "liquidations beyond the limits of a block",
-    Status.INSURANCE_EMPTY: "liquidations whose loss the fund cannot pay",
-    Status.NOTHING_TO_TAKE: "liquidations without a price to take",
-    Status.NO_FUNDS: "withdrawals of more than is free",
-    Status.WITHDRAWALS_GATED: "withdrawals while they are blocked",
-    Status.SELF_TRADE: "orders dropped because they met their own account's",
+_REFUSED: dict[str, str] = {
+    "UNKNOWN_KIND": "kinds of transaction that the venue does not know",
+    "UNKNOWN_ACCOUNT": "accounts that do not exist",
+    "UNKNOWN_MARKET": "markets that do not exist",
+    "UNKNOWN_SLOT": "order slots out of range",
+    "UNKNOWN_ORDER": "cancels of an order that does not rest",
+    "BAD_SIDE": "orders that neither buy nor sell",
+    "BAD_LOTS": "sizes out of range",
+    "BAD_PRICE": "prices out of range",
+    "BAD_FLAGS": "flags that exclude each other",
+    "PRICE_BAND": "limits too far from the oracle price",
+    "HALTED": "orders in a halted market, liquidations that are held back",
+    "EXPIRED": "transactions whose expiry block is past",
+    "SLOT_BUSY": "orders into a slot in which one rests",
+    "WOULD_TAKE": "post-only orders that would have taken",
+    "WOULD_INCREASE": "reduce-only orders that would have increased",
+    "CANNOT_FILL": "fill-or-kill orders without the volume",
+    "MARGIN": "orders that the account's margin does not carry",
+    "BOOK_FULL": "orders into a full side of a book",
+    "TOO_MANY_ORDERS": "orders beyond the account's limit",
+    "NOT_LIQUIDATABLE": "liquidations of an account in no danger",
+    "ALREADY_LIQUIDATED": "liquidations beyond the limits of a block",
+    "INSURANCE_EMPTY": "liquidations whose loss the fund cannot pay",
+    "NOTHING_TO_TAKE": "liquidations without a price to take",
+    "NO_FUNDS": "withdrawals of more than is free",
+    "WITHDRAWALS_GATED": "withdrawals while they are blocked",
+    "SELF_TRADE": "orders dropped because they met their own account's",
 }
 
 
 def _meaning(status: Status) -> str:
-    told = _REFUSED.get(status, status.name.lower().replace("_", " "))
+    told = _REFUSED.get(status.name, status.name.lower().replace("_", " "))
     return f"refused: {told}"
 
 
