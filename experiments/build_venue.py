@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from experiments.config_prices import (
     JumpDiffusionConfig,
     ReplayConfig,
 )
+from experiments.config_world import VenueConfig
 from experiments.errors import ConfigError, unknown
 from experiments.values import format_decimal
 from market import presets
@@ -31,7 +33,7 @@ from market.prices import (
 )
 from market.prices.crash import Figures
 from market.prices.replay import ReplayParams, minutes_needed
-from market.specs import SelfTrade, VenueParams, VenueSpec
+from market.specs import Deleveraging, SelfTrade, VenueParams, VenueSpec
 from market.units import PPM, QUANTA_PER_USD, US_PER_SECOND, as_int
 
 #: No position's notional may reach this, in quanta (about 1.1 billion USD).
@@ -164,46 +166,72 @@ def build_venue(
     liquidation = venue.liquidation
     spec = replace(
         spec,
+        deleveraging=_rule(venue, spec.deleveraging),
         liquidations_per_block=liquidation.per_block,
         deleverages_per_block=liquidation.deleverages_per_block,
         **_funding_clock(config),
     )
     price_spec, prices = build_prices(config, spec)
     lots = _order_lots(config, spec, prices)
-    markets = len(spec.markets)
-    changed = {
-        "maker_fee_ppm": as_int(venue.maker_fee),
-        "taker_fee_ppm": as_int(venue.taker_fee),
-        "price_band_ppm": as_int([venue.price_band] * markets),
+    changed = {**_given(venue, len(spec.markets)), **_always(config, lots)}
+    return spec, replace(params, **changed), price_spec, prices
+
+
+def _rule(venue: VenueConfig, preset: Deleveraging) -> Deleveraging:
+    """The rule of deleveraging: as the config says, else the preset's."""
+    return Deleveraging[venue.deleveraging.upper()] if venue.deleveraging else preset
+
+
+def _always(config: Config, lots: list[int]) -> dict[str, np.ndarray]:
+    """Numbers that no preset has an opinion on; the config's hold."""
+    venue, oracle = config.venue, config.oracle
+    breaker, markets = venue.circuit_breaker, len(lots)
+    return {
         "max_order_lots": as_int(lots),
         "max_open_orders": as_int(venue.max_open_orders),
         "max_market_orders": as_int([venue.max_market_orders] * markets),
-        "breaker_move_ppm": as_int(venue.circuit_breaker.move),
-        "breaker_window_us": as_int(venue.circuit_breaker.window),
-        "breaker_pause_us": as_int(venue.circuit_breaker.pause),
-        "bankruptcy_adjustment_ppm": as_int(liquidation.bankruptcy_adjustment),
-        "spread_to_maintenance_ppm": as_int(liquidation.spread_to_maintenance),
-        "liquidation_fee_ppm": as_int(liquidation.max_fee),
-        "liquidator_reward_ppm": as_int(liquidation.liquidator_reward),
-        "min_liquidation_notional": as_int(liquidation.min_notional),
-        "max_liquidation_portion_ppm": as_int(liquidation.max_portion),
-        "max_liquidation_notional": as_int(liquidation.max_notional),
+        "breaker_move_ppm": as_int(breaker.move),
+        "breaker_window_us": as_int(breaker.window),
+        "breaker_pause_us": as_int(breaker.pause),
         "funding_interval_us": as_int(venue.funding.interval),
-        "funding_clamp_ppm": as_int(venue.funding.clamp),
-        "premium_clamp_ppm": as_int(venue.funding.premium_clamp),
         "default_funding_ppm": as_int([venue.funding.default_rate] * markets),
-        "oracle_threshold_ppm": as_int(config.oracle.threshold),
-        "oracle_heartbeat_us": as_int(config.oracle.heartbeat),
-        "oracle_quorum": as_int(config.oracle.quorum),
-        "oracle_max_age_us": as_int(config.oracle.max_age or 0),
-        "restart_grace_us": as_int(liquidation.restart_grace),
+        "oracle_threshold_ppm": as_int(oracle.threshold),
+        "oracle_heartbeat_us": as_int(oracle.heartbeat),
+        "oracle_quorum": as_int(oracle.quorum),
+        "oracle_max_age_us": as_int(oracle.max_age or 0),
+        "restart_grace_us": as_int(venue.liquidation.restart_grace),
     }
-    if venue.initial_margin is not None:
-        changed["initial_ppm"] = as_int([venue.initial_margin] * markets)
-    if venue.maintenance_fraction is not None:
-        fraction = [venue.maintenance_fraction] * markets
-        changed["maintenance_fraction_ppm"] = as_int(fraction)
-    return spec, replace(params, **changed), price_spec, prices
+
+
+#: Numbers of a preset that a config may override: parameter -> where its key stands.
+_OVERRIDES = {
+    "maker_fee_ppm": "maker_fee",
+    "taker_fee_ppm": "taker_fee",
+    "price_band_ppm": "price_band",
+    "initial_ppm": "initial_margin",
+    "maintenance_fraction_ppm": "maintenance_fraction",
+    "bankruptcy_adjustment_ppm": "liquidation.bankruptcy_adjustment",
+    "spread_to_maintenance_ppm": "liquidation.spread_to_maintenance",
+    "liquidation_fee_ppm": "liquidation.max_fee",
+    "liquidator_reward_ppm": "liquidation.liquidator_reward",
+    "min_liquidation_notional": "liquidation.min_notional",
+    "max_liquidation_portion_ppm": "liquidation.max_portion",
+    "max_liquidation_notional": "liquidation.max_notional",
+    "funding_clamp_ppm": "funding.clamp",
+    "premium_clamp_ppm": "funding.premium_clamp",
+}
+_PER_MARKET = {"price_band_ppm", "initial_ppm", "maintenance_fraction_ppm"}
+
+
+def _given(venue: VenueConfig, markets: int) -> dict[str, np.ndarray]:
+    """Numbers of the preset that the config overrides."""
+    changed = {}
+    for parameter, key in _OVERRIDES.items():
+        value = attrgetter(key)(venue)
+        if value is not None:
+            shared = parameter in _PER_MARKET
+            changed[parameter] = as_int([value] * markets if shared else value)
+    return changed
 
 
 def _funding_clock(config: Config) -> dict[str, int]:

@@ -74,20 +74,25 @@ class WorldConfig(Section):
 
 
 class LiquidationConfig(Section):
-    """The liquidation engine; names as in the rules of dYdX v4."""
+    """The liquidation engine; names as in the rules of dYdX v4.
 
-    max_fee: ratio(0, 0.5) = Field(
-        default=0.015, description="of the fill, to the fund"
+    A number that is not given is the preset's.
+    """
+
+    max_fee: ratio(0, 0.5) | None = Field(
+        default=None, description="of the fill, to the fund"
     )
-    liquidator_reward: Share = Field(default=0.2, description="share of the fee")
-    bankruptcy_adjustment: ratio(1, 10) = Field(default=1, description="BA")
-    spread_to_maintenance: ratio(0, 10) = Field(default=1.5, description="SMMR")
-    min_notional: usd(0, 1e9) = Field(default=1000, description="liquidated in one go")
-    max_portion: ratio(1e-6, 1) = Field(
-        default=0.1, description="of a position, a block"
+    liquidator_reward: Share | None = Field(default=None, description="share of it")
+    bankruptcy_adjustment: ratio(1, 10) | None = Field(default=None, description="BA")
+    spread_to_maintenance: ratio(0, 10) | None = Field(default=None, description="SMMR")
+    min_notional: usd(0, 1e9) | None = Field(
+        default=None, description="liquidated in one go"
     )
-    max_notional: usd(0, 1e9) = Field(
-        default=100_000, description="of an account, a block"
+    max_portion: ratio(1e-6, 1) | None = Field(
+        default=None, description="of a position, a block"
+    )
+    max_notional: usd(0, 1e9) | None = Field(
+        default=None, description="of an account, a block"
     )
     per_block: whole(1, 1024) = Field(default=50, description="liquidations of a block")
     deleverages_per_block: whole(1, 1024) = Field(default=10)
@@ -97,7 +102,7 @@ class LiquidationConfig(Section):
 
 
 class FundingConfig(Section):
-    """Funding payments."""
+    """Funding payments; a clamp that is not given is the preset's."""
 
     interval: duration("1s") = Field(default="1h", description="between two payments")
     sample: duration("1ms") = Field(
@@ -107,11 +112,11 @@ class FundingConfig(Section):
         default=None,
         description="time to the first payment; a whole interval if not given",
     )
-    clamp: ratio(0, 1000) = Field(
-        default=6, description="of IMF - MMF; caps the 8h rate"
+    clamp: ratio(0, 1000) | None = Field(
+        default=None, description="of IMF - MMF; caps the 8h rate"
     )
-    premium_clamp: ratio(0, 1000) = Field(
-        default=60, description="the same for one vote"
+    premium_clamp: ratio(0, 1000) | None = Field(
+        default=None, description="the same for one vote"
     )
     default_rate: ratio(-0.1, 0.1) = Field(
         default=0, description="added to the premium"
@@ -129,16 +134,32 @@ class FundingConfig(Section):
 class CircuitBreakerConfig(Section):
     """A pause of a market whose index price moved too far too fast."""
 
-    move: Share = Field(0, description="largest move of the index; 0 is off")
-    window: duration("8ms") = Field("5m", description="time within which it counts")
-    pause: duration("1ms") = Field("5m", description="length of the pause")
+    move: Share = Field(default=0, description="largest move of the index; 0 is off")
+    window: duration("8ms") = Field(
+        default="5m", description="time within which it counts"
+    )
+    pause: duration("1ms") = Field(default="5m", description="length of the pause")
+
+
+Rule = Literal[
+    "random_walk",
+    "hyperliquid",
+    "binance",
+    "bitmex",
+    "pro_rata",
+    "capped_pro_rata",
+    "contract_pro_rata",
+]
 
 
 class VenueConfig(Section):
-    """The exchange: its markets and rules."""
+    """The exchange: its markets and rules; what is not given is the preset's."""
 
     preset: Literal["dydx_v4"] = Field(
         default="dydx_v4", description="rules and numbers"
+    )
+    deleveraging: Rule | None = Field(
+        default=None, description="who gives up positions that nobody can pay for"
     )
     markets: Annotated[list[Name], Field(min_length=1, max_length=8)] = Field(
         default=["BTC", "ETH", "SOL"],
@@ -152,12 +173,12 @@ class VenueConfig(Section):
         default=None,
         description="of the initial requirement; the tier's where not given",
     )
-    maker_fee: ratio(-0.01, 0.05) = Field(
-        default=0.0001, description="negative: a rebate"
+    maker_fee: ratio(-0.01, 0.05) | None = Field(
+        default=None, description="negative: a rebate"
     )
-    taker_fee: ratio(0, 0.05) = Field(default=0.0005)
-    price_band: ratio(0.001, 0.9) = Field(
-        default=0.1, description="limits from the oracle"
+    taker_fee: ratio(0, 0.05) | None = None
+    price_band: ratio(0.001, 0.9) | None = Field(
+        default=None, description="limits from the oracle"
     )
     max_order: usd(1, 1e8) = Field(
         default=10_000_000, description="notional of an order"

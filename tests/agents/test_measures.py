@@ -10,7 +10,7 @@ import pytest
 
 from agents import measures, series
 from agents.measures import Fault, conservation_errors, explain, spread_and_depth
-from agents.metrics import METRICS, metrics_of
+from agents.metrics import _REFUSED, METRICS, metrics_of
 from agents.series import SERIES
 from market.orders import Kind, Receipt, Status
 from market.presets import dydx_v4
@@ -143,6 +143,15 @@ def test_transactions_add_up(figures):
     assert figures["txs_entered"] == sum(figures[name] for name in done) + queued
     reasons = sum(v for k, v in figures.items() if k.startswith("reject_"))
     assert reasons >= figures["txs_rejected"] > 0
+
+
+def test_every_reason_of_a_refusal_has_a_column_and_a_meaning():
+    reasons = {status.name for status in Status if status > Status.REJECTED}
+    columns = {name for name in METRICS if name.startswith("reject_")}
+    assert columns == {f"reject_{name.lower()}" for name in reasons}
+    assert set(_REFUSED) <= reasons, "a meaning without a reason"
+    meanings = [METRICS[name].meaning for name in columns]
+    assert len(set(meanings)) == len(meanings)
 
 
 def test_fees_of_venue_and_sequencer_are_told_apart(run, figures):

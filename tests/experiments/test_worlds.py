@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from agents.families import FAMILIES, FAMILY_NUMBERS
-from experiments import config, plan, records, worlds
+from experiments import build_venue, config, plan, records, worlds
 from experiments.errors import ConfigError
+from market import presets
 from market.orders import Kind
+from market.specs import Deleveraging
 from market.units import PPM
 from rollup.faults import FaultKind
 from rollup.sequencing import POLICIES, SequencerParams
@@ -104,6 +106,29 @@ def test_an_oracle_fault_names_its_markets_by_bits_and_all_where_none_is_named()
     assert faults.markets.tolist() == [0b111, 0b101]
     assert faults.bias_ppm.tolist() == [0, -250_000]
     assert faults.severity_ppm.tolist() == [PPM, 600_000]
+
+
+def test_what_the_config_does_not_say_is_the_presets():
+    plain, _ = presets_numbers()
+    world = world_of({"venue": {"liquidation": {"max_portion": 0.5}}})
+    for name in build_venue._OVERRIDES:
+        got, preset = getattr(world.params.venue, name), getattr(plain, name)
+        if name == "max_liquidation_portion_ppm":
+            assert int(got) == 500_000 != int(preset)
+        else:
+            assert np.array_equal(got, preset), name
+
+
+def presets_numbers():
+    spec, params = presets.dydx_v4(("BTC", "ETH", "SOL"), accounts=4)
+    return params, spec
+
+
+@pytest.mark.parametrize("rule", Deleveraging)
+def test_the_rule_of_deleveraging_is_the_configs_or_the_presets(rule):
+    spec = world_of({"venue": {"deleveraging": rule.name.lower()}}).spec.venue
+    assert spec.deleveraging is rule
+    assert world_of({}).spec.venue.deleveraging is Deleveraging.RANDOM_WALK
 
 
 def test_stops_are_off_unless_the_config_asks_for_them():

@@ -69,7 +69,7 @@ def build(configs):
         samples = blocks // config.world.sampling
         spec = Spec(policy, samples, len(config.venue.markets), trouble)
         faults = sum(fault.duration for fault in config.faults)
-        numbers = np.array([config.venue.taker_fee, faults], np.int64)
+        numbers = np.array([config.venue.taker_fee or 0, faults], np.int64)
         worlds.append(World(spec, {"numbers": numbers}))
     return worlds
 
