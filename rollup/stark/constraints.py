@@ -208,8 +208,7 @@ class RuleEvaluator:
 
         Args:
             base: columns of the first commitment.
-                aux: columns of the second.
-
+            aux: columns of the second.
             shift: factor of the coset.
             by_row: bands and the selectors of the first and the last row.
         """
