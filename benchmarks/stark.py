@@ -24,8 +24,9 @@ from rollup.hashing.poseidon2 import compress
 from rollup.ntt import low_degree_extension
 from rollup.stark.law import sample_batch
 from rollup.stark.parallel import over_blocks
-from rollup.stark.parameters import StarkParameters, soundness_bits
+from rollup.stark.parameters import StarkParameters
 from rollup.stark.prover import prove
+from rollup.stark.soundness import soundness_bits
 from rollup.stark.verifier import verify
 
 

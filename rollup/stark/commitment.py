@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rollup.hashing.blake2s import hash_columns
+from rollup.hashing.blake2s import blake2s_columns
 from rollup.ntt import low_degree_extension
 from rollup.stark.parallel import over_blocks
 from rollup.stark.parameters import BLOWUP, SHIFT
@@ -44,7 +44,7 @@ def extend(columns: np.ndarray) -> np.ndarray:
 
 @partial(jax.jit, static_argnames=("person",))
 def _hash_block(words, person: bytes):
-    return hash_columns(words, 4 * words.shape[0], person)
+    return blake2s_columns(words, 4 * words.shape[0], person)
 
 
 def hash_leaves(values: np.ndarray, person: bytes, lanes: int) -> np.ndarray:

@@ -207,7 +207,8 @@ class RuleEvaluator:
         """Combined rules uint32 [4, rows] from columns [C, rows] on a coset.
 
         Args:
-            base, aux: committed columns.
+            base: columns of the first commitment.
+            aux: columns of the second.
             shift: factor of the coset.
             by_row: bands and the selectors of the first and the last row.
         """

@@ -25,7 +25,7 @@ RISK_BOUND = 1 << 84
 #: What one update may be allowed beyond the margin rule stays below this, in quanta.
 ALLOWANCE_BOUND = 1 << 24
 #: Segments of a batch at most: bounds what a verifier reads.
-MAX_SEGMENTS = 4096
+MAX_SEGMENTS = 1024
 DOMAIN_TAG = b"shakeout/stark/batch/2"
 
 

@@ -113,8 +113,8 @@ def _verify(data, public, min_queries: int, min_grinding: int) -> None:
     proof = decode(data, accept)
     challenges = _replay(proof, public)
     _check_claims(proof, public)
-    _check_rules(proof, public, challenges)
     _check_queries(proof, challenges)
+    _check_rules(proof, public, challenges)
 
 
 def _replay(proof: Proof, public: PublicInputs) -> _Challenges:

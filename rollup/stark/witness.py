@@ -197,7 +197,8 @@ def value_and_risk(collateral, positions, venue: VenueState):
     """Total value (quanta) and total risk (ppm of a quantum), as Python integers.
 
     Args:
-        collateral, positions: of every update and the idle one, [U+1] and [U+1, M].
+        collateral: of every update and the idle one, [U+1].
+        positions: the same, [U+1, M].
         venue: prices of each update's segment.
     """
     multipliers = np.array(venue.multipliers, object)
@@ -234,7 +235,10 @@ def accept(positions, value0, risk0, value1, risk1) -> Acceptance:
 
     Args:
         positions: [U+1, M] after the update.
-        value0, risk0, value1, risk1: Python integers [U+1].
+        value0: total value after funding, before the update, Python integers [U+1].
+        risk0: total risk before the update.
+        value1: total value after the update.
+        risk1: total risk after the update.
     """
     kept = (risk1 <= risk0).astype(bool)
     empty = ~positions.any(axis=1)

@@ -1,7 +1,5 @@
 """FRI, openings, transcript and parameters, each on its own."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,7 @@ from rollup.stark.arithmetic import Ext, P, horner, minimal_polynomial, root_of_
 from rollup.stark.commitment import Tree
 from rollup.stark.fri import final_coefficients, fold
 from rollup.stark.openings import inverse_gaps, values_at
-from rollup.stark.parameters import FOLD, SHIFT, StarkParameters, soundness_bits
+from rollup.stark.parameters import FOLD, SHIFT, StarkParameters
 from rollup.stark.transcript import Transcript
 from rollup.stark.verifier import _check_opening, fold_values
 
@@ -119,28 +117,6 @@ def test_work_asks_for_leading_zero_bits():
     nonce = transcript.grind(8)
     assert transcript.work_is_done(nonce, 8)
     assert not any(transcript.work_is_done(k, 8) for k in range(nonce))
-
-
-def test_soundness_is_of_a_proven_regime_and_never_the_capacity_conjecture():
-    default = soundness_bits(StarkParameters())
-    assert default["bits"] > 95
-    assert min(default["rounds"].values()) >= default["bits"]
-    weaker = soundness_bits(StarkParameters(queries=84))
-    assert weaker["bits"] < default["bits"]
-    # rate 1/4: the conjecture would claim 2 bits a query, Johnson's radius gives 1
-    queries = weaker["rounds"]["queries"] - 16
-    assert queries < 84 * 1.0 < 84 * 2.0
-    assert weaker["johnson_query_bits"] == 100
-
-
-def test_a_query_never_buys_more_than_the_johnson_radius_gives():
-    """One bit at rate 1/4; the conjecture would promise two."""
-    bits = [
-        soundness_bits(StarkParameters(queries=q))["rounds"]["queries"]
-        for q in (40, 80, 120, 240)
-    ]
-    for q, (a, b) in zip((40, 40, 120), pairwise(bits), strict=True):
-        assert 0 < b - a <= q
 
 
 @pytest.mark.parametrize("wrong", [{"height": 17}, {"log_rows": 3}, {"queries": 0}])

@@ -4,13 +4,23 @@ import dataclasses
 import struct
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from rollup.stark.arithmetic import P
+from rollup.stark.arithmetic import Ext, P
+from rollup.stark.bands import values_at
 from rollup.stark.parameters import StarkParameters
-from rollup.stark.proof import HEADER, MAGIC, decode, encode, proof_size, sections
+from rollup.stark.proof import (
+    HEADER,
+    MAGIC,
+    decode,
+    encode,
+    encode_header,
+    proof_size,
+    sections,
+)
 from rollup.stark.statement import MAX_SEGMENTS, PublicInputs, Segment
 from rollup.stark.verifier import verify
 
@@ -233,3 +243,54 @@ print(verify(proof[:-1], public, 12, 4).ok)
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert out.stdout.split() == ["accepted", "False"]
+
+
+def test_random_changes_never_get_past_or_out_of_the_verifier(honest):
+    """Bytes cut out, doubled, overwritten and shuffled: a verdict, and never a yes."""
+    rng = np.random.default_rng(11)
+    size = len(honest.proof)
+    for _ in range(150):
+        data = bytearray(honest.proof)
+        a, b = sorted(int(v) for v in rng.integers(0, size, 2))
+        kind = rng.integers(5)
+        if kind == 0:
+            del data[a:b]
+        elif kind == 1:
+            data[a:a] = data[a : a + 64]
+        elif kind == 2:
+            data[a : a + 40] = rng.bytes(len(data[a : a + 40]))
+        elif kind == 3:
+            data = data[: int(rng.integers(size))]
+        else:
+            data[a], data[b] = data[b], data[a]
+        if bytes(data) != honest.proof:
+            verdict = honest.verify(bytes(data))
+            assert not verdict and verdict.reason
+
+
+def test_random_words_in_a_well_formed_proof_are_refused_quickly(honest):
+    """Everything in range and nothing true: the cost is that of one honest proof."""
+    rng = np.random.default_rng(12)
+    start = time.process_time()
+    honest.verify()
+    honest_cost = time.process_time() - start
+    for _ in range(20):
+        words = rng.integers(0, P, (len(honest.proof) - HEADER) // 4, dtype=np.uint32)
+        body = words.astype("<u4").tobytes()
+        start = time.process_time()
+        assert not honest.verify(honest.proof[:HEADER] + body)
+        assert time.process_time() - start < 10 * honest_cost + 1
+
+
+def test_the_largest_statement_costs_seconds(honest):
+    """Most rows and most segments: what a hostile file can ask of its reader."""
+    largest = StarkParameters(height=6, log_rows=20, queries=1, grinding=0)
+    segments = (Segment(1, PLAIN, ZERO),) * MAX_SEGMENTS
+    public = dataclasses.replace(honest.public, segments=segments)
+    data = encode_header(largest) + bytes(proof_size(largest) - HEADER)
+    start = time.process_time()
+    assert not verify(data, public, 1, 0)
+    assert time.process_time() - start < 30
+    start = time.process_time()
+    values_at(largest, public, Ext((1, 2, 3, 4)))
+    assert time.process_time() - start < 60
