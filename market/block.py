@@ -24,6 +24,7 @@ from market.funding import (
     sample_ppm,
     settle_funding,
 )
+from market.mark import with_mark
 from market.oracle import Feed, OracleRules, updated_feed
 from market.orders import Receipt, Tx
 from market.specs import VenueParams, VenueSpec
@@ -67,6 +68,7 @@ def step(
     """
     now_us = block * block_us
     state = _take_reports(state, reports, now_us, is_halted, params)
+    state = with_mark(state, is_halted, spec=spec, block_us=block_us)
     stops = stops_of(state, now_us, params)
     breaker = _watched(state, now_us, is_halted, params)
     paused = is_paused(breaker, now_us)
@@ -83,13 +85,12 @@ def step(
         params,
         spec=spec,
         auction=auction,
+        now_us=now_us,
     )
     state, receipts = told(state, receipts, refused)
     state = replace(
         state,
         adl_pending=jnp.where(held, waiting, state.adl_pending),
-        previous_mark=state.mark,
-        mark=state.oracle,  # dYdX v4 marks at the oracle price
         breaker=breaker,
         restarted_us=jnp.where(is_halted, now_us + block_us, state.restarted_us),
     )
