@@ -1,8 +1,8 @@
 """One block of the exchange: oracle, then the transactions, then funding.
 
 `execute` (market.exchange) runs the transactions; this module puts around it what a
-block does by itself: it takes the oracle's reports, votes a funding premium from the
-book, samples the votes, and pays funding when the interval is over.
+block does by itself: it takes the oracle's reports, makes the mark, votes a funding
+premium from the book, samples the votes, and pays funding when the interval is over.
 """
 
 from dataclasses import replace
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from market import hourly_funding
 from market.breaker import is_paused, watched
 from market.exchange import execute
 from market.funding import (
@@ -27,7 +28,7 @@ from market.funding import (
 from market.mark import with_mark
 from market.oracle import Feed, OracleRules, updated_feed
 from market.orders import Receipt, Tx
-from market.specs import VenueParams, VenueSpec
+from market.specs import Preset, VenueParams, VenueSpec
 from market.state import ExchangeInfo, ExchangeState
 from market.stops import refusals, stops_of, told, without_refused
 from market.units import US_PER_SECOND
@@ -152,13 +153,15 @@ def _keep_funding_clock(state, block, is_halted, params, spec: VenueSpec):
     sample_due = (block + 1) % spec.votes_per_sample == 0
     interval = spec.votes_per_sample * spec.samples_per_funding
     payment_due = (block + 1 + spec.funding_offset_blocks) % interval == 0
-    state = jax.lax.cond(sample_due, _sample, lambda state: state, state)
-    return jax.lax.cond(
-        payment_due,
-        lambda state: _pay(state, params, spec, is_halted),
-        lambda state: (state, jnp.zeros((), jnp.int64)),
-        state,
-    )
+    if spec.preset == Preset.HYPERLIQUID:
+        sample = partial(hourly_funding.sampled, is_halted=is_halted)
+        pay = partial(hourly_funding.paid, spec=spec, is_halted=is_halted)
+    else:
+        sample = _sample
+        pay = partial(_pay, params=params, spec=spec, is_halted=is_halted)
+    state = jax.lax.cond(sample_due, sample, lambda state: state, state)
+    nothing = jnp.zeros((), jnp.int64)
+    return jax.lax.cond(payment_due, pay, lambda state: (state, nothing), state)
 
 
 def _sample(state: ExchangeState) -> ExchangeState:
