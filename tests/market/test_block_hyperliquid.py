@@ -105,3 +105,16 @@ def run_history(seed, auction, blocks=9):
 def test_a_block_equals_the_specification(auction, seed):
     for _ in run_history(seed, auction):
         pass
+
+
+def test_random_blocks_see_marks_off_the_oracle_and_funding_both_ways():
+    seen = {"off": 0, "paid": 0, "halted": 0, "cooling": 0, "above": 0, "below": 0}
+    for seed in range(6):
+        for state, info, twin in run_history(seed, False):
+            seen["off"] += int((state.mark != state.oracle).sum())
+            seen["paid"] += int(info.funding_paid > 0)
+            seen["cooling"] += int((state.cooldown_us > 0).sum())
+            seen["above"] += int((state.premium_sum > 0).sum())
+            seen["below"] += int((state.premium_sum < 0).sum())
+            seen["halted"] += int((twin.previous_mark == twin.oracle))
+    assert min(seen.values()) > 0, seen
