@@ -116,5 +116,5 @@ def test_random_blocks_see_marks_off_the_oracle_and_funding_both_ways():
             seen["cooling"] += int((state.cooldown_us > 0).sum())
             seen["above"] += int((state.premium_sum > 0).sum())
             seen["below"] += int((state.premium_sum < 0).sum())
-            seen["halted"] += int((twin.previous_mark == twin.oracle))
+            seen["halted"] += int(twin.previous_mark == twin.oracle)
     assert min(seen.values()) > 0, seen
