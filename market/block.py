@@ -1,8 +1,8 @@
 """One block of the exchange: oracle, then the transactions, then funding.
 
 `execute` (market.exchange) runs the transactions; this module puts around it what a
-block does by itself: it takes the oracle's reports, votes a funding premium from the
-book, samples the votes, and pays funding when the interval is over.
+block does by itself: it takes the oracle's reports, makes the mark, votes a funding
+premium from the book, samples the votes, and pays funding when the interval is over.
 """
 
 from dataclasses import replace
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from market import hourly_funding
 from market.breaker import is_paused, watched
 from market.exchange import execute
 from market.funding import (
@@ -24,9 +25,10 @@ from market.funding import (
     sample_ppm,
     settle_funding,
 )
+from market.mark import with_mark
 from market.oracle import Feed, OracleRules, updated_feed
 from market.orders import Receipt, Tx
-from market.specs import VenueParams, VenueSpec
+from market.specs import Preset, VenueParams, VenueSpec
 from market.state import ExchangeInfo, ExchangeState
 from market.stops import refusals, stops_of, told, without_refused
 from market.units import US_PER_SECOND
@@ -67,6 +69,7 @@ def step(
     """
     now_us = block * block_us
     state = _take_reports(state, reports, now_us, is_halted, params)
+    state = with_mark(state, is_halted, spec=spec, block_us=block_us)
     stops = stops_of(state, now_us, params)
     breaker = _watched(state, now_us, is_halted, params)
     paused = is_paused(breaker, now_us)
@@ -83,13 +86,12 @@ def step(
         params,
         spec=spec,
         auction=auction,
+        now_us=now_us,
     )
     state, receipts = told(state, receipts, refused)
     state = replace(
         state,
         adl_pending=jnp.where(held, waiting, state.adl_pending),
-        previous_mark=state.mark,
-        mark=state.oracle,  # dYdX v4 marks at the oracle price
         breaker=breaker,
         restarted_us=jnp.where(is_halted, now_us + block_us, state.restarted_us),
     )
@@ -151,13 +153,15 @@ def _keep_funding_clock(state, block, is_halted, params, spec: VenueSpec):
     sample_due = (block + 1) % spec.votes_per_sample == 0
     interval = spec.votes_per_sample * spec.samples_per_funding
     payment_due = (block + 1 + spec.funding_offset_blocks) % interval == 0
-    state = jax.lax.cond(sample_due, _sample, lambda state: state, state)
-    return jax.lax.cond(
-        payment_due,
-        lambda state: _pay(state, params, spec, is_halted),
-        lambda state: (state, jnp.zeros((), jnp.int64)),
-        state,
-    )
+    if spec.preset == Preset.HYPERLIQUID:
+        sample = partial(hourly_funding.sampled, is_halted=is_halted)
+        pay = partial(hourly_funding.paid, spec=spec, is_halted=is_halted)
+    else:
+        sample = _sample
+        pay = partial(_pay, params=params, spec=spec, is_halted=is_halted)
+    state = jax.lax.cond(sample_due, sample, lambda state: state, state)
+    nothing = jnp.zeros((), jnp.int64)
+    return jax.lax.cond(payment_due, pay, lambda state: (state, nothing), state)
 
 
 def _sample(state: ExchangeState) -> ExchangeState:

@@ -6,8 +6,9 @@ every other device. The plain-Python specification is `market.reference_exchange
 
 What a block does, in this order:
 
-1. Prices of the block: quanta per lot at the oracle price, initial margin fractions by
-   the open interest at the start of the block.
+1. Prices of the block: quanta per lot at the margin price (the oracle's, or the mark
+   where the venue has one), initial margin fractions by the open interest at the start
+   of the block.
 2. Resting orders whose last block is past leave the books.
 3. Transactions in sequence. In auction mode the cancels come first, then admissions,
    then one uniform price a market.
@@ -34,6 +35,7 @@ from jax import Array
 
 from market import exchange_array, exchange_kernel
 from market.kernels import layout
+from market.mark import margin_prices
 from market.orders import Receipt, Tx
 from market.specs import VenueParams, VenueSpec
 from market.state import BookState, ExchangeInfo, ExchangeState
@@ -48,18 +50,20 @@ def execute(
     *,
     spec: VenueSpec,
     auction: bool,
+    now_us: Array | int = 0,
     lowering: str | None = None,
 ) -> tuple[ExchangeState, Receipt, ExchangeInfo]:
     """Runs one block. Pure; may be vmapped over lanes.
 
     Args:
-        state: the exchange; ``state.oracle`` is the price of this block.
+        state: the exchange; `market.mark.margin_prices` are the prices of this block.
         txs: [B] transactions in their order; kind `NONE` is skipped and not counted.
         block: [] index of the block.
         seed_word: [] random word; picks where deleveraging starts to look.
         params: numbers of the venue.
         spec: shapes and code of the venue.
         auction: match at one uniform price a market instead of continuously.
+        now_us: [] time of the block; only a cooldown asks for it.
         lowering: `native` (CPU only) or `array`; None chooses by platform.
 
     Returns:
@@ -68,9 +72,10 @@ def execute(
     static = _static_words(spec, txs.kind.shape[-1], auction)
     changing = _changing_fields(state)
     columns = tuple(getattr(txs, name) for name in layout.TX_FIELDS)
-    prices = state.oracle, state.previous_mark
-    operands = (changing, columns, *prices, _param_rows(params, spec), block)
-    operands = (*operands, seed_word & np.int64((1 << 62) - 1))
+    prices = margin_prices(state, spec), state.previous_mark
+    operands = (changing, columns, prices, _param_rows(params, spec), block)
+    word = seed_word & np.int64((1 << 62) - 1)
+    operands = (*operands, word, jnp.asarray(now_us, jnp.int64))
     changed, receipts, info = _run(static, operands, lowering)
     receipt = Receipt(**dict(zip(_RECEIPT_FIELDS, receipts, strict=True)))
     return _with_fields(state, changed), receipt, _info_of(info)

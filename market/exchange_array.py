@@ -19,7 +19,7 @@ from market.arrays.margin import reckon
 from market.kernels import layout as lay
 
 
-def run(static: np.ndarray, state, txs, oracle, previous_mark, params, block, seed):
+def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
     """One block; arguments and results as `market.exchange_kernel.run`."""
     static = [int(word) for word in static]
     markets = static[lay.MARKETS]
@@ -27,14 +27,14 @@ def run(static: np.ndarray, state, txs, oracle, previous_mark, params, block, se
     isolated = tuple(static[lay.STATIC_WORDS + markets :])
     sizes = Sizes(*static[: lay.STATIC_WORDS], isolated)
 
-    def one_lane(state, txs, oracle, previous_mark, params, block, seed):
-        multiplier = jnp.array(multipliers, jnp.int64)
-        env = reckon(oracle, multiplier, params, state[_POSITION], block, seed)
-        env = env._replace(previous_mark=previous_mark)
+    def one_lane(state, txs, prices, params, block, seed, now_us):
+        multiplier, (price, previous_mark) = jnp.array(multipliers, jnp.int64), prices
+        env = reckon(price, multiplier, params, state[_POSITION], block, seed)
+        env = env._replace(previous_mark=previous_mark, now_us=now_us)
         return _run_lane(state, txs, env, sizes)
 
     lanes = jax.vmap(one_lane, axis_name=LANES)
-    operands = (state, txs, oracle, previous_mark, params, block, seed)
+    operands = (state, txs, prices, params, block, seed, now_us)
 
     @custom_vmap
     def single(*operands):

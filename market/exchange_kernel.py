@@ -34,8 +34,8 @@ _TARGETS = {
     True: "shakeout_exchange_auction_block",
 }
 
-# Operands: sizes and multipliers, block, seed; state; transactions; prices, params.
-_STATIC, _BLOCK, _SEED, _STATE = (np.int64(index) for index in range(4))
+# Operands: static, block, seed, time; state; transactions; prices, parameters.
+_STATIC, _BLOCK, _SEED, _NOW, _STATE = (np.int64(index) for index in range(5))
 _TX = _STATE + len(lay.STATE_FIELDS)
 _ORACLE, _PREVIOUS, _PARAMS = (_TX + len(lay.TX_FIELDS) + i for i in range(3))
 _STATE_COUNT, _TX_COUNT = len(lay.STATE_FIELDS), len(lay.TX_FIELDS)
@@ -56,6 +56,7 @@ def _fingerprint() -> int:
         "exchange_kernel",
         "native",
         "orders",
+        "ranking",
         "specs",
     )
     sources = sorted((here / "kernels").glob("*.py"))
@@ -126,7 +127,7 @@ def _enter_lane(frame, t, lane, lanes):
     t[lay.PREVIOUS_MARK] = argument_address(frame, _PREVIOUS) + 8 * markets * lane
     offset = 8 * lay.PARAM_ROWS * markets * lane
     t[lay.PARAMS] = argument_address(frame, _PARAMS) + offset
-    for index, word in ((_BLOCK, lay.BLOCK), (_SEED, lay.SEED)):
+    for index, word in ((_BLOCK, lay.BLOCK), (_SEED, lay.SEED), (_NOW, lay.NOW)):
         t[word] = _word(argument_address(frame, index), lane)
 
 
@@ -181,7 +182,7 @@ def _target(auction: bool) -> str:
     return _TARGETS[auction]
 
 
-def run(static, state, txs, oracle, previous_mark, params, block, seed):
+def run(static, state, txs, prices, params, block, seed, now_us):
     """One block, by the sequential kernel.
 
     Args:
@@ -189,24 +190,25 @@ def run(static, state, txs, oracle, previous_mark, params, block, seed):
             isolation flags.
         state: arrays in the order of `layout.STATE_FIELDS`.
         txs: arrays [B] in the order of `layout.TX_FIELDS`.
-        oracle: [M].
-        previous_mark: [M] the mark of the block before.
+        prices: [M] ticks that margin is reckoned at, and [M] the mark of the block
+            before.
         params: [P, M] in the order of `layout.PARAM_FIELDS`.
         block: [] index of the block.
         seed: [] non-negative random word.
+        now_us: [] time of the block.
 
     Returns:
         ``(state, (status, filled_lots, filled_quote), info[INFO_ROWS, M])``.
     """
     like = [jax.ShapeDtypeStruct(x.shape, jnp.int64) for x in (*state, *txs[:3])]
-    info = jax.ShapeDtypeStruct((lay.INFO_ROWS, oracle.shape[0]), jnp.int64)
+    info = jax.ShapeDtypeStruct((lay.INFO_ROWS, prices[0].shape[0]), jnp.int64)
     call = jax.ffi.ffi_call(
         _target(bool(static[lay.AUCTION])),
         (*like, info),
         vmap_method="broadcast_all",
         input_output_aliases={_STATE + i: i for i in range(_STATE_COUNT)},
     )
-    prices = oracle, previous_mark
-    outputs = call(jnp.asarray(static), block, seed, *state, *txs, *prices, params)
+    scalars = block, seed, now_us
+    outputs = call(jnp.asarray(static), *scalars, *state, *txs, *prices, params)
     receipts = outputs[_STATE_COUNT : _STATE_COUNT + _RECEIPTS]
     return outputs[:_STATE_COUNT], receipts, outputs[-1]

@@ -73,6 +73,7 @@ class Status(IntEnum):
     NO_FUNDS = 32  # withdrawal of more than the free collateral
     WITHDRAWALS_GATED = 33  # withdrawals are blocked after a negative account
     SELF_TRADE = 35  # self-trade prevention dropped the incoming order
+    BANKRUPT = 39  # no equity left to liquidate: marked for deleveraging
 
 
 #: Length of the per-run counters of outcomes, indexed by `Status`.

@@ -155,6 +155,8 @@ def dydx_v4(
         oracle_threshold_ppm=as_int(0),
         oracle_heartbeat_us=as_int(0),
         oracle_quorum=as_int(1),
+        liquidation_cooldown_us=as_int(0),
+        cooldown_waits=as_int(0),
         oracle_max_age_us=as_int(0),
         restart_grace_us=as_int(0),
     )

@@ -31,7 +31,8 @@ NAMED_BY_MARKET = (
 )
 INFO_FIELDS = (
     "liquidations liquidated_quote liquidation_fees insurance_paid deleveraged "
-    "deleveraged_quote deleveraging_loss withdrawn backstop_paid funding_paid"
+    "deleveraged_quote deleveraging_loss withdrawn taken_over backstop_paid "
+    "funding_paid"
 ).split()
 
 
@@ -71,7 +72,10 @@ class ReferenceAccounts:
         collateral, withdrawn: by account.
         position, cost, adl_pending: [account][market].
         insurance, fees, paid_in, gate_block: scalars.
-        oracle, previous_mark, last: ticks by market.
+        oracle, previous_mark, last: ticks by market; `oracle` is the price that margin
+            is reckoned at, which is the mark where the venue has one.
+        cooldown_us: end of the cooldown after a partial liquidation, by account.
+        now_us: time of the block.
         batch: orders that wait for the clearing of an auction.
         counters: outcomes by `Status`.
         info: what the block did, by field of `ExchangeInfo`.
@@ -90,6 +94,7 @@ class ReferenceAccounts:
         self.paid_in = sum(collateral) + insurance
         self.oracle, self.last = list(ticks), list(ticks)
         self.previous_mark = list(ticks)
+        self.cooldown_us, self.now_us = [0] * self.accounts, 0
         self.counters = [0] * STATUS_COUNT
         self.batch = []
         self.rules = LiquidationRules(

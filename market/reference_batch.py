@@ -25,6 +25,8 @@ from market.reference_accounts import (
 )
 from market.reference_auction import Bid
 from market.reference_auction import clear as clear_auction
+from market.reference_staged import PART_SLOT
+from market.specs import Preset
 
 _ORDER_FIELDS = tuple(field.name for field in fields(Order))
 CANCELS = (Kind.CANCEL, Kind.CANCEL_ALL, Kind.REDUCE)
@@ -134,6 +136,8 @@ class ReferenceBatch:
         return lots
 
     def _admit_liquidation(self, tx: dict) -> Fill:
+        if self.spec.preset == Preset.HYPERLIQUID:
+            return self._admit_in_stages(tx)
         target, market = tx["slot"], tx["market"]
         risk, delta = self._target(tx)
         side, lots = (BUY if delta > 0 else SELL), abs(delta)
@@ -146,9 +150,7 @@ class ReferenceBatch:
         gain = -side * lots * limit * self.multiplier[market]
         self.set_aside += max(bankruptcy - gain, 0)
         self._remove_all(target, None)
-        for order in self.batch:
-            if order.account == target and order.liquidator is None:
-                order.lots = order.size = 0
+        self._drop_waiting(target)
         done = self.liquidated.setdefault(target, {})
         done[market] = lots * self.unit[market]
         self._wait(
@@ -163,6 +165,12 @@ class ReferenceBatch:
             liquidator=tx["account"],
         )
         return Fill(Status.RESTING)
+
+    def _drop_waiting(self, account: int):
+        """Drops the waiting orders of an account that is liquidated."""
+        for order in self.batch:
+            if order.account == account and order.liquidator is None:
+                order.lots = order.size = 0
 
     def _affordable_limit(self, side, lots, market, limit, bankruptcy) -> int:
         """The limit, no worse than where the fund can still bear the whole size."""
@@ -199,6 +207,10 @@ class ReferenceBatch:
             fee_ppm = self.params["taker_fee_ppm"]
             self.trade(order.account, market, side * lots, value, fee_ppm)
             return
+        if self.spec.preset == Preset.HYPERLIQUID:
+            self.trade(order.account, market, side * lots, value, 0)
+            self._note_staged_fill(lots * value)
+            return
         risk = self.risk(order.account)
         bankruptcy = self.bankruptcy_quote(order.account, market, side * lots, risk)
         self.trade(order.account, market, side * lots, value, 0)
@@ -219,6 +231,8 @@ class ReferenceBatch:
             if self.risk(order.account).nc < 0:
                 self.adl_pending[order.account][order.market] = 1
             return Status.NOTHING_TO_TAKE
+        if order.slot == PART_SLOT:
+            self._start_cooldown(order.account)
         if order.size > 0 and order.lots == 0:
             return Status.FILLED
         if order.size == 0 or not order.may_rest:

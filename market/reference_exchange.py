@@ -5,7 +5,8 @@ books. It shares no code with the compiled lowerings: the formulas come from
 `market.margin` and `market.liquidation` on plain ints, matching is a loop over a list.
 Tests hold the lowerings equal to it. How a batch clears in auction mode stands in
 `market.reference_batch`, how positions are deleveraged in
-`market.reference_deleveraging`.
+`market.reference_deleveraging`; Hyperliquid's liquidations in
+`market.reference_staged`.
 """
 
 from market import liquidation, margin
@@ -20,10 +21,14 @@ from market.reference_accounts import (
 from market.reference_batch import ReferenceBatch
 from market.reference_deleveraging import ReferenceDeleveraging
 from market.reference_matching import ReferenceMatching
+from market.reference_staged import ReferenceStaged
+from market.specs import Preset
 from market.units import ppm_floor
 
 
-class ReferenceExchange(ReferenceMatching, ReferenceDeleveraging, ReferenceBatch):
+class ReferenceExchange(
+    ReferenceMatching, ReferenceDeleveraging, ReferenceStaged, ReferenceBatch
+):
     """One exchange, block after block."""
 
     # --- a block ---------------------------------------------------------------------
@@ -120,6 +125,8 @@ class ReferenceExchange(ReferenceMatching, ReferenceDeleveraging, ReferenceBatch
         return min(ticks, MAX_TICKS)
 
     def _liquidate(self, tx: dict) -> Fill:
+        if self.spec.preset == Preset.HYPERLIQUID:
+            return self._liquidate_in_stages(tx)
         target, market = tx["slot"], tx["market"]
         risk, delta = self._target(tx)
         side, limit = _sign(delta), self.fillable_ticks(target, market, risk)

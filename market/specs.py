@@ -133,6 +133,8 @@ class VenueParams:
     min_liquidation_notional: Array  # [] quanta
     max_liquidation_portion_ppm: Array  # [] of the position
     max_liquidation_notional: Array  # [] quanta per account and block
+    liquidation_cooldown_us: Array  # [] after a partial one, of a staged liquidation
+    cooldown_waits: Array  # [] 1: nothing is sent meanwhile (`market.staged`)
     # funding
     funding_interval_us: Array  # [] that a rate is charged for
     impact_notional: Array  # [M] quanta

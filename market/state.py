@@ -50,9 +50,11 @@ class ExchangeState:
     fees: Array  # [] venue fees
     residue: Array  # [] what rounding left over, so that conservation is exact
     paid_in: Array  # [] deposits since the start
-    oracle: Array  # [M] ticks: the price that margin is reckoned at
-    mark: Array  # [M] ticks
+    oracle: Array  # [M] ticks
+    mark: Array  # [M] ticks (`market.mark`)
     previous_mark: Array  # [M] ticks: the mark of the block before
+    basis_ema: Array  # [M, 2] numerator, denominator of the mean of middle - oracle
+    book_ema: Array  # [M, 2] the same of the median of bid, ask and last trade
     last: Array  # [M] ticks of the last fill
     funding_index: Array  # [M] 1e-6 quanta per lot, cumulative
     premium_sum: Array  # [M] ppm: premium samples of this funding interval
@@ -62,6 +64,7 @@ class ExchangeState:
     oracle_us: Array  # [M] when the oracle price was last published
     counters: Array  # [STATUS_COUNT] outcomes since the start, by `Status`
     gate_block: Array  # [] withdrawals are blocked up to this block
+    cooldown_us: Array  # [A] end of the cooldown after a partial liquidation; 0: none
     restarted_us: Array  # [] when the last halt of the chain ended; 0: never halted
     breaker: BreakerState
 
@@ -84,6 +87,7 @@ class ExchangeInfo:
     deleveraged_quote: Array  # [] quanta
     deleveraging_loss: Array  # [] quanta counterparties lost against the oracle price
     withdrawn: Array  # [] quanta withdrawn in this block
+    taken_over: Array  # [] quanta of positions that the vault took over
     backstop_paid: Array  # [] quanta of deleveraged accounts' debts the vault paid
     funding_paid: Array  # [] sum of absolute funding payments
     halted: Array  # [M] 1 where the market stood still in a block that was made
@@ -135,6 +139,8 @@ def open_exchange(
         oracle=ticks,
         mark=ticks,
         previous_mark=ticks,
+        basis_ema=jnp.zeros((markets, 2), jnp.int64),
+        book_ema=jnp.zeros((markets, 2), jnp.int64),
         last=ticks,
         funding_index=per_market,
         premium_sum=per_market,
@@ -144,6 +150,7 @@ def open_exchange(
         oracle_us=per_market,
         counters=jnp.zeros((STATUS_COUNT,), jnp.int64),
         gate_block=zero,
+        cooldown_us=jnp.zeros((accounts,), jnp.int64),
         restarted_us=zero,
         breaker=open_breaker(markets),
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.arrays import books, funds, liquidation
+from market.arrays import books, funds, liquidation, staged
 from market.arrays.checks import (
     check_names,
     check_order,
@@ -19,7 +19,9 @@ from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason
 from market.arrays.margin import can_afford, equity, risk, worst_loss
 from market.auction import clear_array
 from market.kernels.admission import FOK, IMMEDIATE, MAX_TICKS, REDUCE_ONLY
+from market.kernels.layout import NO_SLOT, PART_SLOT
 from market.orders import Kind, Status
+from market.specs import Preset
 
 
 class Batch(NamedTuple):
@@ -60,7 +62,8 @@ def run(lane: Lane, txs, env: Env, sizes: Sizes):
         return _admit_one(*carry, *item, env, sizes)
 
     rows = jnp.arange(sizes.messages)
-    (lane, batch), status = lax.scan(admit, (lane, batch), (rows, txs))
+    (lane, batch), outcome = lax.scan(admit, (lane, batch), (rows, txs))
+    status, taken_lots, taken_quote = outcome
     status = jnp.where(cancelled != 0, cancelled, status)
     lane, batch = lax.fori_loop(
         0,
@@ -73,14 +76,17 @@ def run(lane: Lane, txs, env: Env, sizes: Sizes):
     status = jnp.where(txs.kind == Kind.NONE, 0, status)
     counted = jnp.where(txs.kind == Kind.NONE, 0, 1)
     lane = lane._replace(counters=lane.counters.at[status].add(counted))
-    return lane, (status, batch.got, batch.quote)
+    return lane, (status, batch.got + taken_lots, batch.quote + taken_quote)
 
 
 # --- admission ---------------------------------------------------------------------
 
 
 def _admit_one(lane: Lane, batch: Batch, row, tx, env: Env, sizes: Sizes):
-    """Admits one transaction: ``((lane, batch), status)``; 0 for what waits."""
+    """Admits one transaction: ``((lane, batch), (status, taken lots, quote))``.
+
+    Status 0 is for what waits; the vault may have taken lots over at once.
+    """
     bad = check_names(tx, env, sizes)
     ok, kind = bad == 0, tx.kind
     account = jnp.clip(tx.account, 0, sizes.accounts - 1)
@@ -91,8 +97,11 @@ def _admit_one(lane: Lane, batch: Batch, row, tx, env: Env, sizes: Sizes):
     seizes = ok & (kind == Kind.LIQUIDATE)
     reason, order = _check_order(lane, batch, tx, env, sizes, account, market)
 
+    is_staged = sizes.preset == Preset.HYPERLIQUID
+    admitted = _admit_staged if is_staged else _admit_liquidation
+
     def seize(lane, batch):
-        return _admit_liquidation(lane, batch, tx, env, sizes, seizes, account, market)
+        return admitted(lane, batch, tx, env, sizes, seizes, account, market)
 
     def leave(lane, batch):
         return lane, batch, reason * 0, order
@@ -110,7 +119,9 @@ def _admit_one(lane: Lane, batch: Batch, row, tx, env: Env, sizes: Sizes):
     lots = jnp.where(on, order.size, 0)
     lane = books.reserve(lane, order.account, order.market, side, lots, order.loss)
     status = jnp.where(moves, moved, reason)
-    return (lane, batch), jnp.where(ok, status, bad)
+    taken = jnp.where(seizes & (reason == Status.FILLED), order.size, 0)
+    status = jnp.where(ok, status, bad)
+    return (lane, batch), (status, taken, taken * env.unit[market])
 
 
 def _append(batch: Batch, on, row, order: Batch) -> Batch:
@@ -222,6 +233,37 @@ def _admit_liquidation(lane, batch, tx, env, sizes, on, account, market):
     return lane, batch, reason, order
 
 
+def _admit_staged(lane, batch, tx, env, sizes, on, account, market):
+    """The same in stages, at the edge of the price band; see `arrays.staged`."""
+    target = jnp.clip(tx.slot, 0, sizes.accounts - 1)
+    stage = staged.next_stage(lane, env, sizes, account, target, market, tx.lots)
+    lane = staged.pass_on(lane, env, sizes, on, stage.status, target)
+    taken, sent = on & (stage.status == Status.FILLED), on & (stage.status == 0)
+    every = jnp.ones(sizes.markets, bool)
+    lane = books.cancel_all(lane, sent, target, every, sizes.slots)
+    own = (taken | sent) & (batch.account == target) & (batch.liquidator < 0)
+    lane = _release(lane, batch, own)
+    batch = batch._replace(size=jnp.where(own, 0, batch.size))
+    lane = liquidation.note_liquidation(lane, env, sent, target, market, stage.lots)
+    zero = stage.limit * 0
+    order = Batch(
+        market=market,
+        account=target,
+        sign=stage.sign,
+        limit=stage.limit,
+        size=stage.lots,
+        slot=jnp.where(stage.is_part, int(PART_SLOT), int(NO_SLOT)),
+        expiry=zero,
+        loss=zero,
+        keeps=zero,
+        liquidator=account,
+        waits=zero + 1,
+        got=zero,
+        quote=zero,
+    )
+    return lane, batch, stage.status, order
+
+
 def _release(lane: Lane, batch: Batch, dropped) -> Lane:
     """Frees what waiting orders reserved that are ``dropped`` [B]."""
     lots, side = jnp.where(dropped, batch.size, 0), jnp.where(batch.sign > 0, 0, 1)
@@ -297,10 +339,13 @@ def _settle(lane, batch, env, sizes, on, market, column, sides, lots, ticks):
     lane = books.trade(
         lane, on, account, market, delta, value, jnp.where(seized, 0, fee)
     )
-    payee = jnp.maximum(liquidator, 0)
-    lane = liquidation.settle_insurance(
-        lane, env, seized, payee, account, market, -delta * value, bank
-    )
+    if sizes.preset == Preset.HYPERLIQUID:
+        lane = staged.note_fill(lane, seized, lots * value)
+    else:
+        payee = jnp.maximum(liquidator, 0)
+        lane = liquidation.settle_insurance(
+            lane, env, seized, payee, account, market, -delta * value, bank
+        )
     buys = on & (sign > 0)
     lane = books.record_fill(lane, buys, market, ticks, lots, lots * value)
     mine = jnp.where(resting, 0, lots)
@@ -328,6 +373,9 @@ def _finish(env: Env, sizes: Sizes):
         lane = lane._replace(counters=over)
         broke = seized & nothing & (equity(lane, env, order.account) < 0)
         lane = liquidation.mark_pending(lane, broke, order.account, order.market)
+        if sizes.preset == Preset.HYPERLIQUID:
+            part = seized & ~nothing & (order.slot == PART_SLOT)
+            lane = staged.start_cooldown(lane, env, part, order.account)
         status = first_reason(
             (seized & nothing, Status.NOTHING_TO_TAKE),
             (order.size == 0, Status.PARTIAL),

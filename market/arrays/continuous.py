@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import lax
 
-from market.arrays import books, funds, liquidation
+from market.arrays import books, funds, liquidation, staged
 from market.arrays.checks import (
     check_names,
     check_order,
@@ -16,7 +16,7 @@ from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason, when
 from market.arrays.margin import can_afford, worst_loss
 from market.kernels.admission import FOK, IMMEDIATE, POST_ONLY, REDUCE_ONLY
 from market.orders import Kind, Status
-from market.specs import SelfTrade
+from market.specs import Preset, SelfTrade
 
 
 def execute_one(lane: Lane, tx, env: Env, sizes: Sizes):
@@ -147,8 +147,11 @@ def _trade(lane: Lane, tx, env: Env, sizes: Sizes, ok, account, market, busy):
         lane, tx, env, sizes, account, market, busy
     )
 
+    is_staged = sizes.preset == Preset.HYPERLIQUID
+    planned = staged.plan if is_staged else _plan_liquidation
+
     def plan(lane):
-        return _plan_liquidation(lane, tx, env, sizes, seizes, target, market)
+        return planned(lane, tx, env, sizes, seizes, target, market)
 
     def no_plan(lane):
         return lane, *([jnp.int64(0) * tx.lots] * 5)
@@ -165,13 +168,14 @@ def _trade(lane: Lane, tx, env: Env, sizes: Sizes, ok, account, market, busy):
         lane, env, sizes, on, market, sign, limit, lots, taker, fee_ppm
     )
     done = on & seizes
-    lane = when(
-        done,
-        lambda x: _bill(
-            x, env, done, account, target, market, -sign * quote, bank, filled
-        ),
-        lane,
-    )
+
+    def settle(lane):
+        if is_staged:
+            return staged.settle(lane, env, done, target, market, quote, bank, filled)
+        gain = -sign * quote
+        return _bill(lane, env, done, account, target, market, gain, bank, filled)
+
+    lane = when(done, settle, lane)
     rests = on & orders & (left > 0) & ~stopped & (tx.flags & IMMEDIATE == 0)
     lane, rested = _rest(
         lane, env, sizes, rests, account, market, sign, tx, limit, left, loss
@@ -181,6 +185,10 @@ def _trade(lane: Lane, tx, env: Env, sizes: Sizes, ok, account, market, busy):
     lane = lane._replace(counters=dropped)
     status = jnp.where(rested, int(Status.RESTING), int(Status.PARTIAL))
     status = jnp.where(filled == lots, int(Status.FILLED), status)
+    if is_staged:  # what the vault took over counts as filled at the mark
+        taken = seizes & (reason == Status.FILLED)
+        filled = jnp.where(taken, lots, filled)
+        quote = jnp.where(taken, lots * env.unit[market], quote)
     return lane, jnp.where(reason == 0, status, reason), filled, quote
 
 

@@ -52,6 +52,7 @@ class Lane(NamedTuple):
     last: Array
     counters: Array
     gate_block: Array
+    cooldown_us: Array  # [A]
     info: Array  # [INFO_ROWS, M]
     liquidated: Array  # [A, M] 1 where that position was liquidated in this block
     used: Array  # [A] notional liquidated in this block
@@ -69,6 +70,7 @@ class Env(NamedTuple):
     block: Array
     seed: Array
     previous_mark: Array  # [M] ticks
+    now_us: Array  # [] time of the block
 
     def param(self, name: str, market=0) -> Array:
         """A parameter of one market."""

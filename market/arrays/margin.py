@@ -11,7 +11,7 @@ from market.units import ppm_ceil
 def reckon(oracle, multiplier, params, position, block, seed) -> Env:
     """The constants of a block from the state at its start."""
     unit = oracle * multiplier
-    base = Env(oracle, multiplier, unit, params[0], params, block, seed, oracle)
+    base = Env(oracle, multiplier, unit, params[0], params, block, seed, oracle, block)
     long_lots = jnp.maximum(position, 0).sum(axis=0)
     open_interest = jnp.minimum(long_lots, (1 << 61) // unit) * unit
     tier = margin.Tier(

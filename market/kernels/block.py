@@ -20,6 +20,7 @@ from market.kernels.layout import (
     FILLED_QUOTE,
     LIQUIDATED,
     MESSAGES,
+    PRESET,
     RESERVED_FUND,
     STATUS,
     TX_ACCOUNT,
@@ -39,10 +40,13 @@ from market.kernels.liquidation import liquidate
 from market.kernels.margin import reckon_prices
 from market.kernels.matching import cancel, cancel_all, place_order, reduce
 from market.kernels.settlement import drop_expired
+from market.kernels.staged import liquidate_in_stages
+from market.kernels.staged_batch import admit_staged
 from market.native import kernel
 from market.orders import Kind
+from market.specs import Preset
 
-NONE = int(Kind.NONE)
+HYPERLIQUID, NONE = int(Preset.HYPERLIQUID), int(Kind.NONE)
 
 
 @kernel
@@ -58,7 +62,7 @@ def execute_one(t, index):
     if takes_off(kind):
         return run_cancel(t, kind, account, market, slot, lots), 0, 0
     if kind == LIQUIDATE:
-        return liquidate(t, account, slot, market, lots)
+        return run_liquidation(t, account, slot, market, lots)
     if kind >= DEPOSIT:
         return run_transfer(t, kind, account, lots), 0, 0
     if kind == REPLACE:
@@ -76,6 +80,14 @@ def run_cancel(t, kind, account, market, slot, lots):
     if kind == CANCEL:
         return cancel(t, account, market, slot)
     return cancel_all(t, account, market)
+
+
+@kernel
+def run_liquidation(t, liquidator, target, market, cap):
+    """A liquidation by the rules of the venue."""
+    if t[PRESET] == HYPERLIQUID:
+        return liquidate_in_stages(t, liquidator, target, market, cap)
+    return liquidate(t, liquidator, target, market, cap)
 
 
 @kernel
@@ -114,6 +126,8 @@ def admit_one(t, index):
     reason = check_names(t, kind, account, market, slot, expiry)
     if reason != OK:
         return reason
+    if kind == LIQUIDATE and t[PRESET] == HYPERLIQUID:
+        return admit_staged(t, index, account, slot, market, lots)
     if kind == LIQUIDATE:
         return admit_liquidation(t, index, account, slot, market, lots)
     if kind >= DEPOSIT:

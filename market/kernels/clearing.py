@@ -44,7 +44,9 @@ from market.kernels.layout import (
     MULTIPLIER,
     NO_FEE,
     NOTHING,
+    PART_SLOT,
     POSITION,
+    PRESET,
     SLOTS,
     STATUS,
     TAKER_FEE,
@@ -64,7 +66,11 @@ from market.kernels.liquidation import (
 from market.kernels.margin import account_equity, account_risk
 from market.kernels.matching import BOOK_FULL, FILLED, PARTIAL, RESTING
 from market.kernels.settlement import record_fill, reserve, trade
+from market.kernels.staged import note_staged_fill, start_cooldown
 from market.native import kernel
+from market.specs import Preset
+
+HYPERLIQUID = int(Preset.HYPERLIQUID)
 
 # Rows of the scratch: the orders of one market, one a column.
 SIDE, TICKS, LOTS, BATCH_NUMBER, FILLS, KEYS = range(6)
@@ -125,6 +131,10 @@ def settle_waiting(t, market, side, row, lots, value):
     if order[LIQUIDATOR] < 0:
         trade(t, account, market, delta, value, parameters(t)[TAKER_FEE, market])
         return
+    if t[PRESET] == HYPERLIQUID:
+        trade(t, account, market, delta, value, NO_FEE)
+        note_staged_fill(t, lots * value)
+        return
     equity, required = account_risk(t, account)
     held = per_position(t, POSITION)[account, market]
     bankruptcy = bankruptcy_quote(t, market, held, delta, equity, required)
@@ -181,6 +191,8 @@ def finish_liquidation(t, order):
         if account_equity(t, account) < 0:
             per_position(t, ADL_PENDING)[account, market] = 1
         return NOTHING_TO_TAKE
+    if order[SLOT] == PART_SLOT:
+        start_cooldown(t, account)
     return FILLED if left == 0 else PARTIAL
 
 

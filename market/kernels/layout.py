@@ -34,18 +34,20 @@ BLOCK, SEED = 16, 17
 LIQUIDATED = 18  # liquidations noted in this block
 BATCHED = 19  # orders that wait for the clearing
 RESERVED_FUND = 20  # quanta of the fund set aside for waiting liquidations
+NOW = 21  # time of the block in microseconds
 
 # Addresses of the arrays that a block changes, in the order of the operands.
 STATE_FIELDS = (
     "ticks lots owner loss expiry batch count collateral position cost open_lots "
-    "open_loss adl_pending withdrawn insurance fees paid_in last counters gate_block"
+    "open_loss adl_pending withdrawn insurance fees paid_in last counters gate_block "
+    "cooldown_us"
 ).split()
 _STATE = 32
 TICKS, LOTS, OWNER, LOSS, EXPIRY, ORDER_BATCH, COUNT = _numbers(_STATE, 7)
 COLLATERAL, POSITION, COST, OPEN_LOTS = _numbers(_STATE + 7, 4)
 OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE = _numbers(_STATE + 11, 4)
 FEES, PAID_IN, LAST = _numbers(_STATE + 15, 3)
-COUNTERS, GATE_BLOCK = _numbers(_STATE + 18, 2)
+COUNTERS, GATE_BLOCK, COOLDOWN = _numbers(_STATE + 18, 3)
 
 # Addresses of the transactions, in the order of the operands.
 TX_FIELDS = (
@@ -116,11 +118,14 @@ PARAM_FIELDS = (
     "max_liquidation_notional",
     "max_open_orders",
     "max_market_orders",
+    "liquidation_cooldown_us",
+    "cooldown_waits",
 )
 INITIAL, MAINTENANCE, OI_LOWER, OI_UPPER, BAND, MAX_LOTS, HALTED = range(7)
 MAKER_FEE, TAKER_FEE, ADJUSTMENT, SPREAD, LIQUIDATION_FEE, REWARD = range(7, 13)
 MIN_LIQUIDATION, PORTION, MAX_LIQUIDATION = range(13, 16)
 MAX_OPEN_ORDERS, MAX_MARKET_ORDERS = range(16, 18)
+COOLDOWN_US, COOLDOWN_WAITS = range(18, 20)
 PARAM_ROWS = len(PARAM_FIELDS)
 
 # Rows of INFO [5 + scalars, M]; a scalar stands in the first column.
@@ -134,17 +139,21 @@ INFO_SCALARS = (
     "deleveraged_quote",
     "deleveraging_loss",
     "withdrawn",
+    "taken_over",
     "backstop_paid",
 )
 TRADED_LOTS, TRADED_QUOTE, TRADES, HIGH, LOW = range(5)
 INFO_LIQUIDATIONS, INFO_LIQUIDATED, INFO_LIQUIDATION_FEES = range(5, 8)
 INFO_INSURANCE_PAID, INFO_DELEVERAGED, INFO_DELEVERAGED_QUOTE = range(8, 11)
-INFO_DELEVERAGING_LOSS, INFO_WITHDRAWN, INFO_BACKSTOP_PAID = range(11, 14)
-INFO_ROWS = 14
+INFO_DELEVERAGING_LOSS, INFO_WITHDRAWN = range(11, 13)
+INFO_TAKEN_OVER, INFO_BACKSTOP_PAID = range(13, 15)
+INFO_ROWS = 15
 
 # Arguments that mean nothing, everything or none; int64 for the reason of `_numbers`.
 NOTHING, NO_FEE = np.int64(0), np.int64(0)
 NO_SLOT, ALL_MARKETS = np.int64(-1), np.int64(-1)
+#: Slot of a waiting liquidation that takes part of a large position.
+PART_SLOT = np.int64(-2)
 
 
 @kernel

@@ -18,7 +18,7 @@ ACCOUNTS, MESSAGES, CAPACITY, SLOTS = 9, 48, 6, 2
 FIELDS = tuple(Tx.__dataclass_fields__)
 STATE = (
     "collateral withdrawn position cost adl_pending insurance fees paid_in "
-    "gate_block last counters"
+    "gate_block last counters cooldown_us"
 ).split()
 
 

@@ -8,9 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from market.exchange import execute
-from market.specs import Deleveraging
+from market.specs import Deleveraging, Preset
+from market.units import QUANTA_PER_USD
 from tests.market import exchange_cases as cases
 
+#: Time between two blocks.
+BLOCK_US = 10_000_000
+SEEN = ("liquidations", "taken_over", "deleveraged", "backstop_paid")
 QUEUES = (Deleveraging.HYPERLIQUID, Deleveraging.BINANCE, Deleveraging.BITMEX)
 SHARES = (
     Deleveraging.PRO_RATA,
@@ -23,6 +27,20 @@ def ruled(rule, vault=-1):
     """The venue of `exchange_cases` under a rule of deleveraging."""
     spec, params = cases.venue()
     return replace(spec, deleveraging=rule, vault=vault), params
+
+
+def staged(vault=2, waits=0):
+    """The venue of `exchange_cases` with Hyperliquid's liquidations."""
+    spec, params = ruled(Deleveraging.HYPERLIQUID, vault)
+    numbers = {
+        "maintenance_fraction_ppm": [500_000, 500_000],
+        "min_liquidation_notional": 3_000 * QUANTA_PER_USD,
+        "max_liquidation_portion_ppm": 200_000,
+        "liquidation_cooldown_us": 2 * BLOCK_US + 1,
+        "cooldown_waits": waits,
+    }
+    values = {name: jnp.asarray(value) for name, value in numbers.items()}
+    return replace(spec, preset=Preset.HYPERLIQUID), replace(params, **values)
 
 
 @cache
@@ -38,10 +56,17 @@ def compiled(spec, auction, lowering, lanes=False):
             params,
             spec=spec,
             auction=auction,
+            now_us=block * BLOCK_US,
             lowering=lowering,
         )
 
     return jax.jit(jax.vmap(run, in_axes=(0, 0, None, 0, None)) if lanes else run)
+
+
+def moved(rng, oracle) -> list[int]:
+    """The next prices: small steps, so that accounts pass through every stage."""
+    size = rng.choice([0.004, 0.015, 0.05], p=[0.3, 0.5, 0.2])
+    return [max(1, int(p * (1 + rng.uniform(-size, size)))) for p in oracle]
 
 
 def inputs(seed, spec, params, blocks):
@@ -49,9 +74,9 @@ def inputs(seed, spec, params, blocks):
     rng = np.random.default_rng(seed)
     collateral, insurance, oracle = cases.random_start(rng)
     insurance = 0 if rng.random() < 0.7 else insurance
-    table, previous = [], oracle
+    table, previous, is_staged = [], oracle, spec.preset == Preset.HYPERLIQUID
     for block in range(1, blocks + 1):
-        oracle = cases.moved(rng, oracle)
+        oracle = moved(rng, oracle) if is_staged else cases.moved(rng, oracle)
         rows = cases.random_rows(rng, oracle, block, collateral)
         table.append((oracle, previous, rows, int(rng.integers(1 << 62))))
         previous = oracle
@@ -60,20 +85,40 @@ def inputs(seed, spec, params, blocks):
 
 def at_prices(state, oracle, previous):
     """The state at the prices of a block."""
-    return replace(
-        state, oracle=jnp.asarray(oracle), previous_mark=jnp.asarray(previous)
-    )
+    oracle, previous = jnp.asarray(oracle), jnp.asarray(previous)
+    return replace(state, oracle=oracle, mark=oracle, previous_mark=previous)
+
+
+def opened(seed, spec, params, start):
+    """The exchange twice, with leveraged positions where liquidations are staged."""
+    state, twin = cases.start(spec, params, *start)
+    if spec.preset != Preset.HYPERLIQUID:
+        return state, twin
+    rng = np.random.default_rng(seed + 1)
+    position = np.zeros((cases.ACCOUNTS, 2), np.int64)
+    unit = np.array(start[2]) * spec.multipliers
+    for account in range(0, cases.ACCOUNTS - 1, 2):
+        market, leverage = rng.integers(2), rng.integers(20, 90)
+        lots = leverage * start[0][account] // unit[market] * rng.choice([-1, 1])
+        position[account : account + 2, market] += [lots, -lots]
+    cost = position * unit
+    money = np.array(start[0]) - cost.sum(axis=1)
+    twin.position, twin.cost = position.tolist(), cost.tolist()
+    twin.collateral = money.tolist()
+    names = {"position": position, "cost": cost, "collateral": money}
+    return replace(state, **{n: jnp.asarray(v) for n, v in names.items()}), twin
 
 
 def run_history(seed, venue, auction, lowering="native", blocks=6):
     """Random blocks with moving prices, each compared as a whole; yields infos."""
     spec, params = venue
     start, table = inputs(seed, spec, params, blocks)
-    state, twin = cases.start(spec, params, *start)
+    state, twin = opened(seed, spec, params, start)
     run = compiled(spec, auction, lowering)
     for block, (oracle, previous, rows, word) in enumerate(table, 1):
         state = at_prices(state, oracle, previous)
         twin.oracle, twin.previous_mark = oracle, previous
+        twin.now_us = block * BLOCK_US
         txs = cases.columns(rows)
         number = jnp.asarray(block)
         state, receipt, info = run(state, txs, number, jnp.asarray(word), params)
@@ -84,13 +129,14 @@ def run_history(seed, venue, auction, lowering="native", blocks=6):
 
 
 def assert_lowerings_equal(seeds, venue, auction, blocks=5):
-    """Both lowerings, on the same lanes side by side; the sum of all infos."""
+    """Both lowerings, on the same lanes side by side; what happened in all of them."""
     spec, params = venue
     histories = [inputs(seed, spec, params, blocks) for seed in seeds]
     stack = lambda *arrays: jnp.stack(arrays)  # noqa: E731
-    starts = [cases.start(spec, params, *start)[0] for start, _ in histories]
+    pairs = zip(seeds, histories, strict=True)
+    starts = [opened(seed, spec, params, start)[0] for seed, (start, _) in pairs]
     states = [jax.tree.map(stack, *starts)] * 2
-    total = 0
+    seen = {name: 0 for name in SEEN}
     for block in range(blocks):
         rows = [table[block] for _, table in histories]
         oracle, previous, word = (
@@ -104,5 +150,6 @@ def assert_lowerings_equal(seeds, venue, auction, blocks=5):
             results.append(run(state, txs, number, word, params))
         jax.tree.map(np.testing.assert_array_equal, *results)
         states = [state for state, *_ in results]
-        total += int(results[0][2].deleveraged.sum())
-    return total
+        for name in SEEN:
+            seen[name] += int(getattr(results[0][2], name).sum())
+    return seen

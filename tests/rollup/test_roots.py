@@ -96,9 +96,10 @@ def books_by_hashlib(state: ExchangeState) -> bytes:
 
 
 def root_by_hashlib(state: ExchangeState, rollup) -> bytes:
-    names = "insurance fees residue paid_in oracle mark previous_mark last"
-    names += " funding_index premium_sum premium_samples votes vote_count oracle_us"
-    names += " counters gate_block restarted_us"
+    names = "insurance fees residue paid_in oracle mark previous_mark basis_ema"
+    names += " book_ema last funding_index"
+    names += " premium_sum premium_samples votes vote_count oracle_us counters"
+    names += " gate_block cooldown_us restarted_us"
     words = []
     for name in names.split():
         words += np.asarray(getattr(state, name)).ravel().tolist()
