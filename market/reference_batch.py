@@ -25,6 +25,7 @@ from market.reference_accounts import (
 )
 from market.reference_auction import Bid
 from market.reference_auction import clear as clear_auction
+from market.specs import Preset
 
 _ORDER_FIELDS = tuple(field.name for field in fields(Order))
 CANCELS = (Kind.CANCEL, Kind.CANCEL_ALL, Kind.REDUCE)
@@ -93,6 +94,8 @@ class ReferenceBatch:
 
     def _admit_one(self, tx: dict) -> Fill:
         if tx["kind"] == Kind.LIQUIDATE:
+            if self.spec.preset == Preset.STARKEX:
+                return self._take_over_first(tx)
             return self._admit_liquidation(tx)
         if tx["kind"] not in (Kind.ORDER, Kind.REPLACE):
             return self._without_matching(tx)
@@ -146,9 +149,7 @@ class ReferenceBatch:
         gain = -side * lots * limit * self.multiplier[market]
         self.set_aside += max(bankruptcy - gain, 0)
         self._remove_all(target, None)
-        for order in self.batch:
-            if order.account == target and order.liquidator is None:
-                order.lots = order.size = 0
+        self._drop_waiting(target)
         done = self.liquidated.setdefault(target, {})
         done[market] = lots * self.unit[market]
         self._wait(
@@ -163,6 +164,24 @@ class ReferenceBatch:
             liquidator=tx["account"],
         )
         return Fill(Status.RESTING)
+
+    def _drop_waiting(self, account: int):
+        for order in self.batch:
+            if order.account == account and order.liquidator is None:
+                order.lots = order.size = 0
+
+    def _take_over_first(self, tx: dict) -> Fill:
+        """A takeover asks no book and does not wait for the price.
+
+        The keeper's position has changed: its waiting reduce-only orders go.
+        """
+        fill = self._take_over(tx)
+        self._drop_waiting(tx["slot"])
+        for order in self.batch:
+            mine = (order.account, order.market) == (tx["account"], tx["market"])
+            if mine and order.flags & Flag.REDUCE_ONLY:
+                order.lots = order.size = 0
+        return fill
 
     def _affordable_limit(self, side, lots, market, limit, bankruptcy) -> int:
         """The limit, no worse than where the fund can still bear the whole size."""

@@ -20,6 +20,7 @@ from market.reference_accounts import (
 from market.reference_batch import ReferenceBatch
 from market.reference_deleveraging import ReferenceDeleveraging
 from market.reference_matching import ReferenceMatching
+from market.specs import Preset
 from market.units import ppm_floor
 
 
@@ -60,6 +61,8 @@ class ReferenceExchange(ReferenceMatching, ReferenceDeleveraging, ReferenceBatch
             self._remove(account, tx["market"], tx["slot"])
             return self._order(tx)
         if kind == Kind.LIQUIDATE:
+            if self.spec.preset == Preset.STARKEX:
+                return self._take_over(tx)
             return self._liquidate(tx)
         return self._without_matching(tx)
 

@@ -125,9 +125,8 @@ def settle_waiting(t, market, side, row, lots, value):
     if order[LIQUIDATOR] < 0:
         trade(t, account, market, delta, value, parameters(t)[TAKER_FEE, market])
         return
-    equity, required = account_risk(t, account)
     held = per_position(t, POSITION)[account, market]
-    bankruptcy = bankruptcy_quote(t, market, held, delta, equity, required)
+    bankruptcy = bankruptcy_quote(t, market, held, delta, account_risk(t, account))
     trade(t, account, market, delta, value, NO_FEE)
     settle_insurance(t, order[LIQUIDATOR], account, market, -delta * value, bankruptcy)
     information(t)[INFO_LIQUIDATIONS, 0] += 1
