@@ -139,8 +139,7 @@ def metrics_of(world, setting, params, *, spec: VenueSpec) -> dict[str, Array]:
     Profits are marked at the last oracle prices.
     """
     measures, state, chain = world.measures, world.exchange, world.chain
-    multiplier = jnp.asarray(spec.multipliers, jnp.int64)
-    risk = account_risk(state, params.venue, multiplier)
+    risk = account_risk(state, params.venue, spec)
     standing = negative_equity(risk)
     pipeline = chain.batches
     settled = pipeline.stage_us[SETTLED] >= 0

@@ -223,8 +223,7 @@ def _rows(family: FamilySpec) -> tuple[int, int]:
 @partial(jit_step, static_argnames="spec")
 def _snapshot(world: World, setting: Setting, params, *, spec) -> dict[str, Array]:
     state = world.exchange
-    multiplier = jnp.asarray(spec.venue.multipliers, jnp.int64)
-    risk = views.account_risk(state, params.venue, multiplier)
+    risk = views.account_risk(state, params.venue, spec.venue)
     ticks, _ = views.best_quotes(state)
     return {
         "block": world.block,

@@ -54,7 +54,7 @@ def sample(world, price: Array, params, *, spec: VenueSpec) -> dict[str, Array]:
     """One row of every time series after a block, by the names of `SERIES`."""
     measures, state, chain = world.measures, world.exchange, world.chain
     multiplier = jnp.asarray(spec.multipliers, jnp.int64)
-    risk = account_risk(state, params.venue, multiplier)
+    risk = account_risk(state, params.venue, spec)
     spread, depth, mid = spread_and_depth(state, spec)
     longs = jnp.sum(jnp.maximum(state.position, 0), axis=0)
     return {

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from agents.population import FamilySpec, Pending, View
-from market.specs import VenueParams, VenueSpec
+from market.risk_steps import Steps, added, factor_ppm, required
+from market.specs import Preset, VenueParams, VenueSpec
 from market.state import ExchangeState
 from market.units import PPM, ppm_ceil
 
@@ -71,17 +72,25 @@ def follow(trend: Trend, before: Array, now: Array) -> Trend:
     )
 
 
-def account_risk(state: ExchangeState, params: VenueParams, multiplier: Array) -> Risk:
+def account_risk(state: ExchangeState, params: VenueParams, spec: VenueSpec) -> Risk:
     """Equity and requirements of all accounts at oracle prices.
 
     The initial requirement here uses the base fraction: it is a participant's guess;
-    the venue scales it by open interest when it admits an order.
+    the venue scales it by open interest when it admits an order. On StarkEx the risk
+    factor of the position stands for both where it is the larger.
     """
+    multiplier = jnp.asarray(spec.multipliers, jnp.int64)
     notional = state.position * (state.oracle * multiplier)
     base = ppm_ceil(jnp.abs(notional), params.initial_ppm)
+    maintenance = jnp.sum(ppm_ceil(base, params.maintenance_fraction_ppm), axis=1)
+    if spec.preset == Preset.STARKEX:
+        steps = Steps(params.risk_upper, params.risk_ppm, params.risk_by_balance)
+        factor = factor_ppm(state.position, notional, steps)
+        maintenance = added(*required(notional, factor)).quanta
+        base = jnp.maximum(base, ppm_ceil(jnp.abs(notional), factor))
     return Risk(
         equity=state.collateral + jnp.sum(notional, axis=1),
-        maintenance=jnp.sum(ppm_ceil(base, params.maintenance_fraction_ppm), axis=1),
+        maintenance=maintenance,
         initial=jnp.sum(base, axis=1),
     )
 

@@ -268,7 +268,7 @@ def _decide(key, world: World, trends, setting: Setting, guests, params, now_us,
     """Everyone's transactions of this block; first those who cannot see the mempool."""
     state = world.exchange
     multiplier = jnp.asarray(spec.venue.multipliers, jnp.int64)
-    risk = views.account_risk(state, params.venue, multiplier)
+    risk = views.account_risk(state, params.venue, spec.venue)
     danger = views.danger_list(state, risk, multiplier)
     quotes = views.best_quotes(state)
     words = draw_words(key, network.STREAM, (spec.venue.accounts, 2))

@@ -122,10 +122,12 @@ def _with_fields(state: ExchangeState, changed) -> ExchangeState:
 
 
 def _param_rows(params: VenueParams, spec: VenueSpec) -> Array:
-    """[P, M] parameters in the order of `layout.PARAM_FIELDS`."""
+    """[P, M] parameters in the order of `layout.PARAM_FIELDS`, then `STEP_FIELDS`."""
     markets = len(spec.markets)
     rows = [getattr(params, name) for name in layout.PARAM_FIELDS]
-    return jnp.stack([jnp.broadcast_to(row, (markets,)) for row in rows])
+    rows = jnp.stack([jnp.broadcast_to(row, (markets,)) for row in rows])
+    steps = [getattr(params, name) for name in layout.STEP_FIELDS]
+    return jnp.concatenate([rows, *steps])
 
 
 def _info_of(rows: Array) -> ExchangeInfo:

@@ -16,6 +16,7 @@ from market.arrays import batch, books, continuous
 from market.arrays.deleveraging import close_gate, deleverage_pending
 from market.arrays.lane import LANES, Lane, Sizes, when
 from market.arrays.margin import reckon
+from market.arrays.open_orders import drop_undercollateralised
 from market.kernels import layout as lay
 
 
@@ -29,7 +30,8 @@ def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
 
     def one_lane(state, txs, prices, params, block, seed, now_us):
         multiplier, (price, previous_mark) = jnp.array(multipliers, jnp.int64), prices
-        env = reckon(price, multiplier, params, state[_POSITION], block, seed)
+        held, preset = state[_POSITION], sizes.preset
+        env = reckon(price, multiplier, params, held, block, seed, preset)
         env = env._replace(previous_mark=previous_mark, now_us=now_us)
         return _run_lane(state, txs, env, sizes)
 
@@ -62,6 +64,7 @@ def _run_lane(state, txs, env, sizes: Sizes):
     lane = when(
         expired.any(), lambda x: books.drop_expired(x, env.block, sizes.slots), lane
     )
+    lane = drop_undercollateralised(lane, env, sizes)
     txs = dict(zip(lay.TX_FIELDS, txs, strict=True))
     txs["side"] = jnp.clip(txs["side"], -2, 2)  # -1 and 1 are good, the rest is not
     if sizes.auction:

@@ -21,7 +21,8 @@ class Kind(IntEnum):
     CANCEL = 2  # the order in `slot`
     CANCEL_ALL = 3  # every order of the account in `market` (all markets if -1)
     REPLACE = 4  # cancel `slot` if it rests, then place the new order in it
-    LIQUIDATE = 5  # `slot` names the account to be liquidated, in `market`
+    LIQUIDATE = 5  # `slot` names the account to be liquidated, in `market`; `lots` at
+    # most, 0 without limit; on StarkEx the keeper takes over at `ticks`, 0 by default
     DEPOSIT = 6  # `lots` quanta of collateral come in from the settlement layer
     WITHDRAW = 7  # `lots` quanta of collateral leave, payable when the batch settles
     FORCED_WITHDRAW = 8  # a withdrawal sent through the settlement layer
@@ -72,8 +73,10 @@ class Status(IntEnum):
     NOTHING_TO_TAKE = 31  # liquidation found no bid or ask at the fillable price
     NO_FUNDS = 32  # withdrawal of more than the free collateral
     WITHDRAWALS_GATED = 33  # withdrawals are blocked after a negative account
-    SELF_TRADE = 35  # self-trade prevention dropped the incoming order
-    BANKRUPT = 39  # no equity left to liquidate: marked for deleveraging
+    SELF_TRADE = 34  # self-trade prevention dropped the incoming order
+    BANKRUPT = 35  # no equity left to liquidate: marked for deleveraging
+    ISOLATED = 36  # an isolated market beside another, or another beside it
+    UNFAIR_PRICE = 37  # a keeper would pay less than the account has to get
 
 
 #: Length of the per-run counters of outcomes, indexed by `Status`.

@@ -5,13 +5,16 @@ The first of the three parts of the plain-Python specification; see
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from market import margin
 from market.liquidation import LiquidationRules
 from market.margin import Risk, Tier
 from market.orders import BUY, SELL, STATUS_COUNT, Flag, Kind, Status
-from market.specs import VenueSpec
-from market.units import ppm_ceil
+from market.rules import starkex
+from market.rules.starkex import FXP_32
+from market.specs import Preset, VenueSpec
+from market.units import PPM, ppm_ceil
 
 MAX_TICKS = 2**31 - 1
 MAX_ORDER_LOTS = 2**40
@@ -51,6 +54,18 @@ class Order:
     loss: int  # quanta reserved per lot
     expiry: int
     batch: int  # block in which it came
+
+
+class Standing(NamedTuple):
+    """An account before or after a transition."""
+
+    risk: Risk
+    held: tuple[int, ...]
+    exact: int  # StarkEx's risk, in millionths of a quantum
+
+    def totals(self) -> tuple[int, int]:
+        """TV and TR in fixed-point units of a millionth of a quantum."""
+        return self.risk.nc * PPM * FXP_32, self.exact * FXP_32 * FXP_32
 
 
 @dataclass
@@ -128,13 +143,53 @@ class ReferenceAccounts:
 
     def risk(self, account: int) -> Risk:
         """Equity and requirements of the positions, open orders apart."""
-        notionals = [
-            held * unit
-            for held, unit in zip(self.position[account], self.unit, strict=True)
-        ]
-        return margin.account_risk(
+        held = self.position[account]
+        notionals = [n * unit for n, unit in zip(held, self.unit, strict=True)]
+        risk = margin.account_risk(
             self.collateral[account], notionals, self.open_interest, self.tiers
         )
+        if self.spec.preset != Preset.STARKEX:
+            return risk
+        pairs = list(enumerate(held))
+        imr = sum(self.initial_requirement(m, lots) for m, lots in pairs)
+        exact = sum(self.exact_requirement(m, lots) for m, lots in pairs)
+        return Risk(risk.nc, imr, -(-exact // PPM))
+
+    def exact_requirement(self, market: int, lots: int) -> int:
+        """StarkEx's risk of a position, in millionths of a quantum."""
+        notional = abs(lots) * self.unit[market]
+        return notional * self._factor(market, lots)
+
+    def _factor(self, market: int, lots: int) -> int:
+        by_balance = self.params["risk_by_balance"][market]
+        size = abs(lots) if by_balance else abs(lots) * self.unit[market]
+        uppers, factors = self.params["risk_upper"], self.params["risk_ppm"]
+        for upper, factor in zip(uppers[:-1], factors[:-1], strict=True):
+            if size <= upper[market]:
+                return factor[market]
+        return factors[-1][market]
+
+    def initial_requirement(self, market: int, lots: int) -> int:
+        """Initial requirement of a position; on StarkEx at least its risk."""
+        tier, interest = self.tiers[market], self.open_interest[market]
+        fraction = margin.initial_fraction_ppm(interest, tier)
+        if self.spec.preset == Preset.STARKEX:
+            fraction = max(fraction, self._factor(market, lots))
+        return margin.initial_requirement(abs(lots) * self.unit[market], fraction)
+
+    def standing(self, account: int) -> Standing:
+        """The account as a transition rule sees it."""
+        held = tuple(self.position[account])
+        exact = sum(self.exact_requirement(m, lots) for m, lots in enumerate(held))
+        return Standing(self.risk(account), held, exact)
+
+    def may_move(self, before: Standing, after: Standing) -> bool:
+        """Whether an account may go from one standing to another."""
+        if self.spec.preset != Preset.STARKEX:
+            return margin.is_update_allowed(before.risk, after.risk)
+        totals = (*before.totals(), *after.totals())
+        smaller = starkex.is_smaller(before.held, after.held)
+        return starkex.check_transition(*totals, smaller) == starkex.ErrorCode.SUCCESS
 
     def orders_of(self, account: int, market: int, side: int) -> list[Order]:
         """The account's orders on one side of one market, resting or waiting."""
@@ -168,12 +223,14 @@ class ReferenceAccounts:
         total = self.risk(account).nc
         for market in range(self.markets):
             lots = self.exposure(account, market, extra or {})
-            tier, interest = self.tiers[market], self.open_interest[market]
-            fraction = margin.initial_fraction_ppm(interest, tier)
-            notional = lots * self.unit[market]
-            total -= margin.initial_requirement(notional, fraction)
+            total -= self.initial_requirement(market, lots)
             total -= self.open_loss(account, market)
         return total
+
+    def has_orders(self, account: int) -> bool:
+        """Whether any order of the account rests or waits."""
+        places = [(m, s) for m in range(self.markets) for s in (0, 1)]
+        return any(self.orders_of(account, *place) for place in places)
 
     def trade(self, account: int, market: int, delta: int, value: int, fee_ppm: int):
         """One side of a fill: ``delta`` lots at ``value`` quanta each, and its fee."""
@@ -192,6 +249,11 @@ class ReferenceAccounts:
             cost = (held + delta) * value
         self.position[account][market] = held + delta
         self.cost[account][market] = cost
+
+    def _shift(self, account: int, market: int, delta: int, quanta: int):
+        """Moves lots and quanta into an account, its entry value apart."""
+        self.position[account][market] += delta
+        self.collateral[account] += quanta
 
     def _record(self, market, ticks, lots, quote, trades):
         info = self.info

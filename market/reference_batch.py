@@ -95,6 +95,8 @@ class ReferenceBatch:
 
     def _admit_one(self, tx: dict) -> Fill:
         if tx["kind"] == Kind.LIQUIDATE:
+            if self.spec.preset == Preset.STARKEX:
+                return self._take_over_first(tx)
             return self._admit_liquidation(tx)
         if tx["kind"] not in (Kind.ORDER, Kind.REPLACE):
             return self._without_matching(tx)
@@ -171,6 +173,19 @@ class ReferenceBatch:
         for order in self.batch:
             if order.account == account and order.liquidator is None:
                 order.lots = order.size = 0
+
+    def _take_over_first(self, tx: dict) -> Fill:
+        """A takeover asks no book and does not wait for the price.
+
+        The keeper's position has changed: its waiting reduce-only orders go.
+        """
+        fill = self._take_over(tx)
+        self._drop_waiting(tx["slot"])
+        for order in self.batch:
+            mine = (order.account, order.market) == (tx["account"], tx["market"])
+            if mine and order.flags & Flag.REDUCE_ONLY:
+                order.lots = order.size = 0
+        return fill
 
     def _affordable_limit(self, side, lots, market, limit, bankruptcy) -> int:
         """The limit, no worse than where the fund can still bear the whole size."""

@@ -26,14 +26,14 @@ the rest stays as negative collateral.
 """
 
 from market import liquidation, margin, ranking
-from market.reference_accounts import ReferenceAccounts
+from market.reference_takeover import ReferenceTakeover
 from market.rules import adl
-from market.specs import Deleveraging
+from market.specs import Deleveraging, Preset
 
 MAX_COUNTERPARTIES = 500
 
 
-class ReferenceDeleveraging(ReferenceAccounts):
+class ReferenceDeleveraging(ReferenceTakeover):
     """The part of `ReferenceExchange` that deleverages."""
 
     def _deleverage_pending(self, seed_word: int):
@@ -68,6 +68,8 @@ class ReferenceDeleveraging(ReferenceAccounts):
         self, target: int, market: int, delta: int, risk: margin.Risk
     ) -> int:
         """Quanta that the account gets for ``delta`` lots at the bankruptcy price."""
+        if self.spec.preset == Preset.STARKEX:
+            return self.close_quote(target, market, delta)
         tier = self.tiers[market]
         return liquidation.bankruptcy_quote_of_position(
             self.position[target][market],
@@ -97,23 +99,21 @@ class ReferenceDeleveraging(ReferenceAccounts):
         """Closes what both hold at the target's bankruptcy price, if both may."""
         held = self.position[target][market]
         lots = min(abs(held), abs(self.position[other][market]))
-        delta, before = -_sign(held) * lots, (self.risk(target), self.risk(other))
-        quote = self.bankruptcy_quote(target, market, delta, before[0])
-        self._shift(target, other, market, delta, quote)
-        after = (self.risk(target), self.risk(other))
-        self._shift(target, other, market, -delta, -quote)
-        pairs = zip(before, after, strict=True)
-        if not all(margin.is_update_allowed(now, new) for now, new in pairs):
+        delta, both = -_sign(held) * lots, (target, other)
+        before = [self.standing(account) for account in both]
+        quote = self.bankruptcy_quote(target, market, delta, before[0].risk)
+        self._exchange(target, other, market, delta, quote)
+        after = [self.standing(account) for account in both]
+        self._exchange(target, other, market, -delta, -quote)
+        if not all(map(self.may_move, before, after)):
             return
         self._change_position(target, market, delta, self.unit[market])
         self.collateral[target] += quote
         self._give_up(other, market, -delta, -quote)
 
-    def _shift(self, target, other, market, delta, quote):
-        self.position[target][market] += delta
-        self.position[other][market] -= delta
-        self.collateral[target] += quote
-        self.collateral[other] -= quote
+    def _exchange(self, target, other, market, delta, quote):
+        self._shift(target, market, delta, quote)
+        self._shift(other, market, -delta, -quote)
 
     def _give_up(self, account: int, market: int, delta: int, quote: int):
         """A counterparty's side; its orders go, which may have been reductions."""

@@ -65,6 +65,8 @@ class ReferenceExchange(
             self._remove(account, tx["market"], tx["slot"])
             return self._order(tx)
         if kind == Kind.LIQUIDATE:
+            if self.spec.preset == Preset.STARKEX:
+                return self._take_over(tx)
             return self._liquidate(tx)
         return self._without_matching(tx)
 

@@ -17,7 +17,7 @@ from market.reference_accounts import (
     ReferenceAccounts,
     RejectError,
 )
-from market.specs import SelfTrade
+from market.specs import Preset, SelfTrade
 from market.units import PPM, ppm_ceil
 
 
@@ -109,12 +109,14 @@ class ReferenceMatching(ReferenceAccounts):
         resting = self.open_lots(account, market, 0 if side == BUY else 1)
         if held * side >= 0 or resting + lots > abs(held):
             return False
-        now, value = self.risk(account), limit * self.multiplier[market]
-        self.position[account][market] += side * lots
-        new = self.risk(account)
-        self.position[account][market] -= side * lots
-        equity = new.nc - side * lots * value
-        equity -= ppm_ceil(lots * value, self._fee_bound())
+        before, value = self.standing(account), limit * self.multiplier[market]
+        paid = side * lots * value + ppm_ceil(lots * value, self._fee_bound())
+        self._shift(account, market, side * lots, -paid)
+        after = self.standing(account)
+        self._shift(account, market, -side * lots, paid)
+        if self.spec.preset == Preset.STARKEX:
+            return not self.has_orders(account) and self.may_move(before, after)
+        now, new, equity = before.risk, after.risk, after.risk.nc
         if new.mmr == 0:
             return equity >= 0 or equity >= now.nc
         return equity * now.mmr >= now.nc * new.mmr

@@ -45,7 +45,7 @@ class ReferenceStaged(ReferenceAccounts):
         """One liquidation in continuous matching."""
         target, market = tx["slot"], tx["market"]
         if self._next_stage(tx) == LiquidationStage.BACKSTOP:
-            return self._take_over(target, market)
+            return self._backstop(target, market)
         side, lots, is_part = self._staged_order(tx)
         limit = self._edge_of_band(market, side)
         if self._dry_run(target, market, side, limit, lots)[0] == 0:
@@ -65,7 +65,7 @@ class ReferenceStaged(ReferenceAccounts):
         target, market = tx["slot"], tx["market"]
         if self._next_stage(tx) == LiquidationStage.BACKSTOP:
             self._drop_waiting(target)
-            return self._take_over(target, market)
+            return self._backstop(target, market)
         side, lots, is_part = self._staged_order(tx)
         self._remove_all(target, None)
         self._drop_waiting(target)
@@ -135,7 +135,7 @@ class ReferenceStaged(ReferenceAccounts):
             return min(price * (PPM + band) // PPM, MAX_TICKS)
         return max(-(-price * (PPM - band) // PPM), 1)
 
-    def _take_over(self, target: int, market: int) -> Fill:
+    def _backstop(self, target: int, market: int) -> Fill:
         """The vault takes everything: positions at the mark, collateral as it is."""
         lots = abs(self.position[target][market])
         self._remove_all(target, None)

@@ -10,6 +10,9 @@ from enum import IntEnum
 import jax
 from jax import Array
 
+#: S, steps of a market's risk factor.
+RISK_STEPS = 4
+
 
 class Preset(IntEnum):
     """Whose margin and liquidation rules the exchange runs."""
@@ -106,13 +109,19 @@ class VenueSpec:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class VenueParams:
-    """The numbers of a venue; int64, [M] for one per market, [] for one in all."""
+    """The numbers of a venue; int64, [M] for one per market, [] for one in all.
+
+    Where a preset does not use a number, it stands there without effect.
+    """
 
     # margin
     initial_ppm: Array  # [M] base initial margin fraction
     maintenance_fraction_ppm: Array  # [M] share of the base initial requirement
     oi_lower: Array  # [M] quanta: open interest where the initial fraction starts up
     oi_upper: Array  # [M] quanta: where it reaches one; 0 switches the scaling off
+    risk_upper: Array  # [S, M] largest size of each step, rising; the last has no end
+    risk_ppm: Array  # [S, M] risk factor of the step, for the whole position; rising
+    risk_by_balance: Array  # [M] 1: sizes are lots; 0: quanta at the oracle price
     # trading
     maker_fee_ppm: Array  # [] of the fill's notional; may be negative (a rebate)
     taker_fee_ppm: Array  # []
@@ -135,6 +144,7 @@ class VenueParams:
     max_liquidation_notional: Array  # [] quanta per account and block
     liquidation_cooldown_us: Array  # [] after a partial one, of a staged liquidation
     cooldown_waits: Array  # [] 1: nothing is sent meanwhile (`market.staged`)
+    max_liquidation_insurance: Array  # [] quanta the fund pays per account and block
     # funding
     funding_interval_us: Array  # [] that a rate is charged for
     impact_notional: Array  # [M] quanta

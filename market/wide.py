@@ -219,6 +219,17 @@ def mul_add_div_floor(a: IntLike, b: IntLike, c: IntLike, d: IntLike) -> IntLike
     return quotient + (rest + c) // d
 
 
+def compare_sum(a: IntLike, b: IntLike, c: IntLike, d: IntLike, e: IntLike) -> IntLike:
+    """Sign of ``a * b + c - d * e``: -1, 0 or 1, exact for products within 2**126."""
+    if is_host(a, b, c, d, e):
+        return sign_of(a * b + c - d * e)
+    high, low = multiply(a, b)
+    c = jnp.asarray(c, jnp.int64)
+    added = low + lax.bitcast_convert_type(c, jnp.uint64)
+    high = high + (added < low) - (c < 0)
+    return _compare(high, added, *multiply(d, e))
+
+
 def compare_products(a: IntLike, b: IntLike, c: IntLike, d: IntLike) -> IntLike:
     """Sign of ``a * b - c * d``: -1, 0 or 1, exact for all int64.
 
@@ -228,8 +239,11 @@ def compare_products(a: IntLike, b: IntLike, c: IntLike, d: IntLike) -> IntLike:
     """
     if is_host(a, b, c, d):
         return sign_of(a * b - c * d)
-    left_high, left_low = multiply(a, b)
-    right_high, right_low = multiply(c, d)
+    return _compare(*multiply(a, b), *multiply(c, d))
+
+
+def _compare(left_high, left_low, right_high, right_low):
+    """-1, 0 or 1 for two signed 128-bit numbers."""
     high = (left_high > right_high).astype(jnp.int64) - (left_high < right_high)
     low = (left_low > right_low).astype(jnp.int64) - (left_low < right_low)
     return jnp.where(high != 0, high, low)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.arrays import books, funds, liquidation, staged
+from market.arrays import books, funds, liquidation, staged, takeover
 from market.arrays.checks import (
     check_names,
     check_order,
@@ -36,6 +36,7 @@ class Batch(NamedTuple):
     expiry: Array
     loss: Array
     keeps: Array  # 1 where the rest of it may rest
+    reduces: Array  # 1 where it may only reduce
     liquidator: Array  # -1 for an order of the account's own
     waits: Array  # 1 from admission on, even where it was dropped since
     got: Array  # lots filled
@@ -56,14 +57,14 @@ def run(lane: Lane, txs, env: Env, sizes: Sizes):
 
     lane, cancelled = lax.scan(cancel_first, lane, txs)
     zero = txs.kind * 0
-    batch = Batch(*([zero] * 9), zero - 1, zero, zero, zero)
+    batch = Batch(*([zero] * len(Batch._fields)))._replace(liquidator=zero - 1)
 
     def admit(carry, item):
         return _admit_one(*carry, *item, env, sizes)
 
     rows = jnp.arange(sizes.messages)
-    (lane, batch), outcome = lax.scan(admit, (lane, batch), (rows, txs))
-    status, taken_lots, taken_quote = outcome
+    (lane, batch), admitted = lax.scan(admit, (lane, batch), (rows, txs))
+    status, lots, quote = admitted
     status = jnp.where(cancelled != 0, cancelled, status)
     lane, batch = lax.fori_loop(
         0,
@@ -76,16 +77,17 @@ def run(lane: Lane, txs, env: Env, sizes: Sizes):
     status = jnp.where(txs.kind == Kind.NONE, 0, status)
     counted = jnp.where(txs.kind == Kind.NONE, 0, 1)
     lane = lane._replace(counters=lane.counters.at[status].add(counted))
-    return lane, (status, batch.got + taken_lots, batch.quote + taken_quote)
+    return lane, (status, lots + batch.got, quote + batch.quote)
 
 
 # --- admission ---------------------------------------------------------------------
 
 
 def _admit_one(lane: Lane, batch: Batch, row, tx, env: Env, sizes: Sizes):
-    """Admits one transaction: ``((lane, batch), (status, taken lots, quote))``.
+    """Admits one transaction: ``((lane, batch), (status, lots, quote))``.
 
-    Status 0 is for what waits; the vault may have taken lots over at once.
+    The status is 0 for what waits; lots and quanta are those of a takeover, by a
+    keeper or by the vault.
     """
     bad = check_names(tx, env, sizes)
     ok, kind = bad == 0, tx.kind
@@ -96,6 +98,13 @@ def _admit_one(lane: Lane, batch: Batch, row, tx, env: Env, sizes: Sizes):
     orders = ok & ((kind == Kind.ORDER) | (kind == Kind.REPLACE))
     seizes = ok & (kind == Kind.LIQUIDATE)
     reason, order = _check_order(lane, batch, tx, env, sizes, account, market)
+    taken = (reason * 0, reason * 0)
+    if sizes.preset == Preset.STARKEX:
+        takes, seizes = seizes, seizes & False
+        lane, batch, done, *taken = _take_over_first(
+            lane, batch, tx, env, sizes, takes, account, market
+        )
+        moved, moves = jnp.where(takes, done, moved), moves | takes
 
     is_staged = sizes.preset == Preset.HYPERLIQUID
     admitted = _admit_staged if is_staged else _admit_liquidation
@@ -119,9 +128,21 @@ def _admit_one(lane: Lane, batch: Batch, row, tx, env: Env, sizes: Sizes):
     lots = jnp.where(on, order.size, 0)
     lane = books.reserve(lane, order.account, order.market, side, lots, order.loss)
     status = jnp.where(moves, moved, reason)
-    taken = jnp.where(seizes & (reason == Status.FILLED), order.size, 0)
-    status = jnp.where(ok, status, bad)
-    return (lane, batch), (status, taken, taken * env.unit[market])
+    in_stages = seizes & (reason == Status.FILLED)
+    lots = jnp.where(in_stages, order.size, taken[0])
+    quote = jnp.where(in_stages, order.size * env.unit[market], taken[1])
+    return (lane, batch), (jnp.where(ok, status, bad), lots, quote)
+
+
+def _take_over_first(lane, batch, tx, env, sizes, on, account, market):
+    """A takeover asks no book: ``(lane, batch, status, lots, quote)``."""
+    lane, status, lots, quote = takeover.run(lane, env, sizes, on, account, market, tx)
+    done = on & (status == Status.FILLED)
+    mine = (batch.account == account) & (batch.market == market) & (batch.reduces != 0)
+    dropped = done & ((batch.account == tx.slot) | mine)
+    lane = _release(lane, batch, dropped)
+    batch = batch._replace(size=jnp.where(dropped, 0, batch.size))
+    return lane, batch, status, lots, quote
 
 
 def _append(batch: Batch, on, row, order: Batch) -> Batch:
@@ -173,6 +194,7 @@ def _check_order(lane, batch, tx, env, sizes, account, market):
         expiry=tx.expiry_block,
         loss=loss,
         keeps=keeps,
+        reduces=jnp.where(flags & REDUCE_ONLY != 0, 1, 0),
         liquidator=zero - 1,
         waits=zero + 1,
         got=zero,
@@ -187,9 +209,7 @@ def _admit_liquidation(lane, batch, tx, env, sizes, on, account, market):
     plan = liquidation.plan(lane, env, account, target, market, tx.lots)
     sign, held = plan.sign, lane.position[target, market]
     delta = sign * plan.lots
-    bank = liquidation.bankruptcy_quote(
-        env, market, held, delta, plan.equity, plan.required
-    )
+    bank = liquidation.bankruptcy_quote(env, market, held, delta, plan.risk)
     fund, value = (
         lane.insurance - lane.reserved_fund,
         plan.lots * env.multiplier[market],
@@ -225,6 +245,7 @@ def _admit_liquidation(lane, batch, tx, env, sizes, on, account, market):
         expiry=zero,
         loss=zero,
         keeps=zero,
+        reduces=zero,
         liquidator=account,
         waits=zero + 1,
         got=zero,
@@ -331,9 +352,8 @@ def _settle(lane, batch, env, sizes, on, market, column, sides, lots, ticks):
     book_lots = lane.lots.at[market, side, index].add(jnp.where(resting, -lots, 0))
     lane = lane._replace(lots=book_lots)
     value, delta = ticks * env.multiplier[market], sign * lots
-    nc, required = risk(lane, env, account)
-    held = lane.position[account, market]
-    bank = liquidation.bankruptcy_quote(env, market, held, delta, nc, required)
+    now, held = risk(lane, env, account), lane.position[account, market]
+    bank = liquidation.bankruptcy_quote(env, market, held, delta, now)
     fee = jnp.where(resting, env.param("maker_fee_ppm"), env.param("taker_fee_ppm"))
     seized = on & (liquidator >= 0)
     lane = books.trade(

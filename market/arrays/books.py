@@ -108,9 +108,13 @@ def cancel_all(lane: Lane, on, account, markets, slots: int) -> Lane:
 
 def drop_expired(lane: Lane, block, slots: int) -> Lane:
     """Takes orders whose last block is past off every book."""
-    present = is_present(lane)
-    drop = present & (lane.expiry > 0) & (lane.expiry < block)
-    lots = jnp.where(drop, lane.lots, 0)
+    drops = is_present(lane) & (lane.expiry > 0) & (lane.expiry < block)
+    return drop(lane, drops, slots)
+
+
+def drop(lane: Lane, drops, slots: int) -> Lane:
+    """Takes the orders ``drops`` [M, 2, C] off the books, with their reservations."""
+    lots = jnp.where(drops, lane.lots, 0)
     account = lane.owner // slots
     market = jnp.arange(lane.ticks.shape[0])[:, None, None]
     side = jnp.arange(2)[None, :, None]
@@ -119,7 +123,7 @@ def drop_expired(lane: Lane, block, slots: int) -> Lane:
             open_lots=lane.open_lots.at[account, market, side].add(-lots),
             open_loss=lane.open_loss.at[account, market].add(-lots * lane.loss),
         ),
-        present & ~drop,
+        is_present(lane) & ~drops,
     )
 
 

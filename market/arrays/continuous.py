@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import lax
 
-from market.arrays import books, funds, liquidation, staged
+from market.arrays import books, funds, liquidation, staged, takeover
 from market.arrays.checks import (
     check_names,
     check_order,
@@ -29,6 +29,13 @@ def execute_one(lane: Lane, tx, env: Env, sizes: Sizes):
     moves = ok & moves_money(kind)
     lane, moved = funds.transfer(lane, env, moves, kind, account, tx.lots)
     lane, status, lots, quote = _trade(lane, tx, env, sizes, ok, account, market, found)
+    if sizes.preset == Preset.STARKEX:
+        seizes = ok & (kind == Kind.LIQUIDATE)
+        lane, *taken = takeover.run(lane, env, sizes, seizes, account, market, tx)
+        ours = (status, lots, quote)
+        status, lots, quote = (
+            jnp.where(seizes, a, b) for a, b in zip(taken, ours, strict=True)
+        )
     status = jnp.where(moves, moved, status)
     status = jnp.where(ok & takes_off(kind), reason_cancel, status)
     status = jnp.where(ok, status, bad)
@@ -121,16 +128,14 @@ def _plan_liquidation(lane: Lane, tx, env: Env, sizes: Sizes, on, target, market
     )
     quote = -plan.sign * lot_ticks * env.multiplier[market]
     delta = plan.sign * filled
-    bank = liquidation.bankruptcy_quote(
-        env, market, held, delta, plan.equity, plan.required
-    )
+    bank = liquidation.bankruptcy_quote(env, market, held, delta, plan.risk)
     broke = (quote < bank) & (lane.insurance + quote - bank < 0)
     reason = first_reason(
         (plan.reason != 0, plan.reason),
         (filled == 0, Status.NOTHING_TO_TAKE),
         (broke, Status.INSURANCE_EMPTY),
     )
-    empty = (reason == Status.NOTHING_TO_TAKE) & (plan.equity < 0)
+    empty = (reason == Status.NOTHING_TO_TAKE) & (plan.risk.equity < 0)
     pending = on & (empty | (reason == Status.INSURANCE_EMPTY))
     lane = liquidation.mark_pending(lane, pending, target, market)
     every = jnp.ones(sizes.markets, bool)
@@ -142,6 +147,8 @@ def _trade(lane: Lane, tx, env: Env, sizes: Sizes, ok, account, market, busy):
     """Orders and liquidations: ``(lane, status, filled lots, filled quote)``."""
     orders = ok & ((tx.kind == Kind.ORDER) | (tx.kind == Kind.REPLACE))
     seizes = ok & (tx.kind == Kind.LIQUIDATE)
+    if sizes.preset == Preset.STARKEX:
+        seizes = seizes & False  # the book has no part in it
     target = jnp.clip(tx.slot, 0, sizes.accounts - 1)
     reason, limit, lots, loss = _check_order(
         lane, tx, env, sizes, account, market, busy

@@ -3,11 +3,10 @@
 import jax.numpy as jnp
 from jax import lax
 
-from market import margin as rules
 from market.arrays.books import cancel_all, change_position
 from market.arrays.lane import Env, Lane, Sizes, any_lane, note, when
 from market.arrays.liquidation import bankruptcy_quote
-from market.arrays.margin import equity, initial, risk
+from market.arrays.margin import equity, may_move, risk
 from market.arrays.shares import close_allocated
 from market.kernels import layout as lay
 from market.kernels.deleveraging import GATE_BLOCKS, MAX_COUNTERPARTIES
@@ -98,24 +97,15 @@ def _shift(lane: Lane, target, other, market, delta, quote) -> Lane:
     )
 
 
-def _may_move(before: Lane, after: Lane, env: Env, account):
-    nc, mmr = risk(before, env, account)
-    new_nc, new_mmr = risk(after, env, account)
-    now = rules.Risk(nc, nc * 0, mmr)
-    new = rules.Risk(new_nc, initial(after, env, account), new_mmr)
-    return rules.is_update_allowed(now, new)
-
-
 def _close_against(lane, env, sizes, on, target, other, market) -> Lane:
     """Closes what both hold at the target's bankruptcy price, if both may."""
     held, unit = lane.position[target, market], env.unit[market]
     lots = jnp.minimum(abs(held), abs(lane.position[other, market]))
     delta = jnp.where(held > 0, -lots, lots)
-    nc, mmr = risk(lane, env, target)
-    quote = bankruptcy_quote(env, market, held, delta, nc, mmr)
+    quote = bankruptcy_quote(env, market, held, delta, risk(lane, env, target))
     moved = _shift(lane, target, other, market, delta, quote)
-    on = on & _may_move(lane, moved, env, target)
-    on = on & _may_move(lane, moved, env, other)
+    on = on & may_move(lane, moved, env, target)
+    on = on & may_move(lane, moved, env, other)
     lane = change_position(lane, on, target, market, delta, unit)
     lane = change_position(lane, on, other, market, -delta, unit)
     paid = jnp.where(on, quote, 0)

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from market.kernels import layout
+from market.risk_steps import Steps
+from market.specs import RISK_STEPS
 
 #: Name of the axis of lanes.
 LANES = "lanes"
@@ -71,6 +73,7 @@ class Env(NamedTuple):
     seed: Array
     previous_mark: Array  # [M] ticks
     now_us: Array  # [] time of the block
+    preset: int  # static
 
     def param(self, name: str, market=0) -> Array:
         """A parameter of one market."""
@@ -79,6 +82,13 @@ class Env(NamedTuple):
     def row(self, name: str) -> Array:
         """A parameter of all markets."""
         return self.params[_ROW[name]]
+
+    def steps(self, market=slice(None)) -> Steps:
+        """The risk steps of all markets [S, M], or of one [S]."""
+        rows = self.params[:, market]
+        first = (layout.RISK_UPPER, layout.RISK_PPM)
+        uppers, factors = (rows[at : at + RISK_STEPS] for at in first)
+        return Steps(uppers, factors, self.param("risk_by_balance", market))
 
 
 def any_lane(on: Array) -> Array:

@@ -7,10 +7,12 @@ from jax import Array
 
 from market import liquidation
 from market.arrays.lane import Env, Lane, Sizes, first_reason, note
-from market.arrays.margin import maintenance_of, risk
+from market.arrays.margin import maintenance_of, risk, with_position
 from market.kernels import layout as lay
 from market.kernels.admission import MAX_TICKS
 from market.orders import Status
+from market.risk_steps import Standing, close_quote
+from market.specs import Preset
 from market.units import ppm_floor
 from market.wide import mul_div_floor
 
@@ -22,8 +24,7 @@ class Plan(NamedTuple):
     lots: Array
     sign: Array
     limit: Array
-    equity: Array  # of the target
-    required: Array
+    risk: Standing  # of the target
 
 
 def rules_of(env: Env, market) -> liquidation.LiquidationRules:
@@ -38,25 +39,29 @@ def rules_of(env: Env, market) -> liquidation.LiquidationRules:
     )
 
 
-def bankruptcy_quote(env: Env, market, held, delta, equity, required):
+def bankruptcy_quote(env: Env, market, held, delta, now: Standing):
     """Quanta that the account gets for ``delta`` lots at the bankruptcy price."""
-    released = maintenance_of(env, market, held)
-    released -= maintenance_of(env, market, held + delta)
-    share = mul_div_floor(equity, released, jnp.maximum(required, 1))
-    return -delta * env.unit[market] - jnp.where(required > 0, share, 0)
+    notional = delta * env.unit[market]
+    if env.preset == Preset.STARKEX:
+        after = with_position(env, now, market, held, held + delta)
+        return close_quote(now, after, notional)
+    released = maintenance_of(env, market, held).quanta
+    released -= maintenance_of(env, market, held + delta).quanta
+    share = mul_div_floor(now.equity, released, jnp.maximum(now.quanta, 1))
+    return -notional - jnp.where(now.quanta > 0, share, 0)
 
 
 def plan(lane: Lane, env: Env, liquidator, target, market, cap) -> Plan:
     """Whether, how much and at which limit the target may be liquidated."""
-    equity, required = risk(lane, env, target)
+    now = risk(lane, env, target)
     held, used = lane.position[target, market], lane.used[target]
     rules, unit = rules_of(env, market), env.unit[market]
-    in_danger = (held != 0) & (liquidator != target) & (required > 0)
+    in_danger = (held != 0) & (liquidator != target) & (now.quanta > 0)
     again = lane.liquidated[target, market] != 0
     reason = first_reason(
         (env.param("halted", market) != 0, Status.HALTED),
         (cap < 0, Status.BAD_LOTS),
-        (~in_danger | (required <= equity), Status.NOT_LIQUIDATABLE),
+        (~in_danger | (now.quanta <= now.equity), Status.NOT_LIQUIDATABLE),
         (again | (used >= rules.max_account_notional), Status.ALREADY_LIQUIDATED),
     )
     lots = abs(liquidation.liquidation_delta(held, unit, used, rules))
@@ -64,15 +69,15 @@ def plan(lane: Lane, env: Env, liquidator, target, market, cap) -> Plan:
     limit = liquidation.fillable_ticks(
         held,
         held * unit,
-        maintenance_of(env, market, held),
-        equity,
-        required,
+        maintenance_of(env, market, held).quanta,
+        now.equity,
+        now.quanta,
         env.multiplier[market],
         rules,
     )
     sign = jnp.where(held > 0, -1, 1)
     limit = jnp.minimum(limit, MAX_TICKS)
-    return Plan(reason, lots, sign, limit, equity, required)
+    return Plan(reason, lots, sign, limit, now)
 
 
 def dry_run(lane: Lane, sizes: Sizes, target, market, sign, limit, lots):

@@ -2,16 +2,29 @@
 
 import jax.numpy as jnp
 
-from market import margin, wide
+from market import margin, risk_steps
 from market.arrays.lane import Env, Lane
 from market.kernels.margin import MAX_NOTIONAL
+from market.risk_steps import Required, Standing
+from market.specs import Preset
 from market.units import ppm_ceil
 
 
-def reckon(oracle, multiplier, params, position, block, seed) -> Env:
+def reckon(oracle, multiplier, params, position, block, seed, preset: int) -> Env:
     """The constants of a block from the state at its start."""
     unit = oracle * multiplier
-    base = Env(oracle, multiplier, unit, params[0], params, block, seed, oracle, block)
+    base = Env(
+        oracle,
+        multiplier,
+        unit,
+        params[0],
+        params,
+        block,
+        seed,
+        previous_mark=oracle,
+        now_us=block,
+        preset=preset,
+    )
     long_lots = jnp.maximum(position, 0).sum(axis=0)
     open_interest = jnp.minimum(long_lots, (1 << 61) // unit) * unit
     tier = margin.Tier(
@@ -24,16 +37,24 @@ def reckon(oracle, multiplier, params, position, block, seed) -> Env:
     return base._replace(fraction=fraction)
 
 
-def maintenance(env: Env, lots) -> jnp.ndarray:
-    """Maintenance requirement by market of ``lots`` [..., M]."""
-    initial = ppm_ceil(abs(lots) * env.unit, env.row("initial_ppm"))
-    return ppm_ceil(initial, env.row("maintenance_fraction_ppm"))
+def maintenance(env: Env, lots) -> Required:
+    """Maintenance requirements by market of ``lots`` [..., M]."""
+    return _required(env, lots, slice(None))
 
 
-def maintenance_of(env: Env, market, lots):
+def maintenance_of(env: Env, market, lots) -> Required:
     """Maintenance requirement of a position in one market."""
-    initial = ppm_ceil(abs(lots) * env.unit[market], env.param("initial_ppm", market))
-    return ppm_ceil(initial, env.param("maintenance_fraction_ppm", market))
+    return _required(env, lots, market)
+
+
+def _required(env: Env, lots, market) -> Required:
+    notional = abs(lots) * env.unit[market]
+    if env.preset == Preset.STARKEX:
+        factor = risk_steps.factor_ppm(lots, notional, env.steps(market))
+        return risk_steps.required(notional, factor)
+    initial = ppm_ceil(notional, env.param("initial_ppm", market))
+    share = env.param("maintenance_fraction_ppm", market)
+    return Required(ppm_ceil(initial, share), notional * 0)
 
 
 def equity(lane: Lane, env: Env, account):
@@ -42,16 +63,46 @@ def equity(lane: Lane, env: Env, account):
     return lane.collateral[account] + held
 
 
-def risk(lane: Lane, env: Env, account):
-    """``(equity, maintenance requirement)`` of an account."""
-    required = maintenance(env, lane.position[account]).sum(axis=-1)
-    return equity(lane, env, account), required
+def risk(lane: Lane, env: Env, account) -> Standing:
+    """Equity and exact maintenance requirement of an account."""
+    required = risk_steps.added(*maintenance(env, lane.position[account]))
+    return Standing(equity(lane, env, account), *required)
+
+
+def with_position(env: Env, now: Standing, market, held, lots) -> Required:
+    """The requirement were a position ``held`` one of ``lots``."""
+    old, new = maintenance_of(env, market, held), maintenance_of(env, market, lots)
+    quanta = jnp.stack([now.quanta, -old.quanta, new.quanta], axis=-1)
+    excess = jnp.stack([now.excess, -old.excess, new.excess], axis=-1)
+    return risk_steps.added(quanta, excess)
+
+
+def initial_fraction(env: Env, lots, market=slice(None)):
+    """Initial fraction of positions; on StarkEx at least their risk factor."""
+    fraction = env.fraction[market]
+    if env.preset == Preset.STARKEX:
+        notional = lots * env.unit[market]
+        factor = risk_steps.factor_ppm(lots, notional, env.steps(market))
+        return jnp.maximum(fraction, factor)
+    return fraction
 
 
 def initial(lane: Lane, env: Env, account):
     """Initial requirement of the positions alone."""
-    notional = abs(lane.position[account]) * env.unit
-    return ppm_ceil(notional, env.fraction).sum(axis=-1)
+    held = lane.position[account]
+    return ppm_ceil(abs(held) * env.unit, initial_fraction(env, held)).sum(axis=-1)
+
+
+def may_move(before: Lane, after: Lane, env: Env, account):
+    """The transition rule of an account that holds less in ``after``."""
+    now, new = risk(before, env, account), risk(after, env, account)
+    if env.preset == Preset.STARKEX:
+        return risk_steps.is_transition_valid(now, new, jnp.bool_(True))
+    required = initial(after, env, account)
+    return margin.is_update_allowed(
+        margin.Risk(now.equity, required * 0, now.quanta),
+        margin.Risk(new.equity, required, new.quanta),
+    )
 
 
 def exposures(lane: Lane, account, market, buying, selling):
@@ -65,7 +116,7 @@ def exposures(lane: Lane, account, market, buying, selling):
 
 def slack(lane: Lane, env: Env, account, exposure):
     """Equity over initial requirement at those exposures, reservations taken off."""
-    required = ppm_ceil(exposure * env.unit, env.fraction).sum()
+    required = ppm_ceil(exposure * env.unit, initial_fraction(env, exposure)).sum()
     reserved = lane.open_loss[account].sum()
     return equity(lane, env, account) - reserved - required
 
@@ -98,11 +149,14 @@ def _reduces_risk(lane: Lane, env: Env, account, market, sign, lots, limit):
     resting = lane.open_lots[account, market, jnp.where(sign > 0, 0, 1)]
     opposite = (held != 0) & ((held > 0) != (sign > 0)) & (resting + lots <= abs(held))
     value = limit * env.multiplier[market]
-    equity_now, required_now = risk(lane, env, account)
-    gain = sign * lots * (env.unit[market] - value)
-    new = equity_now + gain - ppm_ceil(lots * value, fee_bound(env))
-    required = required_now - maintenance_of(env, market, held)
-    required += maintenance_of(env, market, held + sign * lots)
-    flat = (new >= 0) | (new >= equity_now)
-    order = wide.compare_products(new, required_now, equity_now, required)
-    return opposite & jnp.where(required == 0, flat, order >= 0)
+    now, gain = risk(lane, env, account), sign * lots * (env.unit[market] - value)
+    equity = now.equity + gain - ppm_ceil(lots * value, fee_bound(env))
+    required = with_position(env, now, market, held, held + sign * lots)
+    new = Standing(equity, *required)
+    if env.preset == Preset.STARKEX:
+        alone = lane.open_lots[account].sum() == 0
+        valid = risk_steps.is_transition_valid(now, new, jnp.bool_(True))
+        return opposite & alone & valid
+    flat = (equity >= 0) | (equity >= now.equity)
+    kept = risk_steps.is_ratio_kept(now, new)
+    return opposite & jnp.where(new.quanta == 0, flat, kept)

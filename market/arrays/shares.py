@@ -9,11 +9,10 @@ from market import allocation, ranking
 from market.arrays.books import change_position, is_present, keep, reserve
 from market.arrays.lane import Env, Lane, Sizes, note
 from market.arrays.liquidation import bankruptcy_quote
-from market.arrays.margin import equity, maintenance_of, risk
+from market.arrays.margin import equity, risk
 from market.deleveraging import split_quote
 from market.kernels import layout as lay
 from market.specs import Deleveraging
-from market.wide import mul_div_floor
 
 
 def close_allocated(lane: Lane, env: Env, sizes: Sizes, on, target, market) -> Lane:
@@ -44,8 +43,7 @@ def _quote(lane: Lane, env: Env, sizes: Sizes, target, market, delta):
     if sizes.deleveraging == Deleveraging.HYPERLIQUID:
         return -delta * env.previous_mark[market] * env.multiplier[market]
     held = lane.position[target, market]
-    nc, required = risk(lane, env, target)
-    return bankruptcy_quote(env, market, held, delta, nc, required)
+    return bankruptcy_quote(env, market, held, delta, risk(lane, env, target))
 
 
 def _allocation(lane: Lane, env: Env, sizes: Sizes, target, market):
@@ -72,15 +70,15 @@ def _scores(lane: Lane, env: Env, sizes: Sizes, market):
     """Ranks of all accounts in a queue [A]."""
     held, cost = lane.position[:, market], lane.cost[:, market]
     value = held * env.unit[market]
-    nc, required = risk(lane, env, slice(None))
+    now = risk(lane, env, slice(None))
+    nc, required, _ = now
     if sizes.deleveraging == Deleveraging.HYPERLIQUID:
         sized = abs(value)
         return ranking.hyperliquid_score(sized, abs(cost), sized, nc, held < 0)
     if sizes.deleveraging == Deleveraging.BINANCE:
         profit = (lane.position * env.unit - lane.cost).sum(axis=-1)
         return ranking.binance_score(nc - profit, profit, required)
-    here = maintenance_of(env, market, held)
-    margin = mul_div_floor(nc, here, jnp.maximum(required, 1))
+    margin = value - bankruptcy_quote(env, market, held, -held, now)
     return ranking.bitmex_score(value, cost, margin)
 
 

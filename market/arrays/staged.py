@@ -38,7 +38,7 @@ class Stage(NamedTuple):
 
 def next_stage(lane: Lane, env: Env, sizes: Sizes, keeper, target, market, cap):
     """The stage of an account, and the order of the first one."""
-    equity, required = risk(lane, env, target)
+    equity, required, _ = risk(lane, env, target)
     held = lane.position[target, market]
     size, unit = abs(held), env.unit[market]
     unsafe = (held != 0) & (keeper != target) & (required > equity)
@@ -91,10 +91,10 @@ def pass_on(lane: Lane, env: Env, sizes: Sizes, on, status, target) -> Lane:
     lane = mark_pending(lane, held, target, markets)
     if sizes.vault < 0:
         return lane
-    return _take_over(lane, env, sizes, on & (status == Status.FILLED), target)
+    return _backstop(lane, env, sizes, on & (status == Status.FILLED), target)
 
 
-def _take_over(lane: Lane, env: Env, sizes: Sizes, on, target) -> Lane:
+def _backstop(lane: Lane, env: Env, sizes: Sizes, on, target) -> Lane:
     """The vault takes all positions at the mark, and the collateral as it is."""
     markets = jnp.arange(sizes.markets)
     lane = books.cancel_all(lane, on, target, markets >= 0, sizes.slots)

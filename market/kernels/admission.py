@@ -11,6 +11,7 @@ from market.kernels.layout import (
     MULTIPLIER,
     ORACLE,
     POSITION,
+    PRESET,
     SLOTS,
     TAKER_FEE,
     UNIT,
@@ -21,9 +22,11 @@ from market.kernels.layout import (
 )
 from market.kernels.margin import (
     MAX_NOTIONAL,
+    STARKEX,
     account_risk,
     is_no_riskier,
-    position_maintenance,
+    is_proven,
+    with_position,
     worst_case_slack,
     worst_exposure,
 )
@@ -165,7 +168,11 @@ def can_afford(t, account, market, sign, lots, limit, loss):
 
 @kernel
 def _reduces_risk(t, account, market, sign, lots, limit):
-    """The transition rule for a pure reduction filled whole at its limit."""
+    """The transition rule for a pure reduction filled whole at its limit.
+
+    On StarkEx it may be the only order of the account, since what the account could
+    come to with all of them is not covered.
+    """
     held = per_position(t, POSITION)[account, market]
     if held == 0 or (held > 0) == (sign > 0):
         return False
@@ -173,13 +180,26 @@ def _reduces_risk(t, account, market, sign, lots, limit):
     if resting + lots > abs(held):
         return False
     params = parameters(t)
+    if t[PRESET] == STARKEX and has_orders(t, account):
+        return False
     value = limit * vector(t, MULTIPLIER, t[MARKETS])[market]
     fee_ppm = max(params[MAKER_FEE, market], params[TAKER_FEE, market], 0)
     gain = sign * lots * (vector(t, UNIT, t[MARKETS])[market] - value)
-    equity_now, required_now = account_risk(t, account)
-    equity = equity_now + gain - ppm_ceil(lots * value, fee_ppm)
-    required = required_now - position_maintenance(t, market, held)
-    required += position_maintenance(t, market, held + sign * lots)
+    now = account_risk(t, account)
+    equity = now[0] + gain - ppm_ceil(lots * value, fee_ppm)
+    required, excess = with_position(t, now, market, held, held + sign * lots)
+    if t[PRESET] == STARKEX:
+        return is_proven(now, (equity, required, excess))
     if required == 0:
-        return equity >= 0 or equity >= equity_now
-    return is_no_riskier(equity, required, equity_now, required_now)
+        return equity >= 0 or equity >= now[0]
+    return is_no_riskier(now, (equity, required, excess))
+
+
+@kernel
+def has_orders(t, account):
+    """Whether an order of the account rests or waits in any market."""
+    open_lots = open_lots_of(t)
+    for market in range(t[MARKETS]):
+        if open_lots[account, market, 0] + open_lots[account, market, 1] > 0:
+            return True
+    return False

@@ -146,9 +146,8 @@ def affordable_limit(t, target, market, sign, lots, limit):
     The quanta are what the fund may have to pay at that limit; they are set aside. A
     limit of 0 says that no price is good enough.
     """
-    equity, required = account_risk(t, target)
-    held = per_position(t, POSITION)[target, market]
-    bankruptcy = bankruptcy_quote(t, market, held, sign * lots, equity, required)
+    held, risk = per_position(t, POSITION)[target, market], account_risk(t, target)
+    bankruptcy = bankruptcy_quote(t, market, held, sign * lots, risk)
     fund = amount(t, INSURANCE)[0] - t[RESERVED_FUND]
     value = lots * vector(t, MULTIPLIER, t[MARKETS])[market]
     if sign < 0:
@@ -169,6 +168,19 @@ def drop_waiting(t, account):
             side, lots = resting_side(batch[row, SIGN]), batch[row, SIZE]
             reserve(t, account, batch[row, MARKET], side, -lots, batch[row, LOSS])
             batch[row, SIZE] = 0
+
+
+@kernel
+def drop_reductions(t, account, market):
+    """Drops the waiting reduce-only orders of a keeper whose position has changed."""
+    batch = batch_of(t)
+    for row in range(t[BATCHED]):
+        order = batch[row]
+        if order[ACCOUNT] == account and order[MARKET] == market:
+            if order[FLAGS] & REDUCE_ONLY != 0:
+                side = resting_side(order[SIGN])
+                reserve(t, account, market, side, -order[SIZE], order[LOSS])
+                order[SIZE] = 0
 
 
 @kernel

@@ -10,7 +10,12 @@ from market.kernels.admission import (
     check_names,
     takes_off,
 )
-from market.kernels.batch import admit_liquidation, admit_order
+from market.kernels.batch import (
+    admit_liquidation,
+    admit_order,
+    drop_reductions,
+    drop_waiting,
+)
 from market.kernels.clearing import clear
 from market.kernels.deleveraging import close_gate, deleverage_pending
 from market.kernels.funds import deposit, withdraw
@@ -37,11 +42,13 @@ from market.kernels.layout import (
     vector,
 )
 from market.kernels.liquidation import liquidate
-from market.kernels.margin import reckon_prices
-from market.kernels.matching import cancel, cancel_all, place_order, reduce
+from market.kernels.margin import STARKEX, reckon_prices
+from market.kernels.matching import FILLED, cancel, cancel_all, place_order, reduce
+from market.kernels.open_orders import drop_undercollateralised
 from market.kernels.settlement import drop_expired
 from market.kernels.staged import liquidate_in_stages
 from market.kernels.staged_batch import admit_staged
+from market.kernels.takeover import take_over
 from market.native import kernel
 from market.orders import Kind
 from market.specs import Preset
@@ -56,18 +63,18 @@ def execute_one(t, index):
     kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
     market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
     lots, expiry = vector(t, TX_LOTS, size)[index], vector(t, TX_EXPIRY, size)[index]
+    sign, ticks = vector(t, TX_SIDE, size)[index], vector(t, TX_TICKS, size)[index]
     reason = check_names(t, kind, account, market, slot, expiry)
     if reason != OK:
         return reason, 0, 0
     if takes_off(kind):
         return run_cancel(t, kind, account, market, slot, lots), 0, 0
     if kind == LIQUIDATE:
-        return run_liquidation(t, account, slot, market, lots)
+        return run_liquidation(t, account, slot, market, lots, ticks)
     if kind >= DEPOSIT:
         return run_transfer(t, kind, account, lots), 0, 0
     if kind == REPLACE:
         cancel(t, account, market, slot)
-    sign, ticks = vector(t, TX_SIDE, size)[index], vector(t, TX_TICKS, size)[index]
     flags = vector(t, TX_FLAGS, size)[index]
     return place_order(t, account, market, sign, ticks, lots, flags, slot, expiry)
 
@@ -83,8 +90,10 @@ def run_cancel(t, kind, account, market, slot, lots):
 
 
 @kernel
-def run_liquidation(t, liquidator, target, market, cap):
+def run_liquidation(t, liquidator, target, market, cap, ticks):
     """A liquidation by the rules of the venue."""
+    if t[PRESET] == STARKEX:
+        return take_over(t, liquidator, target, market, cap, ticks)
     if t[PRESET] == HYPERLIQUID:
         return liquidate_in_stages(t, liquidator, target, market, cap)
     return liquidate(t, liquidator, target, market, cap)
@@ -123,20 +132,41 @@ def admit_one(t, index):
     kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
     market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
     lots, expiry = vector(t, TX_LOTS, size)[index], vector(t, TX_EXPIRY, size)[index]
+    sign, ticks = vector(t, TX_SIDE, size)[index], vector(t, TX_TICKS, size)[index]
     reason = check_names(t, kind, account, market, slot, expiry)
     if reason != OK:
         return reason
-    if kind == LIQUIDATE and t[PRESET] == HYPERLIQUID:
-        return admit_staged(t, index, account, slot, market, lots)
     if kind == LIQUIDATE:
-        return admit_liquidation(t, index, account, slot, market, lots)
+        return admit_any_liquidation(t, index, account, slot, market, lots, ticks)
     if kind >= DEPOSIT:
         return run_transfer(t, kind, account, lots)
-    sign, ticks = vector(t, TX_SIDE, size)[index], vector(t, TX_TICKS, size)[index]
     flags = vector(t, TX_FLAGS, size)[index]
     return admit_order(
         t, index, account, market, sign, ticks, lots, flags, slot, expiry
     )
+
+
+@kernel
+def admit_any_liquidation(t, index, liquidator, target, market, cap, ticks):
+    """A liquidation by the rules of the venue, in an auction's block."""
+    if t[PRESET] == STARKEX:
+        return take_over_first(t, index, liquidator, target, market, cap, ticks)
+    if t[PRESET] == HYPERLIQUID:
+        return admit_staged(t, index, liquidator, target, market, cap)
+    return admit_liquidation(t, index, liquidator, target, market, cap)
+
+
+@kernel
+def take_over_first(t, index, keeper, target, market, cap, ticks):
+    """A takeover in an auction's block: at once, before the clearing."""
+    size = t[MESSAGES]
+    status, lots, quote = take_over(t, keeper, target, market, cap, ticks)
+    if status == FILLED:
+        drop_waiting(t, target)
+        drop_reductions(t, keeper, market)
+    vector(t, FILLED_LOTS, size)[index] = lots
+    vector(t, FILLED_QUOTE, size)[index] = quote
+    return status
 
 
 @kernel
@@ -173,6 +203,7 @@ def open_block(t):
     t[LIQUIDATED], t[BATCHED], t[RESERVED_FUND] = 0, 0, 0
     reckon_prices(t)
     drop_expired(t)
+    drop_undercollateralised(t)
 
 
 @kernel

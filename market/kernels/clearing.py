@@ -135,9 +135,8 @@ def settle_waiting(t, market, side, row, lots, value):
         trade(t, account, market, delta, value, NO_FEE)
         note_staged_fill(t, lots * value)
         return
-    equity, required = account_risk(t, account)
     held = per_position(t, POSITION)[account, market]
-    bankruptcy = bankruptcy_quote(t, market, held, delta, equity, required)
+    bankruptcy = bankruptcy_quote(t, market, held, delta, account_risk(t, account))
     trade(t, account, market, delta, value, NO_FEE)
     settle_insurance(t, order[LIQUIDATOR], account, market, -delta * value, bankruptcy)
     information(t)[INFO_LIQUIDATIONS, 0] += 1

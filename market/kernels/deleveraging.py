@@ -48,7 +48,6 @@ from market.kernels.liquidation import bankruptcy_quote
 from market.kernels.margin import (
     account_equity,
     account_risk,
-    initial_requirement,
     may_move,
 )
 from market.kernels.matching import cancel_all
@@ -158,12 +157,11 @@ def _close_against(t, target, other, market, delta):
     as reductions of a position that is gone.
     """
     held = per_position(t, POSITION)[target, market]
-    equity, required = account_risk(t, target)
-    equity_other, required_other = account_risk(t, other)
-    quote = bankruptcy_quote(t, market, held, delta, equity, required)
+    before, before_other = account_risk(t, target), account_risk(t, other)
+    quote = bankruptcy_quote(t, market, held, delta, before)
     _shift(t, target, other, market, delta, quote)
-    if _may_move(t, target, equity, required):
-        if _may_move(t, other, equity_other, required_other):
+    if may_move(t, target, before):
+        if may_move(t, other, before_other):
             _shift(t, target, other, market, -delta, -quote)
             _settle(t, target, other, market, delta, quote)
             return
@@ -179,13 +177,6 @@ def _shift(t, target, other, market, delta, quote):
     position[other, market] -= delta
     collateral[target] += quote
     collateral[other] -= quote
-
-
-@kernel
-def _may_move(t, account, equity_now, required_now):
-    equity, required = account_risk(t, account)
-    initial = initial_requirement(t, account)
-    return may_move(equity, required, initial, equity_now, required_now)
 
 
 @kernel
@@ -282,9 +273,8 @@ def _closing_quote(t, target, market, delta):
     if t[DELEVERAGING] == HYPERLIQUID:
         mark = vector(t, PREVIOUS_MARK, t[MARKETS])[market]
         return -delta * mark * vector(t, MULTIPLIER, t[MARKETS])[market]
-    equity, required = account_risk(t, target)
     held = per_position(t, POSITION)[target, market]
-    return bankruptcy_quote(t, market, held, delta, equity, required)
+    return bankruptcy_quote(t, market, held, delta, account_risk(t, target))
 
 
 @kernel

@@ -13,6 +13,7 @@ from numba import carray
 from market.book_kernel import EVENT_WIDTH, Book
 from market.native import _pointer, kernel
 from market.orders import STATUS_COUNT
+from market.specs import RISK_STEPS
 
 
 def _numbers(first: int, count: int) -> tuple[np.int64, ...]:
@@ -120,13 +121,19 @@ PARAM_FIELDS = (
     "max_market_orders",
     "liquidation_cooldown_us",
     "cooldown_waits",
+    "max_liquidation_insurance",
+    "risk_by_balance",
 )
 INITIAL, MAINTENANCE, OI_LOWER, OI_UPPER, BAND, MAX_LOTS, HALTED = range(7)
 MAKER_FEE, TAKER_FEE, ADJUSTMENT, SPREAD, LIQUIDATION_FEE, REWARD = range(7, 13)
 MIN_LIQUIDATION, PORTION, MAX_LIQUIDATION = range(13, 16)
-MAX_OPEN_ORDERS, MAX_MARKET_ORDERS = range(16, 18)
-COOLDOWN_US, COOLDOWN_WAITS = range(18, 20)
-PARAM_ROWS = len(PARAM_FIELDS)
+MAX_OPEN_ORDERS, MAX_MARKET_ORDERS, COOLDOWN_US, COOLDOWN_WAITS = range(16, 20)
+MAX_INSURANCE, BY_BALANCE = range(20, 22)
+# Parameters of S rows each, below the others.
+STEP_FIELDS = ("risk_upper", "risk_ppm")
+RISK_UPPER = len(PARAM_FIELDS)
+RISK_PPM = RISK_UPPER + RISK_STEPS
+PARAM_ROWS = RISK_PPM + RISK_STEPS
 
 # Rows of INFO [5 + scalars, M]; a scalar stands in the first column.
 INFO_PER_MARKET = ("traded_lots", "traded_quote", "trades", "high", "low")

@@ -29,6 +29,7 @@ from market.kernels.layout import (
     ORACLE,
     PORTION,
     POSITION,
+    PRESET,
     REWARD,
     SELF_TRADE,
     SLOTS,
@@ -42,7 +43,13 @@ from market.kernels.layout import (
     per_position,
     vector,
 )
-from market.kernels.margin import account_risk, position_maintenance
+from market.kernels.margin import (
+    STARKEX,
+    account_risk,
+    least_equity,
+    position_maintenance,
+    with_position,
+)
 from market.kernels.matching import FILLED, PARTIAL, cancel_all
 from market.kernels.settlement import settle_events
 from market.kernels.wide import (
@@ -130,12 +137,27 @@ def fillable_ticks(t, market, held, equity, required):
 
 
 @kernel
-def bankruptcy_quote(t, market, held, delta, equity, required):
-    """Quanta that the account gets for ``delta`` lots at the bankruptcy price."""
+def bankruptcy_quote(t, market, held, delta, risk):
+    """Quanta that the account gets for ``delta`` lots at the bankruptcy price.
+
+    On StarkEx the least that keeps equity / requirement; elsewhere the position's part
+    of the equity is shared by requirement.
+
+    Args:
+        t: the table.
+        market: where.
+        held: lots of the position, signed.
+        delta: its change, toward zero.
+        risk: what `account_risk` says of the account.
+    """
+    notional = delta * vector(t, UNIT, t[MARKETS])[market]
+    if t[PRESET] == STARKEX:
+        required, excess = with_position(t, risk, market, held, held + delta)
+        return least_equity(risk, required, excess) - risk[0] - notional
     released = position_maintenance(t, market, held)
     released -= position_maintenance(t, market, held + delta)
-    share = mul_div_floor(equity, released, required) if required > 0 else 0
-    return -delta * vector(t, UNIT, t[MARKETS])[market] - share
+    share = mul_div_floor(risk[0], released, risk[1]) if risk[1] > 0 else 0
+    return -notional - share
 
 
 @kernel
@@ -163,7 +185,7 @@ def check_target(t, liquidator, target, market, cap):
         return IS_HALTED, 0, 0
     if cap < 0:
         return BAD_LOTS, 0, 0
-    equity, required = account_risk(t, target)
+    equity, required, _ = account_risk(t, target)
     held = per_position(t, POSITION)[target, market]
     if held == 0 or liquidator == target or required <= max(equity, 0):
         return NOT_LIQUIDATABLE, 0, 0
@@ -211,18 +233,18 @@ def liquidate(t, liquidator, target, market, cap):
     reason, lots, limit = check_target(t, liquidator, target, market, cap)
     if reason != 0:
         return reason, 0, 0
-    equity, required = account_risk(t, target)
+    risk = account_risk(t, target)
     held = per_position(t, POSITION)[target, market]
     sign, first = -1 if held > 0 else 1, target * t[SLOTS]
     side, end = taken_side(sign), first + t[SLOTS]
     filled, lot_ticks = dry_run(t, market, side, limit, lots, first, end)
     pending = per_position(t, ADL_PENDING)
     if filled == 0:
-        if equity < 0:
+        if risk[0] < 0:
             pending[target, market] = 1
         return NOTHING_TO_TAKE, 0, 0
     quote = -sign * lot_ticks * vector(t, MULTIPLIER, t[MARKETS])[market]
-    bankruptcy = bankruptcy_quote(t, market, held, sign * filled, equity, required)
+    bankruptcy = bankruptcy_quote(t, market, held, sign * filled, risk)
     if quote < bankruptcy and amount(t, INSURANCE)[0] + quote - bankruptcy < 0:
         pending[target, market] = 1
         return INSURANCE_EMPTY, 0, 0

@@ -9,8 +9,9 @@ from market.kernels.layout import (
     per_position,
     vector,
 )
-from market.kernels.margin import account_risk, position_maintenance
-from market.kernels.wide import mul_div_capped, mul_div_floor
+from market.kernels.liquidation import bankruptcy_quote
+from market.kernels.margin import account_risk
+from market.kernels.wide import mul_div_capped
 from market.native import kernel
 from market.ranking import ONE, TOP
 from market.specs import Deleveraging
@@ -40,13 +41,12 @@ def score_of(t, account, market):
     held = per_position(t, POSITION)[account, market]
     cost = per_position(t, COST)[account, market]
     value = held * vector(t, UNIT, t[MARKETS])[market]
-    equity, required = account_risk(t, account)
+    risk = account_risk(t, account)
     if t[DELEVERAGING] == HYPERLIQUID:
-        return _hyperliquid_score(abs(value), abs(cost), equity, held < 0)
+        return _hyperliquid_score(abs(value), abs(cost), risk[0], held < 0)
     if t[DELEVERAGING] == BINANCE:
-        return _binance_score(t, account, equity, required)
-    here = position_maintenance(t, market, held)
-    margin = mul_div_floor(equity, here, required) if required > 0 else 0
+        return _binance_score(t, account, risk[0], risk[1])
+    margin = value - bankruptcy_quote(t, market, held, -held, risk)
     return _bitmex_score(value, cost, margin)
 
 

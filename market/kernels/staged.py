@@ -86,7 +86,7 @@ def next_stage(t, liquidator, target, market, cap):
         return IS_HALTED, 0, False
     if cap < 0:
         return BAD_LOTS, 0, False
-    equity, required = account_risk(t, target)
+    equity, required, _ = account_risk(t, target)
     size = abs(per_position(t, POSITION)[target, market])
     if size == 0 or liquidator == target or required <= equity:
         return NOT_LIQUIDATABLE, 0, False
@@ -125,7 +125,7 @@ def mark_bankrupt(t, target):
 
 
 @kernel
-def take_over(t, target):
+def backstop(t, target):
     """The vault takes all positions at the mark, and the collateral as it is."""
     cancel_all(t, target, ALL_MARKETS)
     vault, position = t[VAULT], per_position(t, POSITION)
@@ -171,7 +171,7 @@ def liquidate_in_stages(t, liquidator, target, market, cap):
     """One liquidation in continuous matching: ``(status, filled lots, quote)``."""
     status, lots, is_part = next_stage(t, liquidator, target, market, cap)
     if status == FILLED:
-        take_over(t, target)
+        backstop(t, target)
         return FILLED, lots, lots * vector(t, UNIT, t[MARKETS])[market]
     if status == BANKRUPT:
         mark_bankrupt(t, target)

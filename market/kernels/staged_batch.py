@@ -19,10 +19,10 @@ from market.kernels.liquidation import note_liquidation
 from market.kernels.matching import FILLED, cancel_all
 from market.kernels.staged import (
     BANKRUPT,
+    backstop,
     edge_of_band,
     mark_bankrupt,
     next_stage,
-    take_over,
 )
 from market.native import kernel
 
@@ -33,7 +33,7 @@ def admit_staged(t, index, liquidator, target, market, cap):
     status, lots, is_part = next_stage(t, liquidator, target, market, cap)
     if status == FILLED:
         drop_waiting(t, target)
-        take_over(t, target)
+        backstop(t, target)
         unit = vector(t, UNIT, t[MARKETS])[market]
         vector(t, FILLED_LOTS, t[MESSAGES])[index] = lots
         vector(t, FILLED_QUOTE, t[MESSAGES])[index] = lots * unit

@@ -13,7 +13,7 @@ from market.native import kernel
 
 _PPM = 1_000_000
 _ONE, _TOP = np.uint64(1), np.uint64(63)
-_ZERO = np.uint64(0)
+_ZERO, _NOTHING = np.uint64(0), np.int64(0)
 
 
 @intrinsic
@@ -104,8 +104,19 @@ def _signed_product(a, b):
 @kernel
 def at_least(a, b, c, d):
     """Whether ``a * b >= c * d``, exact for all int64."""
-    left_high, left_low = _signed_product(a, b)
-    right_high, right_low = _signed_product(c, d)
+    return at_least_sum(a, b, _NOTHING, c, d)
+
+
+@kernel
+def at_least_sum(a, b, c, d, e):
+    """Whether ``a * b + c >= d * e``, exact for products within 2**126."""
+    left_high, low = _signed_product(a, b)
+    right_high, right_low = _signed_product(d, e)
+    left_low = low + np.uint64(c)
+    if left_low < low:
+        left_high += 1
+    if c < 0:
+        left_high -= 1
     if left_high != right_high:
         return left_high > right_high
     return left_low >= right_low

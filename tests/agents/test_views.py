@@ -10,7 +10,7 @@ from agents import views
 from agents.views import Risk
 from agents.world import _pending
 from market.orders import Kind
-from market.presets import dydx_v4
+from market.presets import dydx_v4, starkex
 from market.state import open_exchange
 from market.units import as_int
 from tests.rollup.transactions import column, txs
@@ -39,7 +39,7 @@ def risk(equity, maintenance):
 def test_risk_is_reckoned_at_oracle_prices_with_requirements_rounded_up():
     collateral = [5 * USD, -7 * USD, 0, 11, 0, 0]
     position = [[3, 0], [0, 7], [-5, 2], [0, 0], [1, 1], [0, 0]]
-    found = views.account_risk(exchange(collateral, position), PARAMS, MULTIPLIER)
+    found = views.account_risk(exchange(collateral, position), PARAMS, VENUE)
     worth = [t * m for t, m in zip(TICKS, VENUE.multipliers, strict=True)]
     initial = np.asarray(PARAMS.initial_ppm).tolist()
     share = np.asarray(PARAMS.maintenance_fraction_ppm).tolist()
@@ -127,7 +127,7 @@ def test_families_with_old_data_see_old_trends():
 def view_of(family):
     run = watched()
     state, spec = run.world.exchange, run.spec
-    found = views.account_risk(state, run.params.venue, as_int(spec.venue.multipliers))
+    found = views.account_risk(state, run.params.venue, spec.venue)
     danger = views.danger_list(state, found, as_int(spec.venue.multipliers))
     return views.view_of(
         family,
@@ -180,3 +180,15 @@ def test_a_public_mempool_shows_what_arrives_in_this_block_and_nothing_later():
     )
     shown = _pending(world, [part], spec, jnp.int64(now))
     assert column(shown.txs) == [1, 2, 3]
+
+
+def test_on_starkex_the_risk_factor_of_the_position_is_what_is_required():
+    steps = {"BTC": [("0.0005", "0.03"), ("1", "0.06")]}
+    spec, params = starkex(("BTC", "ETH"), accounts=2, risk_steps=steps)
+    state = open_exchange(spec, as_int([USD, USD]), as_int(0), as_int(TICKS))
+    state = replace(state, position=as_int([[5, 1], [-6, 0]]))
+    found = views.account_risk(state, params, spec)
+    # Lots of BTC are 10 dollars, the lot of ETH 3. 3 % of 50 and 3, or 6 % of 60.
+    assert found.maintenance.tolist() == [1_590_000, 3_600_000]
+    # Initial margin is 5 %, where the factor is not larger.
+    assert found.initial.tolist() == [2_650_000, 3_600_000]

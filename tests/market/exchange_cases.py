@@ -1,5 +1,6 @@
 """Random and hand-made blocks for the exchange, and the twin beside the lowerings."""
 
+from dataclasses import dataclass, replace
 from functools import cache
 
 import jax
@@ -8,9 +9,9 @@ import numpy as np
 
 from market.exchange import execute
 from market.orders import Kind, Tx
-from market.presets import dydx_v4
+from market.presets import dydx_v4, starkex
 from market.reference_exchange import ReferenceExchange
-from market.specs import SelfTrade, VenueParams
+from market.specs import Preset, SelfTrade, VenueParams
 from market.state import open_exchange
 from market.units import QUANTA_PER_USD
 
@@ -22,19 +23,45 @@ STATE = (
 ).split()
 
 
-def venue(self_trade=SelfTrade.CANCEL_OLDEST):
+#: Presets that run as whole blocks.
+PRESETS = (Preset.DYDX_V4, Preset.STARKEX)
+
+
+@dataclass(frozen=True)
+class Venue:
+    """What differs between the venues that the forms are compared on."""
+
+    preset: Preset = Preset.DYDX_V4
+    self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST
+
+
+def venue(kind: Venue = Venue()):
     """Two markets, of which SOL scales its initial margin at low open interest.
 
-    An account may have three of its four orders, SOL nine of its twelve.
+    An account may have three of its four orders, SOL nine of its twelve. On StarkEx the
+    risk factor of BTC rises with the lots, of SOL with the notional.
     """
-    spec, params = dydx_v4(
-        ("BTC", "SOL"),
-        accounts=ACCOUNTS,
-        slots=SLOTS,
-        book_capacity=CAPACITY,
-        self_trade=self_trade,
-    )
-    numbers = {name: getattr(params, name) for name in VenueParams.__dataclass_fields__}
+    common = {
+        "accounts": ACCOUNTS,
+        "slots": SLOTS,
+        "book_capacity": CAPACITY,
+        "self_trade": kind.self_trade,
+    }
+    if kind.preset == Preset.STARKEX:
+        spec, params = starkex(("BTC", "SOL"), **common)
+        numbers = {
+            "initial_ppm": jnp.asarray([12_000, 15_000]),
+            "risk_upper": jnp.asarray(
+                [[999, 999], [9000, 10**10], [40_000, 10**11], [40_001, 10**12]]
+            ),
+            "risk_ppm": jnp.asarray(
+                [[8_011, 7], [11_007, 9_009], [20_001, 25_009], [200_001, 150_000]]
+            ),
+            "risk_by_balance": jnp.asarray([1, 0]),
+        }
+    else:
+        spec, params = dydx_v4(("BTC", "SOL"), **common)
+        numbers = {}
     numbers["oi_lower"] = jnp.asarray([0, 20_000 * QUANTA_PER_USD])
     numbers["oi_upper"] = jnp.asarray([0, 90_000 * QUANTA_PER_USD])
     numbers["max_order_lots"] = jnp.asarray([1 << 41, 1 << 41])
@@ -42,13 +69,13 @@ def venue(self_trade=SelfTrade.CANCEL_OLDEST):
     numbers["max_market_orders"] = jnp.asarray([0, 9])
     numbers["max_liquidation_notional"] = jnp.asarray(3_000 * QUANTA_PER_USD)
     numbers["max_liquidation_portion_ppm"] = jnp.asarray(300_000)
-    return spec, VenueParams(**numbers)
+    return spec, replace(params, **numbers)
 
 
 @cache
-def compiled(self_trade, auction, lowering):
+def compiled(kind, auction, lowering):
     """The block of a lowering, compiled once per venue and mode."""
-    spec, _ = venue(self_trade)
+    spec, _ = venue(kind)
 
     def run(state, txs, block, seed, params):
         return execute(
@@ -170,6 +197,7 @@ def random_rows(rng, oracle, block, wealth, hostility=0.04) -> list[dict]:
         if kind == Kind.LIQUIDATE:
             row["slot"] = rng.integers(ACCOUNTS)
             row["lots"] = rng.choice([0, 0, 500])
+            row["ticks"] = rng.choice([0, row["ticks"]])
         if kind == Kind.REDUCE:
             row["lots"] = rng.integers(0, row["lots"] + 2)
         if Kind.DEPOSIT <= kind <= Kind.FORCED_WITHDRAW:
@@ -177,11 +205,14 @@ def random_rows(rng, oracle, block, wealth, hostility=0.04) -> list[dict]:
         if rng.random() < hostility:
             row[rng.choice(list(row))] = rng.choice(_HOSTILE)
         rows.append({name: int(value) for name, value in row.items()})
-    return _raid(rng, rows) if rng.random() < 0.6 else rows
+    return _raid(rng, rows, oracle) if rng.random() < 0.6 else rows
 
 
-def _raid(rng, rows) -> list[dict]:
-    """Puts a liquidation of every position somewhere among the rows."""
+def _raid(rng, rows, oracle) -> list[dict]:
+    """Puts a liquidation of every position somewhere among the rows.
+
+    Some name a price, which only matters where keepers take over.
+    """
     places = rng.choice(MESSAGES, 2 * ACCOUNTS, replace=False)
     for index, place in enumerate(places):
         rows[place] = {
@@ -190,6 +221,7 @@ def _raid(rng, rows) -> list[dict]:
             "market": index % 2,
             "slot": index // 2,
             "lots": int(rng.choice([0, 0, 0, 100])),
+            "ticks": int(rng.choice([0, 0, oracle[index % 2]])),
         }
     return rows
 

@@ -25,8 +25,10 @@ _RUN = {}
 class Venue:
     """A BTC venue of four accounts, block after block."""
 
+    build = staticmethod(dydx_v4)
+
     def __init__(self, usd=10_000, insurance=0, auction=False, **changes):
-        self.spec, params = dydx_v4(
+        self.spec, params = self.build(
             ("BTC",),
             accounts=4,
             book_capacity=3,

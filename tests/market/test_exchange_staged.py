@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from market.kernels.margin import MAX_NOTIONAL
 from market.orders import BUY, SELL, Kind, Status
-from market.preset_hyperliquid import hyperliquid
+from market.presets.hyperliquid import hyperliquid
 from market.rules.hyperliquid import LiquidationStage, liquidation_stage
 from market.rules.hyperliquid.liquidation import liquidation_size
 from market.staged import StagedRules, lots_to_send

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.mark import margin_prices, middle, with_mark
-from market.preset_hyperliquid import hyperliquid
 from market.presets import dydx_v4
+from market.presets.hyperliquid import hyperliquid
 from market.rules import hyperliquid as rules
 from market.rules.hyperliquid.oracle import (
     BOOK_EMA_US,

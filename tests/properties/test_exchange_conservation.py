@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.orders import Kind, Status
-from market.specs import SelfTrade
+from market.specs import Preset
 from tests.market import exchange_cases as cases
 
 SEEDS = st.integers(0, 2**32 - 1)
 #: Rejects that may leave a mark, a cancelled order or a shrunk one behind.
 MARKED = (Status.INSURANCE_EMPTY, Status.NOTHING_TO_TAKE)
+PRESETS = pytest.mark.parametrize("preset", cases.PRESETS, ids=lambda p: p.name)
 
 
 def assert_conserved(state):
@@ -43,13 +44,14 @@ def assert_in_order(state):
     assert (steps[place[1:] < count] >= 0).all()
 
 
-def histories(seed, auction, blocks=6):
+def histories(seed, auction, preset=Preset.DYDX_V4, blocks=6):
     """States, receipts and rows of random blocks."""
     rng = np.random.default_rng(seed)
-    spec, params = cases.venue()
+    kind = cases.Venue(preset)
+    spec, params = cases.venue(kind)
     collateral, insurance, oracle = cases.random_start(rng)
     state, _ = cases.start(spec, params, collateral, insurance, oracle)
-    run = cases.compiled(SelfTrade.CANCEL_OLDEST, auction, "native")
+    run = cases.compiled(kind, auction, "native")
     for block in range(1, blocks + 1):
         oracle = cases.moved(rng, oracle)
         state = replace(state, oracle=jnp.asarray(oracle))
@@ -59,21 +61,23 @@ def histories(seed, auction, blocks=6):
         yield state, receipt, rows, number
 
 
+@PRESETS
 @pytest.mark.parametrize("auction", [False, True], ids=["continuous", "auction"])
 @settings(max_examples=30, deadline=None)
 @given(seed=SEEDS)
-def test_every_block_conserves_money_contracts_and_orders(auction, seed):
-    for state, *_ in histories(seed, auction):
+def test_every_block_conserves_money_contracts_and_orders(auction, preset, seed):
+    for state, *_ in histories(seed, auction, preset):
         assert_conserved(state)
         assert_in_order(state)
 
 
+@PRESETS
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS)
-def test_a_reject_changes_nothing_but_its_counter(seed):
-    *_, (state, _, _, block) = histories(seed, False, blocks=4)
-    _, params = cases.venue()
-    run = cases.compiled(SelfTrade.CANCEL_OLDEST, False, "native")
+def test_a_reject_changes_nothing_but_its_counter(preset, seed):
+    *_, (state, _, _, block) = histories(seed, False, preset, blocks=4)
+    _, params = cases.venue(cases.Venue(preset))
+    run = cases.compiled(cases.Venue(preset), False, "native")
     state, *_ = run(state, cases.columns([]), block, jnp.asarray(0), params)
     rng = np.random.default_rng(seed)
     oracle = state.oracle.tolist()

@@ -6,7 +6,8 @@ Source: Hyperliquid's documentation: "Margining", "Margin tiers", "Liquidations"
 
 from collections.abc import Sequence
 
-from market.presets import GENERIC, LISTINGS, market_spec
+from market.presets.listings import GENERIC, LISTINGS, checked_names, market_spec
+from market.presets.neutral import venue_params
 from market.rules.hyperliquid.funding import (
     IMPACT_NOTIONAL_MAJOR,
     IMPACT_NOTIONAL_MINOR,
@@ -16,7 +17,13 @@ from market.rules.hyperliquid.liquidation import (
     PARTIAL_ABOVE,
     PARTIAL_DIVISOR,
 )
-from market.specs import Deleveraging, Preset, SelfTrade, VenueParams, VenueSpec
+from market.specs import (
+    Deleveraging,
+    Preset,
+    SelfTrade,
+    VenueParams,
+    VenueSpec,
+)
 from market.units import PPM, US_PER_SECOND, as_int, ppm
 
 #: Largest leverage by market; any other name gets `GENERIC_LEVERAGE`.
@@ -75,9 +82,7 @@ def hyperliquid(
         ValueError: no market, more than eight, one twice, a leverage below one, or a
             vault that is no account.
     """
-    names = tuple(markets)
-    if not 1 <= len(names) <= 8 or len(set(names)) != len(names):
-        raise ValueError(f"markets: one to eight different names, not {names!r}")
+    names = checked_names(markets)
     if not -1 <= vault < accounts:
         raise ValueError(f"vault: -1 or an account below {accounts}, not {vault}")
     known = {**MAX_LEVERAGE, **(max_leverage or {})}
@@ -101,9 +106,9 @@ def hyperliquid(
         IMPACT_NOTIONAL_MAJOR if name in MAJOR else IMPACT_NOTIONAL_MINOR
         for name in names
     ]
-    return spec, VenueParams(
+    return spec, venue_params(
+        len(names),
         **_staged_numbers(cooldown_waits),
-        **_unused_numbers(len(names)),
         initial_ppm=as_int([-(-PPM // times) for times in leverage]),
         maintenance_fraction_ppm=as_int([PPM // 2] * len(names)),
         impact_notional=as_int(impact),
@@ -111,13 +116,8 @@ def hyperliquid(
         taker_fee_ppm=as_int(ppm(taker_fee)),
         price_band_ppm=as_int([ppm(price_band)] * len(names)),
         max_order_lots=as_int([max_order_lots] * len(names)),
-        halted=as_int([0] * len(names)),
         funding_interval_us=as_int(3600 * US_PER_SECOND),
-        oracle_threshold_ppm=as_int(0),
-        oracle_heartbeat_us=as_int(0),
-        oracle_quorum=as_int(1),
-        oracle_max_age_us=as_int(0),
-        restart_grace_us=as_int(0),
+        premium_clamp_ppm=as_int(NO_CLAMP_PPM),
     )
 
 
@@ -128,20 +128,4 @@ def _staged_numbers(cooldown_waits: bool) -> dict:
         "max_liquidation_portion_ppm": as_int(PPM // PARTIAL_DIVISOR),
         "liquidation_cooldown_us": as_int(COOLDOWN_SECONDS * US_PER_SECOND),
         "cooldown_waits": as_int(int(cooldown_waits)),
-    }
-
-
-def _unused_numbers(markets: int) -> dict:
-    """Numbers of other venues' rules, at values that change nothing here."""
-    return {
-        "oi_lower": as_int([0] * markets),
-        "oi_upper": as_int([0] * markets),
-        "bankruptcy_adjustment_ppm": as_int(PPM),
-        "spread_to_maintenance_ppm": as_int(0),
-        "liquidation_fee_ppm": as_int(0),
-        "liquidator_reward_ppm": as_int(0),
-        "max_liquidation_notional": as_int(1 << 62),
-        "funding_clamp_ppm": as_int(0),
-        "premium_clamp_ppm": as_int(NO_CLAMP_PPM),
-        "default_funding_ppm": as_int([0] * markets),
     }

@@ -1,21 +1,16 @@
-"""Venues from friendly numbers: dollars and fractions in, integers out.
+"""dYdX v4 from friendly numbers.
 
-`dydx_v4` builds the static specification and the parameters of a venue with the rules
-and the production numbers of dYdX v4. Numbers that the chain does not have, and that
-the lab adds, are named as such in the docstring of the builder.
-
-Source: margin page of the reference material, §1.3 (production genesis and liquidity
-tiers) and §1.4 (funding).
+Source: dYdX v4, ``protocol/testing/genesis.sh`` (production genesis) for liquidity
+tiers, liquidation and funding.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
-import numpy as np
-
-from market.specs import MarketSpec, Preset, SelfTrade, VenueParams, VenueSpec
-from market.units import PPM, QUANTA_PER_USD, US_PER_SECOND, as_int, ppm, usd
+from market.presets.listings import GENERIC, LISTINGS, checked_names, market_spec
+from market.presets.neutral import venue_params
+from market.specs import Preset, SelfTrade, VenueParams, VenueSpec
+from market.units import PPM, US_PER_SECOND, as_int, ppm, usd
 
 
 class Tier(NamedTuple):
@@ -38,51 +33,6 @@ TIERS = {
     "safety": Tier("1", "0.2", 2_500, 2_000_000, 5_000_000),
     "fx": Tier("0.01", "0.5", 2_500, 500_000, 1_000_000),
 }
-
-
-class Listing(NamedTuple):
-    """Price grid and tier of a market."""
-
-    tick_usd: str
-    lot_base: str
-    tier: str
-
-
-#: Markets with a grid of their own; any other name gets `GENERIC`.
-LISTINGS = {
-    "BTC": Listing("1", "0.0001", "large_cap"),
-    "ETH": Listing("0.1", "0.001", "large_cap"),
-    "SOL": Listing("0.01", "0.1", "mid_cap"),
-}
-GENERIC = Listing("0.001", "1", "long_tail")
-
-
-def market_spec(name: str, listing: Listing) -> MarketSpec:
-    """The market ``name`` on the grid of ``listing``.
-
-    Raises:
-        ValueError: a lot at one tick is not a whole, positive number of quanta.
-    """
-    quanta = Decimal(listing.tick_usd) * Decimal(listing.lot_base) * QUANTA_PER_USD
-    if quanta != int(quanta) or quanta < 1:
-        raise ValueError(
-            f"market {name}: a lot of {listing.lot_base} at a tick of "
-            f"{listing.tick_usd} USD is {quanta} quanta; it must be a whole number"
-        )
-    return MarketSpec(name, listing.tick_usd, listing.lot_base, int(quanta))
-
-
-def ticks_of(spec: VenueSpec, prices_usd: Sequence[float | str]) -> np.ndarray:
-    """Dollar prices as ticks [M], rounded half to even, at least one tick."""
-    grid = [Decimal(market.tick_usd) for market in spec.markets]
-    exact = [Decimal(str(p)) / tick for p, tick in zip(prices_usd, grid, strict=True)]
-    return np.array([max(1, int(e.to_integral_value())) for e in exact], np.int64)
-
-
-def lots_of(spec: VenueSpec, market: int, base: float | str) -> int:
-    """An amount of the base asset as lots, rounded half to even."""
-    exact = Decimal(str(base)) / Decimal(spec.markets[market].lot_base)
-    return int(exact.to_integral_value())
 
 
 def dydx_v4(
@@ -121,9 +71,7 @@ def dydx_v4(
     Raises:
         ValueError: no market, more than eight, one twice, or an unknown tier.
     """
-    names = tuple(markets)
-    if not 1 <= len(names) <= 8 or len(set(names)) != len(names):
-        raise ValueError(f"markets: one to eight different names, not {names!r}")
+    names = checked_names(markets)
     listings = [LISTINGS.get(name, GENERIC) for name in names]
     chosen = [
         _tier(name, (tiers or {}).get(name, listing.tier))
@@ -137,28 +85,15 @@ def dydx_v4(
         book_capacity=book_capacity,
         self_trade=self_trade,
     )
-    return spec, VenueParams(
+    return spec, venue_params(
+        len(names),
         **_tier_numbers(chosen),
         **_genesis_numbers(),
         maker_fee_ppm=as_int(ppm(maker_fee)),
         taker_fee_ppm=as_int(ppm(taker_fee)),
         price_band_ppm=as_int([ppm(price_band)] * len(names)),
         max_order_lots=as_int([max_order_lots] * len(names)),
-        halted=as_int([0] * len(names)),
-        max_open_orders=as_int(0),
-        max_market_orders=as_int([0] * len(names)),
-        breaker_move_ppm=as_int(0),
-        breaker_window_us=as_int(0),
-        breaker_pause_us=as_int(0),
         liquidator_reward_ppm=as_int(ppm(liquidator_reward)),
-        default_funding_ppm=as_int([0] * len(names)),
-        oracle_threshold_ppm=as_int(0),
-        oracle_heartbeat_us=as_int(0),
-        oracle_quorum=as_int(1),
-        liquidation_cooldown_us=as_int(0),
-        cooldown_waits=as_int(0),
-        oracle_max_age_us=as_int(0),
-        restart_grace_us=as_int(0),
     )
 
 
@@ -187,6 +122,7 @@ def _genesis_numbers() -> dict:
         "min_liquidation_notional": as_int(usd(1_000)),
         "max_liquidation_portion_ppm": as_int(ppm("0.1")),
         "max_liquidation_notional": as_int(usd(100_000)),
+        "max_liquidation_insurance": as_int(usd(1_000_000)),
         "funding_interval_us": as_int(3600 * US_PER_SECOND),
         "funding_clamp_ppm": as_int(ppm("6")),
         "premium_clamp_ppm": as_int(ppm("60")),
