@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 from jax import Array
 
-from agents import liquidators, makers, searchers, traders
+from agents import liquidators, makers, searchers, traders, vault
 from agents.population import FamilySpec, View
 from market.orders import Tx
 
@@ -57,6 +57,7 @@ FAMILIES: dict[str, Family] = {
     "leveraged_traders": Family(traders.init, traders.act, traders.INTENTS),
     "searchers": Family(searchers.init, searchers.act, searchers.INTENTS, watches=True),
     "liquidators": Family(liquidators.init, liquidators.act, liquidators.INTENTS),
+    "vault": Family(vault.init, vault.act, vault.INTENTS),
 }
 #: The family of agents written in plain Python, which send through the world's inputs.
 GUESTS = "guests"

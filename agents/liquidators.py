@@ -4,6 +4,9 @@ Each block a liquidator picks an account from the danger list, bids for its posi
 at a discount as far as its own margin allows, and sends the liquidation; the first to
 be sequenced earns the venue's reward. What it took over it unwinds when no one is in
 danger. A liquidator without capital left still sends liquidations but backs no one.
+
+On StarkEx no book is asked: whoever sends the liquidation takes the position over, at
+the venue's price, and sends it for as much as its own margin carries, or not at all.
 """
 
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ from agents.population import (
 )
 from market.orders import Flag, Kind
 from market.randomness import Stream, bernoulli_ppm, draw_words, split_word, uniform_int
+from market.specs import Preset
 from market.units import PPM, ppm_floor
 
 INTENTS = 2
@@ -69,36 +73,45 @@ def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, 
     place = uniform_int(choice, jnp.maximum(count, 1), bits=_FIELD_BITS)
     place = jnp.where(luck & 1, place, place // 4)
     target = view.danger[place]
-    hunts = alert & (target >= 0)
+    takes_over = spec.preset == Preset.STARKEX
+    room = _room(view, params, place)
+    hunts = alert & (target >= 0) & ((room > 0) if takes_over else True)
     bid = uniform_int(luck, params.fee_bid + 1, bits=_FIELD_BITS)
-    backing = _backing(view, params, place, bid, spec)
+    backing = _backing(view, params, place, room, bid, spec)
     liquidation = transactions(
         (spec.count,),
         kind=Kind.LIQUIDATE,
         account=spec.first + jnp.arange(spec.count),
         market=view.danger_market[place],
         side=1,
+        lots=room if takes_over else 0,
         slot=jnp.maximum(target, 0),
         fee_bid=bid,
         expiry_block=view.height + 3,
     )
     unwind, holds = _unwind(view, spec)
     first = jax.tree.map(
-        lambda a, b: jnp.where(hunts, a, b), backing, only(unwind, unwinds & holds)
+        lambda a, b: jnp.where(hunts, a, b),
+        only(backing, not takes_over),
+        only(unwind, unwinds & holds),
     )
     return memory, stacked(first, only(liquidation, hunts))
 
 
-def _backing(view: View, params: LiquidatorParams, place, bid, spec: FamilySpec):
-    """A bid (or offer) for the endangered position, within the liquidator's capital."""
+def _room(view: View, params: LiquidatorParams, place: Array) -> Array:
+    """Lots of the endangered position that the liquidator's capital carries; [N]."""
     market, lots = view.danger_market[place], view.danger_lots[place]
-    side = jnp.where(lots > 0, 1, -1)
-    oracle, multiplier = view.oracle[market], view.multiplier[market]
     capital = ppm_floor(jnp.maximum(view.equity, 0), params.leverage_ppm)
     carried = jnp.sum(jnp.abs(view.position) * view.worth(), axis=1)
-    free = lots_for(capital - carried, oracle, multiplier)
+    free = lots_for(capital - carried, view.oracle[market], view.multiplier[market])
+    return jnp.minimum(jnp.abs(lots), free)
+
+
+def _backing(view: View, params: LiquidatorParams, place, wanted, bid, spec):
+    """A bid (or offer) for the endangered position, within the liquidator's capital."""
+    market, lots = view.danger_market[place], view.danger_lots[place]
+    side, oracle = jnp.where(lots > 0, 1, -1), view.oracle[market]
     ticks = oracle - side * (oracle * params.discount_ppm // PPM)
-    wanted = jnp.minimum(jnp.abs(lots), free)
     return only(
         transactions(
             (spec.count,),

@@ -95,6 +95,7 @@ METRICS: dict[str, Unit] = {
     "trader_pnl": Unit("quanta", "profit of the leveraged traders", "high"),
     "searcher_pnl": Unit("quanta", "profit of the MEV searchers"),
     "liquidator_pnl": Unit("quanta", "profit of the liquidators"),
+    "vault_pnl": Unit("quanta", "profit of the backstop vault", "high"),
     "guest_pnl": Unit("quanta", "profit of plain-Python agents"),
     "spread_mean_ppm": Unit("ppm", "mean quoted spread of the mid price", "low"),
     "depth_mean": Unit("quanta", "mean value quoted within 1 % of the mid", "high"),
@@ -130,7 +131,14 @@ METRICS: dict[str, Unit] = {
     },
 }
 
-_FAMILY_PNL = ("maker_pnl", "trader_pnl", "searcher_pnl", "liquidator_pnl", "guest_pnl")
+_FAMILY_PNL = (
+    "maker_pnl",
+    "trader_pnl",
+    "searcher_pnl",
+    "liquidator_pnl",
+    "vault_pnl",
+    "guest_pnl",
+)
 
 
 def metrics_of(world, setting, params, *, spec: VenueSpec) -> dict[str, Array]:

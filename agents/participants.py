@@ -104,9 +104,16 @@ class Liquidator(Participant):
     family = "liquidators"
 
 
+class Vault(Participant):
+    """Takes over what the book does not; sells it off in `agents.vault`."""
+
+    family = "vault"
+
+
 #: The agent class of every family that decides as arrays.
 PARTICIPANTS = {
-    kind.family: kind for kind in (MarketMaker, LeveragedTrader, Searcher, Liquidator)
+    kind.family: kind
+    for kind in (MarketMaker, LeveragedTrader, Searcher, Liquidator, Vault)
 }
 
 

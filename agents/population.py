@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from market.orders import Tx
+from market.specs import Preset
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class FamilySpec:
         count: N members; one account each.
         first: number of the first member's account.
         number: the family's bit in fault targets.
+        preset: whose rules the venue runs; keepers act by it.
     """
 
     name: str
     count: int
     first: int
     number: int
+    preset: Preset = Preset.DYDX_V4
 
     @property
     def accounts(self) -> slice:

@@ -100,6 +100,22 @@ class Config(Section):
                     raise wrong_value(f"faults.{number}.markets: {message}")
         return self
 
+    @model_validator(mode="after")
+    def _vault_has_a_venue(self) -> "Config":
+        if self.populations.vault.count and self.venue.preset != "hyperliquid":
+            raise wrong_value(
+                f"populations.vault.count: preset {self.venue.preset} has no vault; "
+                "hyperliquid has"
+            )
+        return self
+
+    def members(self, family: str) -> int:
+        """How many members a family has; a vault only where the venue has one."""
+        count = getattr(self.populations, family).count
+        if count is None:
+            return int(self.venue.preset == "hyperliquid")
+        return count
+
     @field_validator("metrics", "checks")
     @classmethod
     def _once(cls, names: list[str]) -> list[str]:

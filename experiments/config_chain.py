@@ -11,7 +11,9 @@ from experiments.errors import unknown
 from experiments.values import Section, Share, duration, ratio, usd, whole, wrong_value
 
 _Length = duration("0s")
-Family = Literal["market_makers", "leveraged_traders", "searchers", "liquidators"]
+Family = Literal[
+    "market_makers", "leveraged_traders", "searchers", "liquidators", "vault"
+]
 Transaction = Literal[
     "order", "cancel", "cancel_all", "replace", "liquidate", "deposit", "withdraw"
 ]
@@ -124,6 +126,7 @@ class NetworkConfig(Section):
     leveraged_traders: FamilyNetwork = _speed("80ms", "900ms", 1)
     searchers: FamilyNetwork = _speed("3ms", "500ms")
     liquidators: FamilyNetwork = _speed("10ms", "500ms")
+    vault: FamilyNetwork = _speed("5ms", "300ms")
 
 
 class FaultConfig(Section):

@@ -125,13 +125,28 @@ class LiquidatorsConfig(Section):
     fee_bid: usd(0, 2000) = Field(default=2, description="largest bid for priority")
 
 
+class VaultConfig(Section):
+    """The backstop vault of a Hyperliquid venue, which sells off what it takes over."""
+
+    count: whole(0, 1) | None = Field(
+        default=None, description="one on hyperliquid, none elsewhere"
+    )
+    collateral: Collateral = Field(default=2_000_000, description="at the start")
+    collateral_spread: Sigma = 0
+    unwind: Share = Field(default=0.1, description="chance a block to sell some")
+    portion: ratio(1e-6, 1) = Field(
+        default=0.2, description="of its largest position, each time"
+    )
+
+
 class PopulationsConfig(Section):
-    """The four families."""
+    """The families, and the backstop vault where the venue has one."""
 
     market_makers: MakersConfig = MakersConfig()
     leveraged_traders: TradersConfig = TradersConfig()
     searchers: SearchersConfig = SearchersConfig()
     liquidators: LiquidatorsConfig = LiquidatorsConfig()
+    vault: VaultConfig = VaultConfig()
 
     @model_validator(mode="after")
     def _someone(self) -> "PopulationsConfig":
@@ -142,4 +157,5 @@ class PopulationsConfig(Section):
     @property
     def total(self) -> int:
         """Participants of a run."""
-        return sum(getattr(self, name).count for name in type(self).model_fields)
+        sections = (getattr(self, name) for name in type(self).model_fields)
+        return sum(section.count or 0 for section in sections)

@@ -25,6 +25,7 @@ from experiments.errors import ConfigError
 from experiments.values import Section, format_decimal
 from market.orders import Kind
 from market.randomness import run_key
+from market.specs import Preset
 from market.units import PPM, QUANTA_PER_USD, as_int
 from rollup.batches import BatchParams
 from rollup.chain import ChainParams, ChainSpec
@@ -105,9 +106,9 @@ def _families(config: Config) -> tuple[FamilySpec, ...]:
     """The families that have members, in order of their accounts."""
     specs, first = [], 0
     for name in FAMILIES:
-        count = getattr(config.populations, name).count
+        count, preset = config.members(name), Preset[config.venue.preset.upper()]
         if count:
-            specs.append(FamilySpec(name, count, first, FAMILY_NUMBERS[name]))
+            specs.append(FamilySpec(name, count, first, FAMILY_NUMBERS[name], preset))
         first += count
     return tuple(specs)
 
@@ -132,13 +133,14 @@ def _family(config: Config, name: str) -> Any:
 
 
 def _params_class(name: str) -> type:
-    from agents import liquidators, makers, searchers, traders
+    from agents import liquidators, makers, searchers, traders, vault
 
     return {
         "market_makers": makers.MakerParams,
         "leveraged_traders": traders.TraderParams,
         "searchers": searchers.SearcherParams,
         "liquidators": liquidators.LiquidatorParams,
+        "vault": vault.VaultParams,
     }[name]
 
 
@@ -236,8 +238,8 @@ def _check_amounts(config: Config) -> None:
     """
     total = 0
     for name in FAMILIES:
-        section = getattr(config.populations, name)
-        if not section.count:
+        section, count = getattr(config.populations, name), config.members(name)
+        if not count:
             continue
         tail = math.exp(_TAIL_SIGMAS * section.collateral_spread / PPM)
         largest = section.collateral * tail
@@ -252,7 +254,7 @@ def _check_amounts(config: Config) -> None:
                 f"{median:,} USD, collateral_spread {spread}); a position may be worth "
                 f"at most {MAX_NOTIONAL // QUANTA_PER_USD:,} USD"
             )
-        total += section.count * largest
+        total += count * largest
     total += config.venue.insurance
     if total >= 1 << 60:
         raise ConfigError(

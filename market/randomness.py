@@ -43,6 +43,7 @@ class Stream(IntEnum):
     L1 = 14
     PROVER = 15
     EXITS = 16
+    VAULT = 17
     PRICE_BARS = 32
     PRICE_BRIDGE = 33
     PRICE_EXTREMES = 34

@@ -45,6 +45,7 @@ _LABELS = {
     "liquidated_notional": "liquidated notional",
     "liquidation_loss": "liquidation losses",
     "liquidator_pnl": "liquidators’ profit",
+    "vault_pnl": "vault’s profit",
     "maker_pnl": "makers’ profit",
     "negative_equity_end": "negative equity at the end",
     "negative_equity_peak": "peak negative equity",

@@ -19,7 +19,7 @@ from market.units import as_int
 from tests.rollup.transactions import txs
 from tests.worlds import watched
 
-FAMILIES = ("maker", "trader", "searcher", "liquidator", "guest")
+FAMILIES = ("maker", "trader", "searcher", "liquidator", "vault", "guest")
 
 
 @pytest.fixture(scope="module")
