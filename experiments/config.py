@@ -116,6 +116,11 @@ class Config(Section):
             return int(self.venue.preset == "hyperliquid")
         return count
 
+    @property
+    def participants(self) -> int:
+        """Accounts of a run."""
+        return sum(map(self.members, type(self.populations).model_fields))
+
     @field_validator("metrics", "checks")
     @classmethod
     def _once(cls, names: list[str]) -> list[str]:

@@ -4,7 +4,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from experiments.values import (
     Section,
@@ -96,17 +96,20 @@ class LiquidationConfig(Section):
     )
     per_block: whole(1, 1024) = Field(default=50, description="liquidations of a block")
     deleverages_per_block: whole(1, 1024) = Field(default=10)
+    cooldown: duration("0s", "1d") | None = Field(
+        default=None, description="after a partial one, on hyperliquid"
+    )
     restart_grace: duration("0s", "7d") = Field(
         default="0s", description="without liquidations after a halt of the sequencer"
     )
 
 
 class FundingConfig(Section):
-    """Funding payments; a clamp that is not given is the preset's."""
+    """Funding payments; a number that is not given is the preset's."""
 
     interval: duration("1s") = Field(default="1h", description="between two payments")
-    sample: duration("1ms") = Field(
-        default="1m", description="length of a premium sample"
+    sample: duration("1ms") | None = Field(
+        default=None, description="length of a premium sample"
     )
     first: duration("1ms") | None = Field(
         default=None,
@@ -118,13 +121,13 @@ class FundingConfig(Section):
     premium_clamp: ratio(0, 1000) | None = Field(
         default=None, description="the same for one vote"
     )
-    default_rate: ratio(-0.1, 0.1) = Field(
-        default=0, description="added to the premium"
+    default_rate: ratio(-0.1, 0.1) | None = Field(
+        default=None, description="added to the premium"
     )
 
     @model_validator(mode="after")
     def _divides(self) -> "FundingConfig":
-        if self.interval % self.sample:
+        if self.sample is not None and self.interval % self.sample:
             raise wrong_value("interval must be a whole number of samples")
         if self.first is not None and self.first > self.interval:
             raise wrong_value("first must be at most interval")
@@ -155,9 +158,7 @@ Rule = Literal[
 class VenueConfig(Section):
     """The exchange: its markets and rules; what is not given is the preset's."""
 
-    preset: Literal["dydx_v4"] = Field(
-        default="dydx_v4", description="rules and numbers"
-    )
+    preset: str = Field(default="dydx_v4", description="rules and numbers")
     deleveraging: Rule | None = Field(
         default=None, description="who gives up positions that nobody can pay for"
     )
@@ -172,6 +173,9 @@ class VenueConfig(Section):
     maintenance_fraction: ratio(0.01, 1) | None = Field(
         default=None,
         description="of the initial requirement; the tier's where not given",
+    )
+    risk_factor: ratio(0.001, 1) | None = Field(
+        default=None, description="maintenance margin of every market on starkex"
     )
     maker_fee: ratio(-0.01, 0.05) | None = Field(
         default=None, description="negative: a rebate"
@@ -197,9 +201,21 @@ class VenueConfig(Section):
         default=0, description="resting orders of a market; 0 is no limit"
     )
     circuit_breaker: CircuitBreakerConfig = CircuitBreakerConfig()
-    insurance: usd(0, 1e9) = Field(default=250_000, description="the fund at the start")
+    insurance: usd(0, 1e9) | None = Field(
+        default=None, description="the fund at the start; 250,000 if not given"
+    )
     liquidation: LiquidationConfig = LiquidationConfig()
     funding: FundingConfig = FundingConfig()
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, preset: str) -> str:
+        from experiments.errors import unknown
+        from market.venues import VENUES
+
+        if preset not in VENUES:
+            raise wrong_value(unknown("preset", preset, VENUES))
+        return preset
 
     @model_validator(mode="after")
     def _known_markets(self) -> "VenueConfig":

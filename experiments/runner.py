@@ -233,7 +233,7 @@ def _manifest(prepared: Prepared, previous: dict | None) -> dict[str, Any]:
         "block_s": shape.block_s,
         "blocks": base.world.length,
         "series_every": shape.series_every,
-        "agents": sum(map(base.members, FAMILIES)),
+        "agents": base.participants,
         "programs": len(group_points(prepared.worlds)),
         "columns": metrics.describe_metrics(kept),
         "series": metrics.describe_series(engine.SERIES),

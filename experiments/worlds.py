@@ -23,6 +23,7 @@ from experiments.config import Config
 from experiments.engine import Layout, World
 from experiments.errors import ConfigError
 from experiments.values import Section, format_decimal
+from experiments.venue_numbers import insurance
 from market.orders import Kind
 from market.randomness import run_key
 from market.specs import Preset
@@ -96,7 +97,7 @@ def _world(config: Config, fault_slots: int, shock_slots: int) -> World:
             own_weight_ppm=as_int(config.oracle.own_weight),
         ),
         faults=_faults(config, fault_slots),
-        insurance=as_int(config.venue.insurance),
+        insurance=as_int(insurance(config.venue)),
         guest_collateral=as_int(0),
     )
     return World(spec, params)
@@ -255,7 +256,7 @@ def _check_amounts(config: Config) -> None:
                 f"at most {MAX_NOTIONAL // QUANTA_PER_USD:,} USD"
             )
         total += count * largest
-    total += config.venue.insurance
+    total += insurance(config.venue)
     if total >= 1 << 60:
         raise ConfigError(
             f"populations: all collateral together may reach "

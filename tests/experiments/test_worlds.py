@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.families import FAMILIES, FAMILY_NUMBERS
-from experiments import build_venue, config, plan, records, worlds
+from experiments import config, plan, records, venue_numbers, worlds
 from experiments.errors import ConfigError
 from market import presets
 from market.orders import Kind
@@ -111,7 +111,8 @@ def test_an_oracle_fault_names_its_markets_by_bits_and_all_where_none_is_named()
 def test_what_the_config_does_not_say_is_the_presets():
     plain, _ = presets_numbers()
     world = world_of({"venue": {"liquidation": {"max_portion": 0.5}}})
-    for name in build_venue._OVERRIDES:
+    for number in venue_numbers.NUMBERS.values():
+        name = number.parameter
         got, preset = getattr(world.params.venue, name), getattr(plain, name)
         if name == "max_liquidation_portion_ppm":
             assert int(got) == 500_000 != int(preset)
