@@ -13,10 +13,12 @@ import numpy as np
 
 from agents.families import FAMILIES, FAMILY_NUMBERS
 from agents.population import FamilySpec, Pending, View
+from experiments.config import Config
+from experiments.worlds import build
 from market.orders import Kind, Tx
 from market.randomness import block_key, run_key
+from market.specs import Preset
 from market.units import PPM, as_int
-from tests.worlds import small
 
 USD = 1_000_000
 PRICE = (100_000, 50_000)
@@ -66,7 +68,8 @@ def view(members: int = 1, **changes) -> View:
 
 @cache
 def _defaults(family: str):
-    return small()[1].families[family]
+    config = Config.model_validate({"venue": {"preset": "hyperliquid"}})
+    return build([config])[0].params.families[family]
 
 
 def numbers(family: str, **changes):
@@ -75,13 +78,15 @@ def numbers(family: str, **changes):
     return replace(_defaults(family), **changes)
 
 
-def family_spec(family: str, members: int) -> FamilySpec:
-    return FamilySpec(family, members, FIRST, FAMILY_NUMBERS[family])
+def family_spec(
+    family: str, members: int, preset: Preset = Preset.DYDX_V4
+) -> FamilySpec:
+    return FamilySpec(family, members, FIRST, FAMILY_NUMBERS[family], preset)
 
 
 @cache
-def _compiled(family: str, members: int):
-    spec, code = family_spec(family, members), FAMILIES[family]
+def _compiled(family: str, members: int, preset: Preset = Preset.DYDX_V4):
+    spec, code = family_spec(family, members, preset), FAMILIES[family]
 
     @jax.jit
     def init(key, params, collateral):
@@ -100,7 +105,14 @@ def drawn(family: str, params, members: int = 1, run: int = 0, usd: int = 10_000
     return init(run_key(7, run), params, as_int([usd * USD] * members))
 
 
-def decide(family: str, seen: View, params, memory=None, block: int = 0):
+def decide(
+    family: str,
+    seen: View,
+    params,
+    memory=None,
+    block: int = 0,
+    preset: Preset = Preset.DYDX_V4,
+):
     """One decision: the new memory and the intents as rows by member.
 
     Returns:
@@ -109,7 +121,7 @@ def decide(family: str, seen: View, params, memory=None, block: int = 0):
     members = seen.collateral.shape[0]
     if memory is None:
         memory = drawn(family, params, members)
-    _, act = _compiled(family, members)
+    _, act = _compiled(family, members, preset)
     memory, intents = act(block_key(run_key(7, 0), block), memory, seen, params)
     return memory, rows_of(intents)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from market.orders import BUY, SELL, Flag, Kind
+from market.specs import Preset
 from market.units import PPM
 from tests.agents.cases import (
     ALWAYS,
@@ -19,14 +20,14 @@ from tests.agents.cases import (
 )
 
 FAMILY = "liquidators"
-PARAMS = numbers(
-    FAMILY,
-    alert_ppm=ALWAYS,
-    unwind_ppm=ALWAYS,
-    discount_ppm=10_000,
-    leverage_ppm=4_000_000,
-    fee_bid=2_000_000,
-)
+CHANGED = {
+    "alert_ppm": ALWAYS,
+    "unwind_ppm": ALWAYS,
+    "discount_ppm": 10_000,
+    "leverage_ppm": 4_000_000,
+    "fee_bid": 2_000_000,
+}
+PARAMS = numbers(FAMILY, **CHANGED)
 #: One account in danger: number 5, long 700 lots of the first market.
 DANGER = {
     "danger": [5, -1, -1, -1],
@@ -91,6 +92,31 @@ def test_it_hunts_before_it_unwinds():
 def test_a_sleeping_liquidator_leaves_the_endangered_alone():
     asleep = numbers(FAMILY, alert_ppm=NEVER, unwind_ppm=NEVER)
     assert sent(view(**DANGER), asleep) == []
+
+
+def taken_over(seen, params=PARAMS):
+    """What a single keeper sends on StarkEx."""
+    _, (rows,) = decide(FAMILY, seen, params, preset=Preset.STARKEX)
+    return rows
+
+
+def test_on_starkex_it_takes_over_what_its_capital_carries_and_bids_for_nothing():
+    (liquidation,) = taken_over(view(**DANGER))
+    assert liquidation["kind"] == Kind.LIQUIDATE and liquidation["slot"] == 5
+    assert liquidation["lots"] == 700 and liquidation["ticks"] == 0
+    (liquidation,) = taken_over(view(**{**DANGER, "danger_lots": [-100_000, 0, 0, 0]}))
+    assert liquidation["lots"] == 40_000 * USD // LOT
+
+
+def test_on_starkex_a_keeper_without_capital_sends_nothing_it_cannot_carry():
+    idle = numbers(FAMILY, **{**CHANGED, "unwind_ppm": NEVER})
+    assert taken_over(view(**DANGER, collateral=[0]), idle) == []
+    assert taken_over(view(**DANGER, **held(0, 4_100)), idle) == []
+
+
+def test_on_starkex_it_unwinds_what_it_took_over_when_no_one_is_in_danger():
+    (order,) = taken_over(view(**held(0, -7)))
+    assert order["kind"] == Kind.ORDER and order["lots"] == 4
 
 
 CROWD = 400

@@ -91,7 +91,12 @@ BAD = [
     ({"venue": {"markets": ["BTC", "BTC"]}}, "a name stands twice"),
     ({"venue": {"tiers": {"DOGE": "fx"}}}, "unknown market 'DOGE'"),
     ({"venue": {"tiers": {"BTC": "huge"}}}, "unknown tier 'huge'; .*large_cap"),
-    ({"venue": {"funding": {"interval": "90s"}}}, "whole number of samples"),
+    ({"venue": {"funding": {"interval": "90s", "sample": "1m"}}},
+     "whole number of samples"),
+    ({"venue": {"preset": "hyperlikuid"}},
+     r"unknown preset 'hyperlikuid' \(did you mean 'hyperliquid'\?\).*dydx_v4"),
+    ({"populations": {"vault": {"count": 1}}}, "preset dydx_v4 has no vault"),
+    ({"populations": {"vault": {"count": 2}}}, "count = 2: must be at most 1"),
     ({"populations": {"market_makers": {"cuont": 3}}}, "did you mean 'count'"),
     ({"populations": {"searchers": 3}}, "populations.searchers = 3: must be a mapping"),
     ({"populations": {n: {"count": 0} for n in

@@ -13,6 +13,7 @@ from market import presets
 from market.orders import Kind
 from market.specs import Deleveraging
 from market.units import PPM
+from market.venues import VENUES
 from rollup.faults import FaultKind
 from rollup.sequencing import POLICIES, SequencerParams
 
@@ -112,12 +113,60 @@ def test_what_the_config_does_not_say_is_the_presets():
     plain, _ = presets_numbers()
     world = world_of({"venue": {"liquidation": {"max_portion": 0.5}}})
     for number in venue_numbers.NUMBERS.values():
+        if "dydx_v4" not in number.presets:
+            continue
         name = number.parameter
         got, preset = getattr(world.params.venue, name), getattr(plain, name)
         if name == "max_liquidation_portion_ppm":
             assert int(got) == 500_000 != int(preset)
         else:
             assert np.array_equal(got, preset), name
+
+
+@pytest.mark.parametrize("preset", VENUES)
+def test_every_preset_makes_a_world_of_its_own_rules(preset):
+    world = world_of({"venue": {"preset": preset}})
+    assert world.spec.venue.preset.name.lower() == preset
+    keepers = world.spec.families[3]
+    assert (keepers.name, keepers.preset) == ("liquidators", world.spec.venue.preset)
+    for leaf in jax.tree.leaves(world.params):
+        assert leaf.dtype == np.int64
+
+
+def test_the_vault_of_hyperliquid_is_the_last_account():
+    world = world_of({"venue": {"preset": "hyperliquid"}})
+    assert world.spec.families[-1].name == "vault"
+    assert world.spec.venue.vault == world.spec.venue.accounts - 1 == 1000
+    assert int(world.params.insurance) == 0
+    alone = {"populations": {"vault": {"count": 0}}}
+    world = world_of({"venue": {"preset": "hyperliquid"}, **alone})
+    assert (world.spec.venue.vault, world.spec.venue.accounts) == (-1, 1000)
+
+
+@pytest.mark.parametrize("preset", VENUES)
+def test_a_number_that_the_preset_does_not_have_is_refused_with_who_has_it(preset):
+    for key, number in venue_numbers.NUMBERS.items():
+        outer, _, inner = key.rpartition(".")
+        section = {inner: "30s" if inner == "cooldown" else 0.05}
+        if inner in ("bankruptcy_adjustment", "min_notional", "max_notional"):
+            section = {inner: 2}
+        venue = {"preset": preset, **({outer: section} if outer else section)}
+        if preset in number.presets:
+            world = world_of({"venue": venue})
+            assert np.size(getattr(world.params.venue, number.parameter)), key
+            continue
+        with pytest.raises(ConfigError, match="has no such number") as caught:
+            world_of({"venue": venue})
+        (problem,) = caught.value.problems
+        assert problem.startswith(f"venue.{key}: preset {preset} has no")
+        assert all(name in problem for name in number.presets)
+
+
+def test_funding_has_the_presets_samples():
+    venue = world_of({"venue": {"preset": "hyperliquid"}}).spec.venue
+    assert (venue.votes_per_sample, venue.samples_per_funding) == (5, 720)
+    with pytest.raises(ConfigError, match="whole number of samples, of 1m each"):
+        world_of({"venue": {"funding": {"interval": "90s"}}})
 
 
 def presets_numbers():
