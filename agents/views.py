@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from agents.population import FamilySpec, Pending, View
+from market.mark import margin_prices
 from market.risk_steps import Steps, added, factor_ppm, required
 from market.specs import Preset, VenueParams, VenueSpec
 from market.state import ExchangeState
@@ -73,14 +74,14 @@ def follow(trend: Trend, before: Array, now: Array) -> Trend:
 
 
 def account_risk(state: ExchangeState, params: VenueParams, spec: VenueSpec) -> Risk:
-    """Equity and requirements of all accounts at oracle prices.
+    """Equity and requirements of all accounts at the prices that margin is reckoned at.
 
     The initial requirement here uses the base fraction: it is a participant's guess;
     the venue scales it by open interest when it admits an order. On StarkEx the risk
     factor of the position stands for both where it is the larger.
     """
     multiplier = jnp.asarray(spec.multipliers, jnp.int64)
-    notional = state.position * (state.oracle * multiplier)
+    notional = state.position * (margin_prices(state, spec) * multiplier)
     base = ppm_ceil(jnp.abs(notional), params.initial_ppm)
     maintenance = jnp.sum(ppm_ceil(base, params.maintenance_fraction_ppm), axis=1)
     if spec.preset == Preset.STARKEX:

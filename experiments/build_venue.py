@@ -10,10 +10,10 @@ from experiments.config_world import VenueConfig
 from experiments.errors import ConfigError
 from experiments.values import format_decimal
 from experiments.venue_numbers import check_keys, funding_clock, overridden
+from market.presets import VENUES
 from market.prices import PriceParams, PriceSpec
 from market.specs import Deleveraging, SelfTrade, VenueParams, VenueSpec
 from market.units import QUANTA_PER_USD, as_int
-from market.venues import VENUES
 
 #: No position's notional may reach this, in quanta (about 1.1 billion USD).
 MAX_NOTIONAL = 1 << 50

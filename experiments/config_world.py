@@ -211,7 +211,7 @@ class VenueConfig(Section):
     @classmethod
     def _known(cls, preset: str) -> str:
         from experiments.errors import unknown
-        from market.venues import VENUES
+        from market.presets import VENUES
 
         if preset not in VENUES:
             raise wrong_value(unknown("preset", preset, VENUES))

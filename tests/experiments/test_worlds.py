@@ -11,9 +11,9 @@ from experiments import config, plan, records, venue_numbers, worlds
 from experiments.errors import ConfigError
 from market import presets
 from market.orders import Kind
+from market.presets import VENUES
 from market.specs import Deleveraging
 from market.units import PPM
-from market.venues import VENUES
 from rollup.faults import FaultKind
 from rollup.sequencing import POLICIES, SequencerParams
 
