@@ -48,6 +48,8 @@ class Measures:
     deleveraged: Array  # []
     deleveraged_quote: Array  # []
     deleveraging_loss: Array  # []
+    taken_over: Array  # [] value of positions that the vault took over
+    backstop_paid: Array  # [] debts of deleveraged accounts that the vault paid
     funding_paid: Array  # []
     market_halts: Array  # [] market-blocks in which a market stood still
     spread_ppm: Array  # [] sum over blocks and markets with two sides
@@ -146,6 +148,8 @@ def take(
         deleveraged=measures.deleveraged + info.deleveraged,
         deleveraged_quote=measures.deleveraged_quote + info.deleveraged_quote,
         deleveraging_loss=measures.deleveraging_loss + info.deleveraging_loss,
+        taken_over=measures.taken_over + info.taken_over,
+        backstop_paid=measures.backstop_paid + info.backstop_paid,
         funding_paid=measures.funding_paid + info.funding_paid,
         market_halts=measures.market_halts + jnp.sum(info.halted),
     )

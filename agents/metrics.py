@@ -49,6 +49,9 @@ _REFUSED: dict[str, str] = {
     "NOTHING_TO_TAKE": "liquidations without a price to take",
     "NO_FUNDS": "withdrawals of more than is free",
     "WITHDRAWALS_GATED": "withdrawals while they are blocked",
+    "ISOLATED": "orders that would mix an isolated market with another",
+    "UNFAIR_PRICE": "liquidations in which the account would get too little",
+    "BANKRUPT": "liquidations of an account without equity",
     "SELF_TRADE": "orders dropped because they met their own account's",
 }
 
@@ -63,8 +66,8 @@ METRICS: dict[str, Unit] = {
     "conservation_error": Unit("count", "largest violation of any block", "low"),
     "bad_debt": Unit(
         "quanta",
-        "losses nobody's collateral covered: paid by the fund, by deleveraged "
-        "counterparties, or standing as negative equity at the end",
+        "losses nobody's collateral covered: paid by the fund, the vault or "
+        "deleveraged counterparties, or standing as negative equity at the end",
         "low",
     ),
     "negative_equity_end": Unit("quanta", "negative equity at the end", "low"),
@@ -83,6 +86,8 @@ METRICS: dict[str, Unit] = {
     "deleveraging_loss": Unit(
         "quanta", "value deleveraged counterparties gave up against the oracle", "low"
     ),
+    "taken_over": Unit("quanta", "value of positions the vault took over", "low"),
+    "backstop_paid": Unit("quanta", "debts of deleveraged accounts it paid", "low"),
     "funding_paid": Unit("quanta", "funding payments, both ways"),
     "market_halts": Unit(
         "count", "market-blocks that a halt, breaker or stale price stopped", "low"
@@ -154,7 +159,10 @@ def metrics_of(world, setting, params, *, spec: VenueSpec) -> dict[str, Array]:
     delays = jnp.where(settled, pipeline.stage_us[SETTLED] - pipeline.sealed_us, 0)
     return {
         "conservation_error": measures.error,
-        "bad_debt": standing + measures.insurance_paid + measures.deleveraging_loss,
+        "bad_debt": standing
+        + measures.insurance_paid
+        + measures.backstop_paid
+        + measures.deleveraging_loss,
         "negative_equity_end": standing,
         "negative_equity_peak": measures.peak_negative,
         "insurance_start": params.insurance,
@@ -167,6 +175,8 @@ def metrics_of(world, setting, params, *, spec: VenueSpec) -> dict[str, Array]:
         "deleveraged": measures.deleveraged,
         "deleveraged_notional": measures.deleveraged_quote,
         "deleveraging_loss": measures.deleveraging_loss,
+        "taken_over": measures.taken_over,
+        "backstop_paid": measures.backstop_paid,
         "funding_paid": measures.funding_paid,
         "market_halts": measures.market_halts,
         "volume_notional": measures.traded_quote,

@@ -161,7 +161,8 @@ def test_fees_of_venue_and_sequencer_are_told_apart(run, figures):
 
 
 def test_bad_debt_counts_who_paid_and_what_still_stands(figures):
-    parts = ("negative_equity_end", "insurance_paid", "deleveraging_loss")
+    parts = ("negative_equity_end", "insurance_paid", "backstop_paid")
+    parts += ("deleveraging_loss",)
     assert figures["bad_debt"] == sum(figures[part] for part in parts) > 0
 
 
