@@ -17,13 +17,10 @@ from market.kernels.margin import MAX_NOTIONAL
 from market.orders import BUY, SELL, Kind, Status
 from market.presets.hyperliquid import hyperliquid
 from market.rules.hyperliquid import LiquidationStage, liquidation_stage
-from market.rules.hyperliquid.liquidation import liquidation_size
-from market.staged import StagedRules, lots_to_send
 from market.state import open_exchange
 from market.units import QUANTA_PER_USD as USD
 from tests.market import exchange_cases as cases
 from tests.market import rule_cases
-from tests.market.numbers import EXACT
 
 MODES = {"argvalues": [False, True], "ids": ["continuous", "auction"]}
 AUCTION = pytest.mark.parametrize("auction", **MODES)
@@ -214,21 +211,6 @@ def test_in_an_auction_the_cooldown_starts_only_where_lots_are_filled():
     assert int(venue.state.cooldown_us[ALICE]) == 0
     assert venue.send(bid(5_000), liquidation())[1] == Status.PARTIAL
     assert int(venue.state.cooldown_us[ALICE]) == 20 * 10**6 + 30 * 10**6
-
-
-TIMES = st.integers(0, 100)
-
-
-@EXACT
-@given(st.integers(1, 10**6), TIMES, st.one_of(st.none(), TIMES), st.booleans())
-def test_the_size_sent_agrees_with_the_rule(size, now, partial, waits):
-    # The rule counts whole seconds since the partial; in its own block none has begun.
-    since = -1 if partial is None or partial >= now else now - partial
-    until = 0 if partial is None else (min(partial, now) + 30) * 10**6
-    notional = size * 6 * USD
-    rules = StagedRules(100_000 * USD, 200_000, 30 * 10**6, int(waits))
-    sent = lots_to_send(size, notional, now * 10**6, until, rules)
-    assert sent == liquidation_size(size, notional, since, waits=waits)
 
 
 # --- the vault ---------------------------------------------------------------------
