@@ -852,8 +852,8 @@ MUTANTS = [
         ),
         (
             "the previous mark is the price",
-            "vector(t, PREVIOUS_MARK, t[MARKETS])",
-            "vector(t, ORACLE, t[MARKETS])",
+            "-delta * mark * vector(t, MULTIPLIER, t[MARKETS])[market]",
+            "-delta * vector(t, UNIT, t[MARKETS])[market]",
         ),
         (
             "the vault pays what it has",
