@@ -5,7 +5,9 @@
 Prints one JSON line. `maintenance_checks` is equity, maintenance requirement and the
 liquidation test of every position; `all_checks` is the initial requirement with
 open-interest scaling besides. Each deleveraging is timed at N and 5 N accounts, in
-alternating rounds: linear cost is a ratio of about five. Times are of the process, on
+alternating rounds: linear cost is a ratio of about five. `block_*` is a whole block of
+the exchange that holds nothing but one deleveraging by that rule; the random walk ends
+after 500 counterparties. Times are of the process, on
 one core, so that other load on the machine weighs less.
 """
 
@@ -117,6 +119,61 @@ def deleveraging_rounds() -> dict:
     return functions
 
 
+def block_rounds() -> dict:
+    """One deleveraging in the exchange block by each rule, at SMALL and at LARGE."""
+    import dataclasses
+
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from market.exchange import execute
+    from market.orders import no_transactions
+    from market.presets import dydx_v4
+    from market.specs import Deleveraging
+    from market.state import open_exchange
+
+    functions = {}
+    for rule in Deleveraging:
+        for accounts in (SMALL, LARGE):
+            rng = np.random.default_rng(0)
+            spec, params = dydx_v4(("BTC",), accounts=accounts, book_capacity=1)
+            spec = dataclasses.replace(spec, deleveraging=rule)
+            held = -rng.integers(1, 1_000, accounts)
+            held[0], held[-1] = -held[1:].sum() // 3, 0
+            held[-1] = -held.sum()
+            entry = rng.integers(50_000, 70_000, accounts)
+            state = open_exchange(
+                spec,
+                jnp.asarray(10**10 - held * 6_000_000).at[0].add(-2 * 10**10),
+                jnp.asarray(0),
+                jnp.array([60_000]),
+            )
+            state = dataclasses.replace(
+                state,
+                position=jnp.asarray(held)[:, None],
+                cost=jnp.asarray(held * entry * 100)[:, None],
+                adl_pending=state.adl_pending.at[0].set(1),
+            )
+            empty, zero = no_transactions((1,)), jnp.asarray(0)
+
+            def run(state, params, spec=spec, empty=empty, zero=zero):
+                return execute(
+                    state, empty, zero, zero, params, spec=spec, auction=False
+                )
+
+            compiled = jax.jit(run)
+            _, _, info = compiled(state, params)
+            if int(info.deleveraged) < min(accounts // 10, 500):
+                raise SystemExit(f"{rule.name}: only {info.deleveraged} gave")
+            functions[f"block_{rule.name.lower()}_{accounts}"] = (
+                lambda run=compiled, args=(state, params): jax.block_until_ready(
+                    run(*args)
+                )
+            )
+    return functions
+
+
 def main() -> None:
     """Prints the figures as one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,6 +185,11 @@ def main() -> None:
     figures = {f"{name}_per_second": round(positions / t) for name, t in checks.items()}
     times = best_seconds(deleveraging_rounds(), repeats)
     for rule in ("queue", "pro_rata", "capped"):
+        small, large = times[f"{rule}_{SMALL}"], times[f"{rule}_{LARGE}"]
+        figures[f"{rule}_ms_{LARGE}"] = round(large * 1e3, 3)
+        figures[f"{rule}_growth_for_{LARGE // SMALL}x"] = round(large / small, 2)
+    times |= best_seconds(block_rounds(), repeats)
+    for rule in sorted({name.rpartition("_")[0] for name in times if "block" in name}):
         small, large = times[f"{rule}_{SMALL}"], times[f"{rule}_{LARGE}"]
         figures[f"{rule}_ms_{LARGE}"] = round(large * 1e3, 3)
         figures[f"{rule}_growth_for_{LARGE // SMALL}x"] = round(large / small, 2)

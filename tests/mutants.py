@@ -686,6 +686,197 @@ MUTANTS = [
             "if freed >= -(10**9) and freed else",
         ),
     ),
+    *_of(
+        "ranking",
+        "ranking",
+        (
+            "scores are capped",
+            "return smaller(mul_div_floor(a, b, larger(d, 1)), TOP)",
+            "return mul_div_floor(a, b, larger(d, 1))",
+        ),
+        (
+            "a wallet counts a dollar at least",
+            "larger(wallet, QUANTA_PER_USD)",
+            "wallet",
+        ),
+        ("losers score nothing", "larger(unrealised, 0)", "abs(unrealised)"),
+        ("losers rank below winners", "winner, -loser)", "winner, loser)"),
+        (
+            "break-even is no win",
+            "select(profit > 0, winner",
+            "select(profit >= 0, winner",
+        ),
+        (
+            "losers are divided by leverage",
+            "scaled(rate, larger(margin, 0), abs(value))",
+            "scaled(rate, abs(value), larger(margin, 1))",
+        ),
+    ),
+    *_of(
+        "ranking",
+        "rules_hyperliquid",
+        ("shorts rank by profit", "both(is_short, invert_shorts)", "invert_shorts"),
+        (
+            "no equity ranks first",
+            "account_value > 0, score, TOP",
+            "account_value > 0, score, 0",
+        ),
+    ),
+    *_of(
+        "staged",
+        "staged",
+        (
+            "the limit is inclusive",
+            "notional > rules.partial_above",
+            "notional >= rules.partial_above",
+        ),
+        (
+            "a part is rounded up",
+            "part = ppm_ceil(size, rules.portion_ppm)",
+            "part = size * rules.portion_ppm // 1_000_000",
+        ),
+        (
+            "the cooldown ends at its end",
+            "both(begun, now_us < until_us)",
+            "both(begun, now_us <= until_us)",
+        ),
+        (
+            "the cooldown begins after its block",
+            "until_us < now_us + rules.cooldown_us",
+            "until_us <= now_us + rules.cooldown_us",
+        ),
+        (
+            "the whole goes during the cooldown",
+            "select(is_cooling, size, part)",
+            "select(is_cooling, part, size)",
+        ),
+        (
+            "waiting sends nothing",
+            "select(is_cooling, 0, size)",
+            "select(is_cooling, size, 0)",
+        ),
+    ),
+    *_of(
+        "mark",
+        "mark",
+        ("the middle of three", "jnp.minimum(jnp.maximum(a, b), c)", "c"),
+        (
+            "both sides are needed",
+            "(book.count > 0).all(axis=-1)",
+            "(book.count > 0).any(axis=-1)",
+        ),
+        (
+            "the best order stands at the end",
+            "jnp.maximum(book.count - 1, 0)",
+            "0 * book.count",
+        ),
+        (
+            "the basis is over the oracle",
+            "(bid + ask) // 2 - state.oracle",
+            "state.oracle - (bid + ask) // 2",
+        ),
+        ("the middle is rounded down", "(bid + ask) // 2 -", "(bid + ask + 1) // 2 -"),
+        (
+            "the mark before is kept",
+            "previous_mark=state.mark, ",
+            "previous_mark=state.oracle, ",
+        ),
+        (
+            "the book forgets faster",
+            "is_whole, block_us, BOOK_EMA_US",
+            "is_whole, block_us, MARK_EMA_US",
+        ),
+    ),
+    *_of(
+        "hourly_funding",
+        "preset_hyperliquid",
+        ("the newest premium is sampled", "(state.vote_count - 1)", "state.vote_count"),
+        ("halted blocks do not count", "+ jnp.where(is_halted, 0, 1)", "+ 1"),
+        (
+            "the mean is truncated",
+            "divide_toward_zero(state.premium_sum, samples)",
+            "state.premium_sum // samples",
+        ),
+        (
+            "floors go to the residue",
+            "state.residue - payment.sum()",
+            "state.residue + payment.sum()",
+        ),
+        (
+            "a halted hour is free",
+            "rate = jnp.where(is_halted, 0, rate)",
+            "rate = rate * 1",
+        ),
+    ),
+    *_of(
+        "rules/hyperliquid/funding",
+        "preset_hyperliquid",
+        (
+            "payments are floored",
+            "mul_div_floor(-size * oracle",
+            "-mul_div_floor(size * oracle",
+        ),
+    ),
+    *_of(
+        "kernels/staged",
+        "exchange_staged",
+        (
+            "backstop is strict",
+            "3 * equity < 2 * required",
+            "3 * equity <= 2 * required",
+        ),
+        (
+            "bankrupt is below zero",
+            "    if equity < 0:\n        return BANKRUPT",
+            "    if equity <= 0:\n        return BANKRUPT",
+        ),
+        ("the vault is bounded", "lots > MAX_NOTIONAL //", "lots >= MAX_NOTIONAL //"),
+        (
+            "a take-over is at the mark",
+            "change_position(t, vault, market, held, unit)",
+            "change_position(t, vault, market, held, unit + 1)",
+        ),
+        (
+            "a take-over ends the cooldown",
+            "vector(t, COOLDOWN, t[ACCOUNTS])[target] = 0",
+            "pass  # nothing",
+        ),
+    ),
+    *_of(
+        "kernels/deleveraging",
+        "exchange_deleveraging",
+        (
+            "at most 500 holders",
+            "looked == MAX_COUNTERPARTIES",
+            "looked > MAX_COUNTERPARTIES",
+        ),
+        (
+            "the previous mark is the price",
+            "-delta * mark * vector(t, MULTIPLIER, t[MARKETS])[market]",
+            "-delta * vector(t, UNIT, t[MARKETS])[market]",
+        ),
+        (
+            "the vault pays what it has",
+            "max(account_equity(t, vault), 0)",
+            "abs(account_equity(t, vault))",
+        ),
+        (
+            "lots of nobody's position",
+            "min(taken[account], sizes[account])",
+            "taken[account]",
+        ),
+    ),
+    *_of(
+        "kernels/allocation",
+        "exchange_deleveraging",
+        ("equal scores go by account", "min(max(left, 0), capacity[account])", "0"),
+        ("largest remainder", "elif rest > at:", "elif rest < at:"),
+        (
+            "a cap reached exactly is full",
+            "at_least(left, weight, cap, whole)",
+            "at_least(left, weight, cap + 1, whole)",
+        ),
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Each rule of deleveraging in the exchange block, by hand and against the twin.
+"""Each rule of deleveraging in the exchange block, by hand.
 
 One lot of BTC at 60,000 is 6 dollars. Alice's long is marked; Bob, Carol and Dave hold
 the other side. The properties (c) and (d) are those of Chitra et al., arXiv 2512.01112.
@@ -20,34 +20,8 @@ from tests.market import exchange_cases as cases
 from tests.market import rule_cases
 
 ALICE, BOB, CAROL, DAVE, VAULT = range(5)
-RULES = pytest.mark.parametrize("rule", list(Deleveraging), ids=lambda r: r.name)
-SEEDS = st.integers(0, 2**32 - 1)
 TICKS = 57_000
 UNIT = TICKS * 100
-
-
-@RULES
-@settings(max_examples=12, deadline=None)
-@given(seed=SEEDS)
-def test_native_block_equals_the_specification(rule, seed):
-    for _ in rule_cases.run_history(seed, rule_cases.ruled(rule, vault=2), False):
-        pass
-
-
-def _slow_but(*kept):
-    """Every rule is one more program to compile: most only where asked for."""
-    return [
-        pytest.param(r, id=r.name, marks=() if r in kept else pytest.mark.slow)
-        for r in Deleveraging
-        if r != Deleveraging.RANDOM_WALK
-    ]
-
-
-@pytest.mark.parametrize("rule", _slow_but(Deleveraging.CAPPED_PRO_RATA))
-def test_array_lowering_equals_the_native_one(rule):
-    venue = rule_cases.ruled(rule, vault=2)
-    seen = rule_cases.assert_lowerings_equal(range(12), venue, False)
-    assert seen["deleveraged"] > 10
 
 
 class Close:

@@ -1,10 +1,9 @@
-"""Hyperliquid's liquidations in the exchange block, by hand and against the twin.
+"""Hyperliquid's liquidations in the exchange block, each stage by hand.
 
 BTC at 60,000: a lot is 6 dollars, maintenance 1.25 % (largest leverage 40). Alice is
 long, Bob has the other side, Dave makes the market, Carol keeps.
 """
 
-from collections import Counter
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -17,45 +16,15 @@ from market.kernels.margin import MAX_NOTIONAL
 from market.orders import BUY, SELL, Kind, Status
 from market.presets.hyperliquid import hyperliquid
 from market.rules.hyperliquid import LiquidationStage, liquidation_stage
-from market.rules.hyperliquid.liquidation import liquidation_size
-from market.staged import StagedRules, lots_to_send
 from market.state import open_exchange
 from market.units import QUANTA_PER_USD as USD
 from tests.market import exchange_cases as cases
 from tests.market import rule_cases
-from tests.market.numbers import EXACT
 
 MODES = {"argvalues": [False, True], "ids": ["continuous", "auction"]}
 AUCTION = pytest.mark.parametrize("auction", **MODES)
-SEEDS = st.integers(0, 2**32 - 1)
 ALICE, BOB, CAROL, DAVE, VAULT = range(5)
 TICKS, LOT = 60_000, 6 * USD
-
-
-@AUCTION
-@pytest.mark.parametrize("waits", [0, 1])
-@settings(max_examples=12, deadline=None)
-@given(seed=SEEDS)
-def test_native_block_equals_the_specification(auction, waits, seed):
-    for _ in rule_cases.run_history(seed, rule_cases.staged(waits=waits), auction):
-        pass
-
-
-@AUCTION
-def test_array_lowering_equals_the_native_one(auction):
-    seen = rule_cases.assert_lowerings_equal(range(24), rule_cases.staged(), auction)
-    assert min(seen.values()) > 0, seen
-
-
-@AUCTION
-def test_random_blocks_see_every_stage(auction):
-    seen = Counter()
-    for seed in range(30):
-        for state, info in rule_cases.run_history(seed, rule_cases.staged(), auction):
-            seen["cooling"] += int((state.cooldown_us > 0).sum())
-            for name in rule_cases.SEEN:
-                seen[name] += int(getattr(info, name))
-    assert len(seen) == 5 and min(seen.values()) > 0, seen
 
 
 class Venue:
@@ -214,21 +183,6 @@ def test_in_an_auction_the_cooldown_starts_only_where_lots_are_filled():
     assert int(venue.state.cooldown_us[ALICE]) == 0
     assert venue.send(bid(5_000), liquidation())[1] == Status.PARTIAL
     assert int(venue.state.cooldown_us[ALICE]) == 20 * 10**6 + 30 * 10**6
-
-
-TIMES = st.integers(0, 100)
-
-
-@EXACT
-@given(st.integers(1, 10**6), TIMES, st.one_of(st.none(), TIMES), st.booleans())
-def test_the_size_sent_agrees_with_the_rule(size, now, partial, waits):
-    # The rule counts whole seconds since the partial; in its own block none has begun.
-    since = -1 if partial is None or partial >= now else now - partial
-    until = 0 if partial is None else (min(partial, now) + 30) * 10**6
-    notional = size * 6 * USD
-    rules = StagedRules(100_000 * USD, 200_000, 30 * 10**6, int(waits))
-    sent = lots_to_send(size, notional, now * 10**6, until, rules)
-    assert sent == liquidation_size(size, notional, since, waits=waits)
 
 
 # --- the vault ---------------------------------------------------------------------
