@@ -61,8 +61,8 @@ class Ledger:
 
         Payments are floors, and what the floors left is the residue.
         """
-        owed = (self.positions * (self.indices - indices)).sum(axis=1)
-        paid = -owed // PPM
+        moves = (self.indices - indices).astype(object)  # products may pass 63 bits
+        paid = (-(self.positions * moves).sum(axis=1) // PPM).astype(np.int64)
         paid[-1] = -paid.sum()
         return replace(self, collateral=self.collateral - paid, indices=indices)
 
