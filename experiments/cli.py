@@ -230,7 +230,12 @@ def schema() -> None:
     print(json.dumps(configs.json_schema(), indent=2))
 
 
-for proofs_command in (cli_proofs.prove, cli_proofs.verify, cli_proofs.law):
+for proofs_command in (
+    cli_proofs.prove,
+    cli_proofs.verify,
+    cli_proofs.inclusion,
+    cli_proofs.law,
+):
     app.command()(command(proofs_command))
 
 

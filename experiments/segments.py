@@ -9,6 +9,7 @@ whatever crosses the border of the table is a deposit or a withdrawal.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,8 +61,8 @@ class Ledger:
 
         Payments are floors, and what the floors left is the residue.
         """
-        owed = (self.positions * (self.indices - indices)).sum(axis=1)
-        paid = -owed // PPM
+        moves = (self.indices - indices).astype(object)  # products may pass 63 bits
+        paid = (-(self.positions * moves).sum(axis=1) // PPM).astype(np.int64)
         paid[-1] = -paid.sum()
         return replace(self, collateral=self.collateral - paid, indices=indices)
 
@@ -93,7 +94,7 @@ def batch_updates(
     """
     updates: list[BatchUpdates] = []
     segments: list[Segment] = []
-    for before, after in zip(ledgers[:-1], ledgers[1:], strict=True):
+    for before, after in pairwise(ledgers):
         for part, segment in block_updates(before, after):
             updates.append(part)
             if segments and replace(segments[-1], updates=segment.updates) == segment:

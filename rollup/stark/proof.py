@@ -198,7 +198,10 @@ def decode(data: bytes, accept: Callable[[StarkParameters], None]) -> Proof:
     parameters = decode_header(data)
     accept(parameters)
     if len(data) != proof_size(parameters):
-        raise ProofFormatError(f"length {len(data)}, not {proof_size(parameters)}")
+        raise ProofFormatError(
+            f"{len(data):,} bytes where a proof of its header has "
+            f"{proof_size(parameters):,}: cut short, or too long"
+        )
     layout = layout_for(parameters.markets)
     r = _Reader(bytes(data), HEADER)
     roots = r.digests(3)

@@ -135,7 +135,9 @@ def _replay(proof: Proof, public: PublicInputs) -> _Challenges:
         folds.append(transcript.extension())
     transcript.absorb(pack_extensions(proof.final))
     if not transcript.work_is_done(proof.nonce, p.grinding):
-        raise Refused("the proof of work is missing")
+        raise Refused(
+            "the proof of work is missing: made for other public inputs, or changed"
+        )
     transcript.absorb(proof.nonce.to_bytes(8, "little"))
     indices = transcript.indices(p.queries, p.domain)
     return _Challenges(lookup, rules, point, batch, folds, indices)

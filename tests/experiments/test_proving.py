@@ -13,17 +13,34 @@ from tests.worlds import SEED, small
 
 @pytest.fixture(scope="module")
 def results() -> dict[int, proving.BatchProof]:
-    """The second and the last batch of a crash of eighty blocks."""
+    """Four batches of a crash of eighty blocks; funding is paid in the fourth."""
     world = World(*small())
     last = proving.batches_of(world) - 1
-    return {r.batch: r for r in proving.prove_run(world, SEED, 0, [last, 1])}
+    return {r.batch: r for r in proving.prove_run(world, SEED, 0, [last, 3, 1, 2])}
 
 
-def test_batches_come_in_order_and_are_proven_or_say_why_not(results):
-    assert list(results) == [1, 7]
+def test_every_batch_of_a_crash_is_proven(results):
+    assert list(results) == [1, 2, 3, 7]
     for result in results.values():
-        assert result.updates > 0
-        assert (result.data is None) == bool(result.reason)
+        assert result.updates > 0 and result.segments > 1
+        assert result.data is not None, result.reason
+        assert verify(*files.unpack(result.data)).ok
+
+
+def test_batches_follow_each_other(results):
+    roots = [files.unpack(results[b].data)[1] for b in (1, 2, 3)]
+    assert roots[0].new_root == roots[1].old_root
+    assert roots[1].new_root == roots[2].old_root
+
+
+def test_funding_moves_the_indices_of_the_segments(results):
+    """Every account pays in the last segment of the batch, at the prices before it."""
+    _, public = files.unpack(results[3].data)
+    *_, traded, funded = public.segments
+    assert funded.funding_indices != traded.funding_indices == (0, 0, 0)
+    assert funded.prices == traded.prices
+    assert funded.updates == 56 + 3
+    assert public.funding_flow <= 0
 
 
 def test_a_batch_of_the_lab_verifies(results):
