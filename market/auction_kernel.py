@@ -5,9 +5,6 @@ int64 key each; walking both sides from their best order gives the volume and th
 limits between which every price clears it.
 """
 
-import numpy as np
-from numba import njit
-
 from market.kernels.wide import mul_div_rest
 from market.native import kernel
 
@@ -114,7 +111,7 @@ def _ration(keys, count, ticks, lots, batch, volume, filled):
         start = end
 
 
-@njit(error_model="numpy")
+@kernel
 def clear(side, ticks, lots, batch, keys, filled):
     """Clears one market at a uniform price.
 
@@ -140,8 +137,3 @@ def clear(side, ticks, lots, batch, keys, filled):
     _ration(bids, bid_count, ticks, lots, batch, volume, filled)
     _ration(asks, ask_count, ticks, lots, batch, volume, filled)
     return (low + high) // 2, volume
-
-
-def scratch(orders: int) -> np.ndarray:
-    """The `keys` of `clear` for that many orders."""
-    return np.zeros((2, orders), np.int64)

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from market.book_array import match_array
+from market.book_array import MAX_CAPACITY, match_array
+from market.book_messages import LARGEST
 from market.book_native import match_native
 from market.orders import Receipt, Tx
 from market.specs import SelfTrade
@@ -70,7 +71,8 @@ def match(
 ) -> tuple[BookState, Fills]:
     """Executes a block of messages on one market's book, in order.
 
-    Orders, cancels, cancel-alls and replaces are executed; other kinds are rejected.
+    Orders, cancels, cancel-alls, replaces and reductions are executed; other kinds are
+    rejected. How a stream is replayed: ``docs/book.md``.
     Market orders have no limit, and reduce-only is not enforced: bands and positions
     are the exchange's. Vmappable over lanes.
 
@@ -85,7 +87,14 @@ def match(
 
     Returns:
         The book afterwards, and what was done.
+
+    Raises:
+        ValueError: slots or the book's capacity out of range, or no such lowering.
     """
+    if not 1 <= slots <= LARGEST:
+        raise ValueError(f"slots = {slots}: must be from 1 to {LARGEST}")
+    if book.ticks.shape[-1] > MAX_CAPACITY:
+        raise ValueError(f"{book.ticks.shape[-1]} orders a side; most: {MAX_CAPACITY}")
     fields = [getattr(book, name) for name in _FIELDS]
     columns = [getattr(txs, name) for name in _COLUMNS]
     rows = book.ticks.size + 2 * txs.kind.shape[0] if log else 0
@@ -111,7 +120,7 @@ def match(
 
 
 def _unpack(fields, outcomes, log, totals) -> tuple[BookState, Fills]:
-    status, lots, quote, trades, rested, cancelled = jnp.moveaxis(outcomes, -1, 0)
+    status, lots, quote, trades, rested, cancelled = outcomes
     book = BookState(**dict(zip(_FIELDS, fields, strict=True)))
     return book, Fills(
         receipt=Receipt(status=status, filled_lots=lots, filled_quote=quote),

@@ -25,6 +25,9 @@ from market.book_messages import IMMEDIATE, Step, prepare
 from market.orders import Flag, Kind, Status
 from market.specs import SelfTrade
 
+#: Orders of a side; two counts of them share 31 bits.
+MAX_CAPACITY = (1 << 15) - 1
+
 
 class Sides(NamedTuple):
     """The book inside the scan; entries from `count` on are stale."""
@@ -482,5 +485,4 @@ def match_array(fields, columns, block, slots: int, mode: SelfTrade, log_rows: i
     # Two messages a turn spare the copy from each turn's new arrays to the carry.
     (sides, rows, logged), outcomes = lax.scan(body, carry, steps, unroll=2)
     totals = jnp.stack([expired, logged])
-    outcomes = jnp.stack(outcomes, axis=-1)
     return _store(sides, fields, columns[7], block), outcomes, rows, totals

@@ -1,10 +1,10 @@
 """The order book of one market as Numba functions on raw int64 arrays.
 
-These are the primitives of every native kernel: the book's own `match`, and the block
-of the exchange. They change the arrays in place, allocate nothing and know nothing of
-accounts, margin or fees. What happened to resting orders is written as rows of an
-event buffer, which the caller settles afterwards; that is the same as settling fill by
-fill, because what a maker owes was reserved when its order was admitted.
+These are the primitives of the exchange's native block. They change the arrays of the
+state in place, allocate nothing and know nothing of accounts, margin or fees. What
+happened to resting orders is written as rows of an event buffer, which the caller
+settles afterwards; that is the same as settling fill by fill, because what a maker owes
+was reserved when its order was admitted.
 
 The layout is `market.state.BookState` without its market axis: each side is sorted
 from worst to best, equal prices from the latest to the earliest, so the next order to
@@ -20,10 +20,11 @@ and ``end = first + slots``; no division is needed to tell whose an order is.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from market.native import kernel
 from market.specs import SelfTrade
 
 BIDS, ASKS = 0, 1
@@ -54,45 +55,38 @@ class Book(NamedTuple):
     count: np.ndarray  # [2]
 
 
-@njit(inline="always")
+@kernel
 def resting_side(sign):
     """The side on which an order of ``sign`` (+1 buy, -1 sell) rests."""
     return BIDS if sign > 0 else ASKS
 
 
-@njit(inline="always")
+@kernel
 def taken_side(sign):
     """The side from which an order of ``sign`` takes."""
     return ASKS if sign > 0 else BIDS
 
 
-@njit(inline="always")
+@kernel
 def crosses(side, ticks, limit):
     """Whether an order resting on ``side`` at ``ticks`` trades with a taker's limit."""
     return ticks <= limit if side == ASKS else ticks >= limit
 
 
-@njit
-def best_ticks(book, side):
-    """Price at the touch of ``side``; 0 where it is empty."""
-    count = book.count[side]
-    return book.ticks[side, count - 1] if count > 0 else 0
-
-
-@njit(forceinline=True)
+@kernel
 def would_take(book, side, limit):
     """Whether a taker of ``side`` with that limit finds any order, its own included."""
     count = book.count[side]
     return count > 0 and crosses(side, book.ticks[side, count - 1], limit)
 
 
-@njit(forceinline=True)
+@kernel
 def has_room(book, side):
     """Whether one more order fits on ``side``."""
     return book.count[side] < book.ticks.shape[1]
 
 
-@njit(forceinline=True)
+@kernel
 def find_on_side(book, side, key):
     """Index of the order named ``key`` on ``side``, or -1. One vectorised pass."""
     owner = book.owner[side]
@@ -102,16 +96,7 @@ def find_on_side(book, side, key):
     return place - 1
 
 
-@njit(forceinline=True)
-def find(book, key):
-    """``(side, index)`` of the order named ``key``; index -1 where it does not rest."""
-    index = find_on_side(book, BIDS, key)
-    if index >= 0:
-        return BIDS, index
-    return ASKS, find_on_side(book, ASKS, key)
-
-
-@njit(forceinline=True)
+@kernel
 def _place(book, side, ticks):
     """Where a new order goes: behind all better and equal prices, before the worse."""
     column = book.ticks[side]
@@ -139,21 +124,21 @@ def _move(typingctx, column, target, source, count):
     return signature, codegen
 
 
-@njit(inline="always")
+@kernel
 def _open_gap(column, place, count, value):
     """Moves entries ``[place, count)`` one up and fills the gap."""
     _move(column, place + 1, place, count - place)
     column[place] = value
 
 
-@njit(inline="always")
+@kernel
 def _close_gap(column, place, count):
     """Moves entries ``(place, count)`` one down and clears the last."""
     _move(column, place, place + 1, count - 1 - place)
     column[count - 1] = 0
 
 
-@njit(forceinline=True)
+@kernel
 def insert(book, side, ticks, lots, owner, loss, expiry, batch):
     """Rests an order at its price-time place; the newest is last of its price.
 
@@ -183,7 +168,7 @@ def insert(book, side, ticks, lots, owner, loss, expiry, batch):
     return True
 
 
-@njit(forceinline=True)
+@kernel
 def remove(book, side, index):
     """Takes the order at ``index`` off ``side``; the others keep their priority."""
     count = book.count[side]
@@ -196,7 +181,7 @@ def remove(book, side, index):
     book.count[side] = count - 1
 
 
-@njit(inline="always")
+@kernel
 def _record(book, side, index, kind, lots, events, row):
     """Writes one event row about the order at ``index``."""
     events[row, EVENT_KIND] = kind
@@ -206,7 +191,7 @@ def _record(book, side, index, kind, lots, events, row):
     events[row, EVENT_LOSS] = book.loss[side, index]
 
 
-@njit(inline="always")
+@kernel
 def _pop(book, side):
     """Clears the best order of ``side``."""
     index = book.count[side] - 1
@@ -219,7 +204,7 @@ def _pop(book, side):
     book.count[side] = index
 
 
-@njit
+@kernel
 def volume(book, side, limit, enough, first, end, mode):
     """Lots that a taker could fill on ``side``, counted up to ``enough``.
 
@@ -240,26 +225,7 @@ def volume(book, side, limit, enough, first, end, mode):
     return min(total, enough)
 
 
-@njit
-def quote_of(book, side, limit, lots):
-    """Dry run of a taker without orders of its own: ``(filled, Σ lots * ticks)``.
-
-    The sum is in lot-ticks; times the market's multiplier it is quote quanta. The
-    caller's bounds keep ``lots * ticks`` under 63 bits.
-    """
-    left, quote, index = lots, 0, book.count[side] - 1
-    while index >= 0 and left > 0:
-        ticks = book.ticks[side, index]
-        if not crosses(side, ticks, limit):
-            break
-        taken = min(left, book.lots[side, index])
-        quote += taken * ticks
-        left -= taken
-        index -= 1
-    return lots - left, quote
-
-
-@njit(forceinline=True)
+@kernel
 def sweep(book, side, limit, lots, first, end, mode, events):
     """Takes up to ``lots`` from ``side``, best first, through every level in the limit.
 
@@ -305,7 +271,7 @@ def sweep(book, side, limit, lots, first, end, mode, events):
     return left, rows, False
 
 
-@njit(inline="always")
+@kernel
 def _keep(book, side, index, place):
     """Moves the order at ``index`` down to ``place``."""
     book.ticks[side, place] = book.ticks[side, index]
@@ -316,7 +282,7 @@ def _keep(book, side, index, place):
     book.batch[side, place] = book.batch[side, index]
 
 
-@njit(forceinline=True)
+@kernel
 def count_range(book, side, first, end):
     """Number of orders of ``side`` with keys in ``[first, end)``."""
     owner, found = book.owner[side], 0
@@ -325,7 +291,7 @@ def count_range(book, side, first, end):
     return found
 
 
-@njit
+@kernel
 def remove_range(book, side, first, end, events, row):
     """Cancels all orders of ``side`` with keys in ``[first, end)``, worst first.
 
@@ -346,7 +312,7 @@ def remove_range(book, side, first, end, events, row):
     return row
 
 
-@njit
+@kernel
 def expire(book, side, block, events, row):
     """Drops the orders of ``side`` with ``0 < expiry < block``, worst first.
 
@@ -367,7 +333,7 @@ def expire(book, side, block, events, row):
     return row
 
 
-@njit
+@kernel
 def drop_empty(book, side):
     """Takes the orders of ``side`` without lots off; the others keep their priority."""
     kept = 0

@@ -1,29 +1,40 @@
 """One market's message block as a native kernel: the sequential lowering of `match`.
 
-The rules are those of `market.reference_book`, message after message, over the
-primitives of `market.book_kernel`.
+The rules are those of `market.reference_book`, message after message, on the ladder of
+`market.book_ladder`.
 """
 
 import functools
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numba import njit
+from numba import carray
 
-from market import book_kernel as kernel
-from market import native, orders
-from market.book_kernel import ASKS, BIDS, Book
+from market import book_ladder as book
+from market import deferred, native, orders
 from market.book_messages import ALL_FLAGS, IMMEDIATE, LARGEST
-from market.native import answers_metadata_query, argument, register, result
+from market.native import (
+    _pointer,
+    answers_metadata_query,
+    argument,
+    inlined,
+    kernel,
+    register,
+    result,
+)
 from market.orders import Flag, Kind, Status
+from market.specs import SelfTrade
 
 ORDER, CANCEL, CANCEL_ALL = int(Kind.ORDER), int(Kind.CANCEL), int(Kind.CANCEL_ALL)
 REPLACE, REDUCE, NO_KIND = int(Kind.REPLACE), int(Kind.REDUCE), int(Kind.NONE)
 POST_ONLY, FOK, MARKET = int(Flag.POST_ONLY), int(Flag.FOK), int(Flag.MARKET)
 REDUCE_ONLY = int(Flag.REDUCE_ONLY)
+CANCEL_OLDEST = int(SelfTrade.CANCEL_OLDEST)
+CANCEL_NEWEST = int(SelfTrade.CANCEL_NEWEST)
 
 _NONE, _ACCEPTED = int(Status.NONE), int(Status.ACCEPTED)
 _RESTING, _FILLED = int(Status.RESTING), int(Status.FILLED)
@@ -38,15 +49,51 @@ _WOULD_TAKE, _CANNOT_FILL = int(Status.WOULD_TAKE), int(Status.CANNOT_FILL)
 _BOOK_FULL, _SELF_TRADE = int(Status.BOOK_FULL), int(Status.SELF_TRADE)
 
 #: Columns of a message's outcome, see `market.book.Fills`.
-STATUS, LOTS, QUOTE, TRADES, RESTED, CANCELLED = 0, 1, 2, 3, 4, 5
-OUTCOME_WIDTH = 6
+OUTCOMES = ("status", "lots", "quote", "trades", "rested", "cancelled")
 #: Columns of the fill log.
 LOG_WIDTH = 4
 
 TARGET = "shakeout_book_match"
+#: Numbers of operands and results: each Python int would be a type of its own to Numba.
+_N = tuple(np.int64(number) for number in range(16))
+_BEYOND = -LARGEST - 1  # a bound that every key is above
 
 
-@njit(forceinline=True)
+class Settings(NamedTuple):
+    """What all messages of a block share."""
+
+    block: int
+    slots: int
+    mode: int
+    log: int  # address of the fill log
+    keeps_log: int  # 0 or 1
+
+
+class Done(NamedTuple):
+    """What a message came to: the columns of `OUTCOMES`, and the log's rows in use."""
+
+    status: int
+    lots: int
+    quote: int
+    trades: int
+    rested: int
+    cancelled: int
+    logged: int
+
+
+class Taken(NamedTuple):
+    """What an order took from the other side."""
+
+    left: int  # lots neither filled nor decremented
+    lots: int
+    quote: int
+    trades: int
+    cancelled: int  # its own lots, by self-trade prevention
+    stopped: bool  # by an order of its own
+    logged: int
+
+
+@kernel
 def _invalid(side, ticks, lots, flags, expiry, block):
     """The first rule that the fields of an order break, as a status, or 0."""
     if side != 1 and side != -1:
@@ -63,199 +110,239 @@ def _invalid(side, ticks, lots, flags, expiry, block):
     return _EXPIRED if 0 < expiry < block else 0
 
 
-@njit(forceinline=True)
-def _settle(events, rows, outcome, message, log, logged):
-    """Adds event rows to a message's outcome and fills to the log."""
-    for row in range(rows):
-        lots = events[row, kernel.EVENT_LOTS]
-        if events[row, kernel.EVENT_KIND] != kernel.FILL:
-            outcome[CANCELLED] += lots
-            continue
-        ticks = events[row, kernel.EVENT_TICKS]
-        outcome[LOTS] += lots
-        outcome[QUOTE] += lots * ticks
-        outcome[TRADES] += 1
-        if log.shape[0] > 0:  # zero rows: no log is kept
-            log[logged, 0] = message
-            log[logged, 1] = events[row, kernel.EVENT_OWNER]
-            log[logged, 2] = ticks
-            log[logged, 3] = lots
-            logged += 1
+@kernel
+def _volume(ladder, side, bound, enough, first, settings):
+    """Lots of others that a taker could fill, counted up to ``enough``.
+
+    Its own orders do not count, and end the count where prevention would stop it.
+    """
+    nodes, levels = book.nodes_of(ladder), book.levels_of(ladder)
+    total, level = 0, book.sizes_of(ladder)[side, book.LEVELS] - 1
+    while level >= 0 and levels[side, level, book.KEY] >= bound:
+        node = levels[side, level, book.FIRST]
+        while node >= 0:
+            if first <= nodes[node, book.OWNER] < first + settings.slots:
+                if settings.mode != CANCEL_OLDEST:
+                    return total
+            else:
+                total += nodes[node, book.LOTS]
+                if total >= enough:
+                    return enough
+            node = nodes[node, book.NEXT]
+        level -= 1
+    return total
+
+
+@kernel
+def _write_fill(settings, row, message, owner, ticks, lots):
+    log = carray(_pointer(settings.log), (row + 1, LOG_WIDTH), np.int64)
+    log[row, 0], log[row, 1] = message, owner
+    log[row, 2], log[row, 3] = ticks, lots
+
+
+@inlined
+def _take(ladder, side, bound, lots, first, settings, message, logged):
+    """Takes up to ``lots``, best first; prevention where it meets its own account."""
+    nodes, mode = book.nodes_of(ladder), settings.mode
+    left, filled, quote, trades, cancelled = lots, 0, 0, 0, 0
+    while left > 0:
+        node = book.first_within(ladder, side, bound)
+        if node < 0:
+            break
+        there, owner = nodes[node, book.LOTS], nodes[node, book.OWNER]
+        taken = min(left, there)
+        if first <= owner < first + settings.slots:
+            if mode == CANCEL_NEWEST:
+                return Taken(left, filled, quote, trades, cancelled, True, logged)
+            if mode == CANCEL_OLDEST:
+                taken = there
+            else:
+                left -= taken
+            cancelled += taken
+        else:
+            ticks = nodes[node, book.TICKS]
+            left -= taken
+            filled += taken
+            quote += taken * ticks
+            trades += 1
+            if settings.keeps_log != 0:
+                _write_fill(settings, logged, message, owner, ticks, taken)
+                logged += 1
+        if taken == there:
+            book.remove(ladder, side, node)
+        else:
+            nodes[node, book.LOTS] = there - taken
+    return Taken(left, filled, quote, trades, cancelled, False, logged)
+
+
+@kernel
+def _refusal(ladder, own, bound, lots, flags, first, settings):
+    """The first rule about the book that an order breaks, or 0."""
+    other, immediate = 1 - own, flags & IMMEDIATE != 0
+    if flags & POST_ONLY != 0 and book.first_within(ladder, other, bound) >= 0:
+        return _WOULD_TAKE
+    if flags & FOK != 0:
+        if _volume(ladder, other, bound, lots, first, settings) < lots:
+            return _CANNOT_FILL
+    if not immediate and not book.has_room(ladder, own):
+        if _volume(ladder, other, bound, 1, first, settings) == 0:
+            return _BOOK_FULL
+    return 0
+
+
+@kernel
+def _without_fill(status, cancelled, logged):
+    """A message that traded nothing, and the lots that it took off."""
+    return Done(status, 0, 0, 0, 0, cancelled, logged)
+
+
+@inlined
+def _order(ladder, tx, name, first, settings, message, cancelled, logged):
+    """Runs one order with valid names."""
+    _, _, sign, ticks, lots, flags, _, expiry = tx
+    reason = _invalid(sign, ticks, lots, flags, expiry, settings.block)
+    if reason != 0:
+        return _without_fill(reason, cancelled, logged)
+    if book.find(ladder, name) >= 0:
+        return _without_fill(_SLOT_BUSY, cancelled, logged)
+    own = 0 if sign > 0 else 1
+    bound = _BEYOND if flags & MARKET != 0 else book.key_of(1 - own, ticks)
+    reason = _refusal(ladder, own, bound, lots, flags, first, settings)
+    if reason != 0:
+        return _without_fill(reason, cancelled, logged)
+    drops = flags & IMMEDIATE != 0 or not book.has_room(ladder, own)
+    left, filled, quote, trades, prevented, stopped, logged = _take(
+        ladder, 1 - own, bound, lots, first, settings, message, logged
+    )
+    rested = 0
+    if left == 0:
+        status = _FILLED if filled == lots else _PARTIAL
+    elif stopped:
+        status = _PARTIAL if filled > 0 else _SELF_TRADE
+    elif drops:
+        status = _PARTIAL
+    else:
+        book.rest(ladder, own, ticks, left, name, expiry, settings.block)
+        status, rested = _RESTING, left
+    return Done(status, filled, quote, trades, rested, cancelled + prevented, logged)
+
+
+@kernel
+def _take_off(ladder, node):
+    """Takes an order off, if there is one; returns its lots."""
+    if node < 0:
+        return 0
+    lots = book.nodes_of(ladder)[node, book.LOTS]
+    book.remove(ladder, book.side_of(ladder, node), node)
+    return lots
+
+
+@kernel
+def _cancel_all(ladder, first, end):
+    """Takes every order of an account off; returns their lots."""
+    nodes, cancelled = book.nodes_of(ladder), 0
+    for node in range(nodes.shape[0]):
+        if nodes[node, book.LOTS] > 0 and first <= nodes[node, book.OWNER] < end:
+            cancelled += _take_off(ladder, node)
+    return cancelled
+
+
+@kernel
+def _reduce(ladder, name, lots):
+    """Takes lots off an order, the last one with it: ``(status, lots)``."""
+    if lots < 1:
+        return _BAD_LOTS, 0
+    node, nodes = book.find(ladder, name), book.nodes_of(ladder)
+    if node < 0:
+        return _UNKNOWN_ORDER, 0
+    there = nodes[node, book.LOTS]
+    if lots > there:
+        return _BAD_LOTS, 0
+    if lots == there:
+        return _ACCEPTED, _take_off(ladder, node)
+    nodes[node, book.LOTS] = there - lots
+    return _ACCEPTED, lots
+
+
+@inlined
+def _message(ladder, tx, settings, message, logged):
+    """Runs one transaction."""
+    kind, account, _, _, lots, _, slot, _ = tx
+    slots = settings.slots
+    if kind == NO_KIND:
+        return _without_fill(_NONE, 0, logged)
+    if (kind < ORDER or kind > REPLACE) and kind != REDUCE:
+        return _without_fill(_UNKNOWN_KIND, 0, logged)
+    if account < 0 or account >= LARGEST // slots:
+        return _without_fill(_UNKNOWN_ACCOUNT, 0, logged)
+    first = account * slots
+    if kind == CANCEL_ALL:
+        cancelled = _cancel_all(ladder, first, first + slots)
+        return _without_fill(_ACCEPTED, cancelled, logged)
+    if slot < 0 or slot >= slots:
+        return _without_fill(_UNKNOWN_SLOT, 0, logged)
+    name, cancelled = first + slot, 0
+    if kind == REDUCE:
+        status, cancelled = _reduce(ladder, name, lots)
+        return _without_fill(status, cancelled, logged)
+    if kind != ORDER:
+        node = book.find(ladder, name)
+        cancelled = _take_off(ladder, node)
+        if kind == CANCEL:
+            status = _ACCEPTED if node >= 0 else _UNKNOWN_ORDER
+            return _without_fill(status, cancelled, logged)
+    return _order(ladder, tx, name, first, settings, message, cancelled, logged)
+
+
+@kernel
+def run_block(ladder, columns, settings, outcomes):
+    """Runs all messages in order; returns the rows of the log in use.
+
+    Args:
+        ladder: the book, changed in place.
+        columns: eight arrays [B], as in `market.book`.
+        settings: what they share.
+        outcomes: six arrays [B] of `OUTCOMES`, overwritten.
+    """
+    kind, account, side, ticks, lots, flags, slot, expiry = columns
+    status, filled, quote, trades, rested, cancelled = outcomes
+    logged = 0
+    for message in range(kind.shape[0]):
+        tx = (
+            kind[message],
+            account[message],
+            side[message],
+            ticks[message],
+            lots[message],
+            flags[message],
+            slot[message],
+            expiry[message],
+        )
+        done = _message(ladder, tx, settings, message, logged)
+        status[message], filled[message] = done.status, done.lots
+        quote[message], trades[message] = done.quote, done.trades
+        rested[message], cancelled[message] = done.rested, done.cancelled
+        logged = done.logged
     return logged
 
 
-@njit(forceinline=True)
-def _order(
-    book,
-    key,
-    first,
-    end,
-    sign,
-    ticks,
-    lots,
-    flags,
-    expiry,
-    block,
-    mode,
-    events,
-    outcome,
-):
-    """Takes and rests one valid order; returns its status and the event rows."""
-    own, other = kernel.resting_side(sign), kernel.taken_side(sign)
-    limit = ticks
-    if flags & MARKET != 0:
-        limit = LARGEST if sign > 0 else 0
-    full = not kernel.has_room(book, own)
-    immediate = flags & IMMEDIATE != 0
-    rows, left, stopped = 0, lots, False
-    if kernel.would_take(book, other, limit):
-        if flags & POST_ONLY != 0:
-            return _WOULD_TAKE, 0
-        if flags & FOK != 0:
-            if kernel.volume(book, other, limit, lots, first, end, mode) < lots:
-                return _CANNOT_FILL, 0
-        elif full and not immediate:
-            if kernel.volume(book, other, limit, 1, first, end, mode) == 0:
-                return _BOOK_FULL, 0
-        left, rows, stopped = kernel.sweep(
-            book, other, limit, lots, first, end, mode, events
-        )
-    elif flags & FOK != 0:
-        return _CANNOT_FILL, 0
-    elif full and not immediate:
-        return _BOOK_FULL, 0
-    if left == 0:
-        for row in range(rows):
-            if mode == kernel.DECREMENT and events[row, 0] == kernel.PREVENTED:
-                return _PARTIAL, rows
-        return _FILLED, rows
-    if stopped:
-        return (_PARTIAL if rows > 0 else _SELF_TRADE), rows
-    if immediate or full:
-        return _PARTIAL, rows
-    kernel.insert(book, own, ticks, left, key, 0, expiry, block)
-    outcome[RESTED] = left
-    return _RESTING, rows
+@kernel
+def _six(arrays, lane):
+    """One lane of six arrays."""
+    a, b, c, d, e, f = arrays
+    return a[lane], b[lane], c[lane], d[lane], e[lane], f[lane]
 
 
-@njit(forceinline=True)
-def _reduce(book, key, lots, outcome):
-    """Takes lots off a resting order, which keeps its place."""
-    if lots < 1:
-        return _BAD_LOTS
-    side, index = kernel.find(book, key)
-    if index < 0:
-        return _UNKNOWN_ORDER
-    left = book.lots[side, index] - lots
-    if left < 0:
-        return _BAD_LOTS
-    outcome[CANCELLED] = lots
-    book.lots[side, index] = left
-    if left == 0:
-        kernel.remove(book, side, index)
-    return _ACCEPTED
-
-
-@njit(forceinline=True)
-def _message(book, tx, block, slots, mode, events, outcome):
-    """Executes one transaction row; returns its status and the event rows."""
-    kind, account, side, ticks, lots, flags, slot, expiry = tx
-    if kind == NO_KIND:
-        return _NONE, 0
-    if (kind < ORDER or kind > REPLACE) and kind != REDUCE:
-        return _UNKNOWN_KIND, 0
-    if account < 0 or account >= LARGEST // slots:
-        return _UNKNOWN_ACCOUNT, 0
-    first = account * slots
-    end = first + slots
-    if kind == CANCEL_ALL:
-        rows = kernel.remove_range(book, BIDS, first, end, events, 0)
-        return _ACCEPTED, kernel.remove_range(book, ASKS, first, end, events, rows)
-    if slot < 0 or slot >= slots:
-        return _UNKNOWN_SLOT, 0
-    key = first + slot
-    if kind == REDUCE:
-        return _reduce(book, key, lots, outcome), 0
-    if kind != ORDER:
-        where, index = kernel.find(book, key)
-        if index >= 0:
-            outcome[CANCELLED] += book.lots[where, index]
-            kernel.remove(book, where, index)
-        if kind == CANCEL:
-            return (_ACCEPTED if index >= 0 else _UNKNOWN_ORDER), 0
-    reason = _invalid(side, ticks, lots, flags, expiry, block)
-    if reason != 0:
-        return reason, 0
-    if kind == ORDER and kernel.find(book, key)[1] >= 0:
-        return _SLOT_BUSY, 0
-    return _order(
-        book,
-        key,
-        first,
-        end,
-        side,
-        ticks,
-        lots,
-        flags,
-        expiry,
-        block,
-        mode,
-        events,
-        outcome,
-    )
-
-
-@njit
-def run_block(book, txs, block, slots, mode, events, outcomes, log):
-    """Runs all rows of ``txs`` in order; returns (lots expired, fills logged)."""
-    expired, logged = 0, 0
-    for side in (BIDS, ASKS):
-        for row in range(kernel.expire(book, side, block, events, 0)):
-            expired += events[row, kernel.EVENT_LOTS]
-    for message in range(outcomes.shape[0]):
-        outcome = outcomes[message]
-        for column in range(OUTCOME_WIDTH):
-            outcome[column] = 0
-        tx = (
-            txs[0, message],
-            txs[1, message],
-            txs[2, message],
-            txs[3, message],
-            txs[4, message],
-            txs[5, message],
-            txs[6, message],
-            txs[7, message],
-        )
-        status, rows = _message(book, tx, block, slots, mode, events, outcome)
-        outcome[STATUS] = status
-        logged = _settle(events, rows, outcome, message, log, logged)
-    return expired, logged
-
-
-@njit
-def _copy(source, target):
-    for word in range(source.shape[0]):
-        target[word] = source[word]
-
-
-@njit
-def _run_lane(book_in, count_in, columns, settings, book_out, count, rows, log, totals):
+@kernel
+def _run_lane(ladder, before, columns, settings, after, outcomes, log, totals):
     """One lane of the custom call; operands as in `match_native`, flattened."""
-    _copy(book_in, book_out)
-    _copy(count_in, count)
-    capacity = book_out.shape[0] // (6 * 2)
-    sides = book_out.reshape((6, 2, capacity))
-    book = Book(sides[0], sides[1], sides[2], sides[3], sides[4], sides[5], count)
-    events = np.empty((2 * capacity + 1, kernel.EVENT_WIDTH), np.int64)
-    txs = columns.reshape((8, columns.shape[0] // 8))
-    outcomes = rows.reshape((txs.shape[1], OUTCOME_WIDTH))
-    fills = log.reshape((log.shape[0] // LOG_WIDTH, LOG_WIDTH))
     block, slots, mode = settings[0], settings[1], settings[2]
-    totals[0], totals[1] = run_block(
-        book, txs, block, slots, mode, events, outcomes, fills
-    )
-    for word in range(totals[1] * LOG_WIDTH, log.shape[0]):
-        log[word] = 0
+    keeps_log = 1 if log.shape[0] > 0 else 0
+    shared = Settings(block, slots, mode, log.ctypes.data, keeps_log)
+    totals[0] = book.load(ladder, *before, block)
+    totals[1] = run_block(ladder, columns, shared, outcomes)
+    book.store(ladder, *after)
+    log[totals[1] * LOG_WIDTH :] = 0
 
 
 def _handler(fingerprint: int):
@@ -264,23 +351,62 @@ def _handler(fingerprint: int):
     def run(frame):
         if answers_metadata_query(frame):
             return 0 * fingerprint
-        books, counts = argument(frame, 0), argument(frame, 1)
-        columns, settings = argument(frame, 2), argument(frame, 3)
-        books_out, counts_out = result(frame, 0), result(frame, 1)
-        rows, log, totals = result(frame, 2), result(frame, 3), result(frame, 4)
-        for lane in range(books.shape[0]):
+        before = (
+            argument(frame, _N[0]),
+            argument(frame, _N[1]),
+            argument(frame, _N[2]),
+            argument(frame, _N[3]),
+            argument(frame, _N[4]),
+            argument(frame, _N[5]),
+        )
+        after = (
+            result(frame, _N[0]),
+            result(frame, _N[1]),
+            result(frame, _N[2]),
+            result(frame, _N[3]),
+            result(frame, _N[4]),
+            result(frame, _N[5]),
+        )
+        outcomes = (
+            result(frame, _N[7]),
+            result(frame, _N[8]),
+            result(frame, _N[9]),
+            result(frame, _N[10]),
+            result(frame, _N[11]),
+            result(frame, _N[12]),
+        )
+        count, count_after = argument(frame, _N[6]), result(frame, _N[6])
+        kind, account = argument(frame, _N[7]), argument(frame, _N[8])
+        side, ticks = argument(frame, _N[9]), argument(frame, _N[10])
+        lots, flags = argument(frame, _N[11]), argument(frame, _N[12])
+        slot, expiry = argument(frame, _N[13]), argument(frame, _N[14])
+        settings, log = argument(frame, _N[15]), result(frame, _N[13])
+        totals = result(frame, _N[14])
+        capacity = before[0].shape[1] // 2
+        scratch = np.empty(book.scratch_words(capacity), np.int64)
+        ladder = book.ladder_in(scratch, capacity)
+        for lane in range(totals.shape[0]):
+            columns = (
+                kind[lane],
+                account[lane],
+                side[lane],
+                ticks[lane],
+                lots[lane],
+                flags[lane],
+                slot[lane],
+                expiry[lane],
+            )
             _run_lane(
-                books[lane],
-                counts[lane],
-                columns[lane],
+                ladder,
+                (*_six(before, lane), count[lane]),
+                columns,
                 settings[lane],
-                books_out[lane],
-                counts_out[lane],
-                rows[lane],
+                (*_six(after, lane), count_after[lane]),
+                _six(outcomes, lane),
                 log[lane],
                 totals[lane],
             )
-        return 0
+        return 0 * scratch.shape[0]
 
     return run
 
@@ -296,11 +422,14 @@ def fingerprint_of(*modules) -> int:
 
 @functools.cache
 def _register() -> None:
-    register(TARGET, _handler(fingerprint_of(kernel, native, orders)))
+    register(TARGET, _handler(fingerprint_of(book, native, orders, deferred)))
 
 
 def match_native(fields, columns, block, slots, mode, log_rows):
     """The custom call.
+
+    Every column is an operand or a result of its own: stacking them would cost more
+    memory traffic than the matching.
 
     Args:
         fields: the seven arrays of a one-market `BookState`, [2, C] and [2].
@@ -311,20 +440,20 @@ def match_native(fields, columns, block, slots, mode, log_rows):
         log_rows: rows of the fill log, 0 for none.
 
     Returns:
-        ``(fields, outcomes [B, 6], log [log_rows, 4], totals [2])``.
+        ``(fields, outcomes, log [log_rows, 4], totals [2])``, the outcomes being the
+        six columns of `OUTCOMES`, each [B].
     """
     _register()
-    messages = columns[0].shape[0]
     settings = jnp.stack(
         [jnp.asarray(value, jnp.int64) for value in (block, slots, mode)]
     )
-    operands = [jnp.stack(fields[:6]), fields[6], jnp.stack(columns), settings]
-    shapes = [operands[0].shape, (2,)]
-    shapes += [(messages, OUTCOME_WIDTH), (log_rows, LOG_WIDTH), (2,)]
+    operands = [*fields, *columns, settings]
+    shapes = [field.shape for field in fields]
+    shapes += [columns[0].shape] * len(OUTCOMES) + [(log_rows, LOG_WIDTH), (2,)]
     call = jax.ffi.ffi_call(
         TARGET,
         [jax.ShapeDtypeStruct((1, *shape), jnp.int64) for shape in shapes],
         vmap_method="broadcast_all",
     )
     outputs = [output[0] for output in call(*(operand[None] for operand in operands))]
-    return [*outputs[0], outputs[1]], *outputs[2:]
+    return outputs[:7], outputs[7:13], *outputs[13:]

@@ -15,6 +15,8 @@ Source: ``numba/core/codegen.py`` of Numba 0.65 to 0.68.
 
 from numba.core import codegen
 from numba.core.compiler import Compiler
+from numba.core.errors import NumbaRuntimeError
+from numba.core.runtime.context import NRTContext
 
 _NEEDED = (
     "_optimize_final_module",
@@ -25,6 +27,7 @@ _NEEDED = (
 _IS_SUPPORTED = hasattr(codegen, "JITCodeLibrary") and all(
     hasattr(codegen.JITCodeLibrary, name) for name in _NEEDED
 )
+_COUNTS_IN_ONE_PLACE = hasattr(NRTContext, "_call_incref_decref")
 
 
 class _NoEnvironment:
@@ -61,11 +64,33 @@ class _DeferredLibrary(getattr(codegen, "JITCodeLibrary", object)):
         self._finalized = True
 
 
+class _Uncounted(NRTContext):
+    """Memory management of functions that only look at memory of others.
+
+    Numba counts the references to an array in each function that it passes through, by
+    a call that is never inlined. In a kernel of small functions that takes more time
+    than the work.
+    """
+
+    def _call_incref_decref(self, builder, typ, value, funcname):
+        """Counts nothing."""
+
+    def _require_nrt(self):
+        raise NumbaRuntimeError("kernels cannot allocate: their arrays are views")
+
+
+#: Numba keeps helpers that it compiled on the way; these count nothing either.
+_HELPERS: dict = {}
+
+
 class DeferredCompiler(Compiler):
-    """Numba's compiler, with a `_DeferredLibrary` for the code."""
+    """Numba's compiler, with a `_DeferredLibrary` for the code and `_Uncounted`."""
 
     def define_pipelines(self):
         """The usual passes."""
+        if _COUNTS_IN_ONE_PLACE:
+            self.state.targetctx.nrt = _Uncounted(self.state.targetctx, True)
+            self.state.targetctx.cached_internal_func = _HELPERS
         if _IS_SUPPORTED and self.state.library is None:
             library = _DeferredLibrary(self.state.targetctx.codegen(), "deferred")
             library.enable_object_caching()

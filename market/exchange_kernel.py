@@ -22,6 +22,7 @@ from market.kernels.block import run_auction_block, run_continuous_block
 from market.kernels.clearing import ROWS as AUCTION_ROWS
 from market.native import (
     _pointer,
+    allocator,
     answers_metadata_query,
     argument_address,
     kernel,
@@ -53,6 +54,7 @@ def _fingerprint() -> int:
     names = (
         "auction_kernel",
         "book_kernel",
+        "deferred",
         "exchange_kernel",
         "native",
         "orders",
@@ -65,7 +67,7 @@ def _fingerprint() -> int:
     return int.from_bytes(digest.digest()[:7], "big")
 
 
-@kernel
+@allocator
 def _open_table(frame):
     """The table with sizes and scratch, and the words of each result's lane."""
     static = carray(
@@ -74,14 +76,19 @@ def _open_table(frame):
     markets, capacity = static[lay.MARKETS], static[lay.CAPACITY]
     messages = static[lay.MESSAGES]
     scratch = np.empty(lay.SCRATCH_COUNT, np.int64)
-    scratch[:2] = markets
+    scratch[0], scratch[1] = markets, markets
     scratch[2] = (capacity + 1) * EVENT_WIDTH
-    scratch[3:5] = messages
+    scratch[3], scratch[4] = messages, messages
     scratch[5] = messages * BATCH_WIDTH
     scratch[6] = AUCTION_ROWS * (2 * capacity + messages)
     scratch[7] = lay.SHARE_ROWS * static[lay.ACCOUNTS]
-    t = np.zeros(lay.TABLE_WORDS + scratch.sum(), np.int64)
-    t[: lay.STATIC_WORDS] = static
+    words = lay.TABLE_WORDS
+    for size in scratch:
+        words += size
+    t = np.zeros(words, np.int64)
+    # No slices: Numba would compile their error messages, which takes seconds.
+    for word in range(lay.STATIC_WORDS):
+        t[word] = static[word]
     address = t.ctypes.data + 8 * lay.TABLE_WORDS
     for index in range(len(scratch)):
         t[lay.UNIT + index] = address
@@ -100,7 +107,9 @@ def _own_state(frame):
         if source != target:
             size = result_size(frame, index)
             old = carray(_pointer(source), (size,), np.int64)
-            carray(_pointer(target), (size,), np.int64)[:] = old
+            own = carray(_pointer(target), (size,), np.int64)
+            for word in range(size):
+                own[word] = old[word]
 
 
 @kernel

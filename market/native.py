@@ -37,13 +37,26 @@ _API_VERSION = 0 | 3 << 32  # int32 major 0, int32 minor 3, little-endian
 
 #: Decorator of functions that only other compiled functions call: without wrappers for
 #: Python and without machine code of their own, which together are most of the compile
-#: time. Division by zero gives no error.
+#: time. Division by zero gives no error. Arrays are views of the caller's memory, whose
+#: references nobody counts (see `market.deferred`), so a kernel cannot allocate.
 kernel = njit(
     error_model="numpy",
     no_cpython_wrapper=True,
     no_cfunc_wrapper=True,
     pipeline_class=DeferredCompiler,
 )
+
+#: The same for a function with one caller, which it becomes a part of.
+inlined = njit(
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    pipeline_class=DeferredCompiler,
+    forceinline=True,
+)
+
+#: The same for a function that allocates what a call needs, and hands it on.
+allocator = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @intrinsic
@@ -81,13 +94,13 @@ def _buffer(table, index):
 @kernel
 def argument(frame, index):
     """Operand ``index`` of the call as int64 [lanes, words]; read only by contract."""
-    return _buffer(_words(frame, _FRAME_ARGS + 1)[_FRAME_ARGS], index)
+    return _buffer(_words(frame, _FRAME_ARGS + 1)[_FRAME_ARGS], np.int64(index))
 
 
 @kernel
 def result(frame, index):
     """Result ``index`` of the call as int64 [lanes, words]; uninitialised."""
-    return _buffer(_words(frame, _FRAME_RETS + 1)[_FRAME_RETS], index)
+    return _buffer(_words(frame, _FRAME_RETS + 1)[_FRAME_RETS], np.int64(index))
 
 
 @kernel

@@ -403,6 +403,15 @@ def test_lanes_do_not_touch_each_other():
             jax.tree.map(np.testing.assert_array_equal, mine, single)
 
 
+def test_slots_and_capacities_out_of_range_are_named():
+    nothing = books.transactions([], 1)
+    for slots in (0, -1, LARGEST + 1):
+        with pytest.raises(ValueError, match="slots"):
+            match(empty_side_pair(2), nothing, slots=slots)
+    with pytest.raises(ValueError, match="32768 orders"):
+        match(empty_side_pair(1 << 15), nothing, slots=1)
+
+
 def test_an_unknown_lowering_is_named():
     with pytest.raises(ValueError, match="'gpu'"):
         match(empty_side_pair(2), books.transactions([], 1), slots=1, lowering="gpu")

@@ -1,10 +1,31 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from numba import njit
 
-from market import book_kernel as kernel
-from market.book_kernel import ASKS, BIDS, FILL, PREVENTED, REMOVED
+from market import book_kernel
+from market.book_kernel import ASKS, BIDS, EVENT_WIDTH, FILL, PREVENTED, REMOVED
 from market.specs import SelfTrade
 
+
+def callable_from_python(function):
+    """A kernel has no wrapper for Python of its own."""
+
+    @njit
+    def call(*arguments):
+        return function(*arguments)
+
+    return call
+
+
+NAMES = "insert remove sweep volume find_on_side remove_range expire would_take"
+kernel = SimpleNamespace(
+    **{
+        name: callable_from_python(getattr(book_kernel, name))
+        for name in (*NAMES.split(), "drop_empty", "count_range")
+    }
+)
 CAPACITY, FAR = 4, 1_000_000
 NOBODY = (0, 0)
 
@@ -12,12 +33,12 @@ NOBODY = (0, 0)
 @pytest.fixture
 def book():
     side = [np.zeros((2, CAPACITY), np.int64) for _ in range(6)]
-    return kernel.Book(*side, np.zeros(2, np.int64))
+    return book_kernel.Book(*side, np.zeros(2, np.int64))
 
 
 @pytest.fixture
 def events():
-    return np.zeros((2 * CAPACITY + 1, kernel.EVENT_WIDTH), np.int64)
+    return np.zeros((2 * CAPACITY + 1, EVENT_WIDTH), np.int64)
 
 
 def rest(book, side, *orders):
@@ -68,17 +89,16 @@ def test_a_full_side_takes_no_further_order_and_keeps_what_rests(book):
 def test_find_and_remove_name_one_order_and_keep_the_others_in_order(book):
     rest(book, BIDS, (10, 1, 1), (10, 2, 2), (11, 3, 3))
     rest(book, ASKS, (20, 4, 4))
-    assert kernel.find(book, 4) == (ASKS, 0)
-    side, index = kernel.find(book, 2)
-    kernel.remove(book, side, index)
+    assert kernel.find_on_side(book, ASKS, 4) == 0
+    kernel.remove(book, BIDS, kernel.find_on_side(book, BIDS, 2))
     assert resting(book, BIDS) == [(11, 3, 3), (10, 1, 1)]
-    assert kernel.find(book, 2)[1] == -1
+    assert kernel.find_on_side(book, BIDS, 2) == -1
 
 
 def test_a_freed_entry_is_not_found_by_the_key_zero(book):
-    assert kernel.find(book, 0)[1] == -1
+    assert kernel.find_on_side(book, ASKS, 0) == -1
     rest(book, ASKS, (20, 1, 0))
-    assert kernel.find(book, 0) == (ASKS, 0)
+    assert kernel.find_on_side(book, ASKS, 0) == 0
 
 
 def test_a_sweep_goes_through_every_level_in_its_limit(book, events):
@@ -128,13 +148,6 @@ def test_volume_leaves_out_the_takers_own_orders(book, mode, lots):
     assert kernel.volume(book, ASKS, 11, 1, 8, 12, mode) == 1
 
 
-def test_a_dry_run_says_what_a_sweep_would_fill_and_pay(book):
-    rest(book, ASKS, (10, 2, 1), (11, 4, 2), (13, 9, 3))
-    assert kernel.quote_of(book, ASKS, 12, 5) == (5, 2 * 10 + 3 * 11)
-    assert kernel.quote_of(book, ASKS, 12, 50) == (6, 2 * 10 + 4 * 11)
-    assert book.count[ASKS] == 3
-
-
 def test_remove_range_cancels_one_account_and_reports_each_order(book, events):
     rest(book, BIDS, (10, 1, 4), (11, 2, 8), (12, 3, 5), (13, 4, 3))
     assert kernel.remove_range(book, BIDS, 4, 8, events, 1) == 3
@@ -150,10 +163,21 @@ def test_expiry_drops_what_is_past_and_keeps_what_never_expires(book, events):
 
 
 def test_touch_and_crossing(book):
-    assert kernel.best_ticks(book, ASKS) == 0
     assert not kernel.would_take(book, ASKS, FAR)
     rest(book, ASKS, (10, 1, 1))
     rest(book, BIDS, (8, 1, 2))
-    assert (kernel.best_ticks(book, BIDS), kernel.best_ticks(book, ASKS)) == (8, 10)
     assert kernel.would_take(book, ASKS, 10) and not kernel.would_take(book, ASKS, 9)
     assert kernel.would_take(book, BIDS, 8) and not kernel.would_take(book, BIDS, 9)
+
+
+def test_orders_without_lots_leave_and_the_others_keep_their_order(book):
+    rest(book, BIDS, (10, 1, 1), (10, 2, 2), (11, 3, 3), (9, 4, 4))
+    book.lots[BIDS, [0, 2]] = 0
+    kernel.drop_empty(book, BIDS)
+    assert resting(book, BIDS) == [(11, 3, 3), (10, 2, 2)]
+
+
+def test_the_orders_of_an_account_are_counted_by_their_names(book):
+    rest(book, ASKS, (10, 1, 4), (11, 2, 8), (12, 3, 5), (13, 4, 7))
+    assert kernel.count_range(book, ASKS, 4, 8) == 3
+    assert kernel.count_range(book, BIDS, 4, 8) == 0
