@@ -80,6 +80,8 @@ def _open_table(frame):
     scratch[5] = messages * BATCH_WIDTH
     scratch[6] = AUCTION_ROWS * (2 * capacity + messages)
     scratch[7] = lay.SHARE_ROWS * static[lay.ACCOUNTS]
+    scratch[8] = messages
+    scratch[9] = markets + 1
     t = np.zeros(lay.TABLE_WORDS + scratch.sum(), np.int64)
     t[: lay.STATIC_WORDS] = static
     address = t.ctypes.data + 8 * lay.TABLE_WORDS
