@@ -93,7 +93,7 @@ def conservation_errors(state: ExchangeState, paid_out: Array) -> Errors:
     in a book are the lots of open orders.
     """
     held = jnp.sum(state.collateral) + jnp.sum(state.withdrawn)
-    funds = state.insurance + state.fees + state.residue
+    funds = jnp.sum(state.insurance) + state.fees + state.residue
     resting = jnp.sum(state.book.lots, axis=2)
     reserved = jnp.sum(state.open_lots, axis=0)
     return Errors(

@@ -166,7 +166,7 @@ def metrics_of(world, setting, params, *, spec: VenueSpec) -> dict[str, Array]:
         "negative_equity_end": standing,
         "negative_equity_peak": measures.peak_negative,
         "insurance_start": params.insurance,
-        "insurance_end": state.insurance,
+        "insurance_end": jnp.sum(state.insurance),
         "insurance_paid": measures.insurance_paid,
         "liquidations": measures.liquidations,
         "liquidated_notional": measures.liquidated_quote,

@@ -38,7 +38,7 @@ class Snapshot(NamedTuple):
         oracle: [M] oracle price in ticks.
         bid, ask: [M] best quotes in ticks, 0 without.
         collateral, position, open_lots, equity, maintenance, start: by account.
-        insurance: quanta in the fund.
+        insurance: quanta in all insurance funds.
         mempool: transactions waiting.
     """
 
@@ -238,7 +238,7 @@ def _snapshot(world: World, setting: Setting, params, *, spec) -> dict[str, Arra
         "equity": risk.equity,
         "maintenance": risk.maintenance,
         "start": setting.start,
-        "insurance": state.insurance,
+        "insurance": jnp.sum(state.insurance),
         "mempool": jnp.sum(world.chain.queue.kind != 0),
     }
 

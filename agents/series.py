@@ -69,7 +69,7 @@ def sample(world, price: Array, params, *, spec: VenueSpec) -> dict[str, Array]:
         "liquidations": measures.liquidations,
         "liquidated_notional": measures.liquidated_quote,
         "deleveraged": measures.deleveraged,
-        "insurance": state.insurance,
+        "insurance": jnp.sum(state.insurance),
         "bad_debt": negative_equity(risk),
         "in_danger": jnp.sum(risk.in_danger()),
         "mempool": jnp.sum(chain.queue.kind != Kind.NONE),

@@ -32,7 +32,12 @@ def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
         multiplier, (price, previous_mark) = jnp.array(multipliers, jnp.int64), prices
         held, preset = state[_POSITION], sizes.preset
         env = reckon(price, multiplier, params, held, block, seed, preset)
-        env = env._replace(previous_mark=previous_mark, now_us=now_us)
+        places = [1 + m if own else 0 for m, own in enumerate(sizes.isolated)]
+        env = env._replace(
+            previous_mark=previous_mark,
+            now_us=now_us,
+            fund=jnp.array(places, jnp.int64),
+        )
         return _run_lane(state, txs, env, sizes)
 
     lanes = jax.vmap(one_lane, axis_name=LANES)
@@ -88,7 +93,8 @@ def _enter(state, sizes: Sizes) -> Lane:
         info=jnp.zeros((lay.INFO_ROWS, sizes.markets), jnp.int64),
         liquidated=zero,
         used=zero[:, 0],
-        reserved_fund=zero[0, 0],
+        paid=zero[:, 0],
+        set_aside=jnp.zeros(1 + sizes.markets, jnp.int64) + zero[0, 0],
     )
 
 

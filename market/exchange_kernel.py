@@ -82,6 +82,8 @@ def _open_table(frame):
     scratch[5] = messages * BATCH_WIDTH
     scratch[6] = AUCTION_ROWS * (2 * capacity + messages)
     scratch[7] = lay.SHARE_ROWS * static[lay.ACCOUNTS]
+    scratch[8] = messages
+    scratch[9] = markets + 1
     words = lay.TABLE_WORDS
     for size in scratch:
         words += size

@@ -86,7 +86,8 @@ class ReferenceAccounts:
         books: [market][side] resting orders, best first.
         collateral, withdrawn: by account.
         position, cost, adl_pending: [account][market].
-        insurance, fees, paid_in, gate_block: scalars.
+        insurance: the shared fund, then those of isolated markets.
+        fees, paid_in, gate_block: scalars.
         oracle, previous_mark, last: ticks by market; `oracle` is the price that margin
             is reckoned at, which is the mark where the venue has one.
         cooldown_us: end of the cooldown after a partial liquidation, by account.
@@ -105,8 +106,10 @@ class ReferenceAccounts:
         self.position = [[0] * self.markets for _ in range(self.accounts)]
         self.cost = [[0] * self.markets for _ in range(self.accounts)]
         self.adl_pending = [[0] * self.markets for _ in range(self.accounts)]
-        self.insurance, self.fees, self.gate_block = insurance, 0, 0
-        self.paid_in = sum(collateral) + insurance
+        shared = [insurance] + [0] * self.markets
+        self.insurance = list(insurance) if isinstance(insurance, list) else shared
+        self.fees, self.gate_block = 0, 0
+        self.paid_in = sum(collateral) + sum(self.insurance)
         self.oracle, self.last = list(ticks), list(ticks)
         self.previous_mark = list(ticks)
         self.cooldown_us, self.now_us = [0] * self.accounts, 0
@@ -119,12 +122,14 @@ class ReferenceAccounts:
             min_position_notional=params["min_liquidation_notional"],
             max_position_portion_ppm=params["max_liquidation_portion_ppm"],
             max_account_notional=params["max_liquidation_notional"],
+            max_account_insurance=params["max_liquidation_insurance"],
         )
 
     # --- margin ----------
 
     def _open_block(self, block: int):
-        self.block, self.liquidated = block, {}
+        self.block, self.liquidated, self.paid_for = block, {}, {}
+        self.set_aside = [0] * len(self.insurance)
         self.info = {name: 0 for name in INFO_FIELDS}
         for name in ("traded_lots", "traded_quote", "trades", "high", "low"):
             self.info[name] = [0] * self.markets
@@ -226,6 +231,29 @@ class ReferenceAccounts:
             total -= self.initial_requirement(market, lots)
             total -= self.open_loss(account, market)
         return total
+
+    def fund_budget(self, target: int, market: int) -> int:
+        """The most that the fund may pay for a liquidation of the account now."""
+        fund = self.spec.funds[market]
+        left = self.rules.max_account_insurance - self.paid_for.get(target, 0)
+        return min(self.insurance[fund] - self.set_aside[fund], left)
+
+    def _note_payment(self, target: int, paid: int):
+        self.paid_for[target] = self.paid_for.get(target, 0) + paid
+
+    def check_isolation(self, account: int, market: int):
+        """An account in an isolated market has nothing in any other.
+
+        Except the vault, which takes over what there is.
+        """
+        if account == self.spec.vault:
+            return
+        for other in range(self.markets):
+            held = self.position[account][other] != 0
+            orders = any(self.orders_of(account, other, side) for side in (0, 1))
+            apart = self.spec.isolated[market] or self.spec.isolated[other]
+            if other != market and apart and (held or orders):
+                raise RejectError(Status.ISOLATED)
 
     def has_orders(self, account: int) -> bool:
         """Whether any order of the account rests or waits."""

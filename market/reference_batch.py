@@ -55,7 +55,6 @@ class ReferenceBatch:
     def run_batch(self, txs: list[dict], block: int, seed_word: int) -> list[Fill]:
         """Executes a block in auction mode; returns what each came to."""
         self._open_block(block)
-        self.set_aside = 0
         results = [None] * len(txs)
         for index, tx in enumerate(txs):
             if tx["kind"] in CANCELS:
@@ -102,6 +101,7 @@ class ReferenceBatch:
             return self._without_matching(tx)
         account, market, side = tx["account"], tx["market"], tx["side"]
         limit = self._check_order(tx)
+        self.check_isolation(account, market)
         lots = self._reducible_by_all(tx)
         if self._find(account, market, tx["slot"]):
             raise RejectError(Status.SLOT_BUSY)
@@ -145,12 +145,14 @@ class ReferenceBatch:
         side, lots = (BUY if delta > 0 else SELL), abs(delta)
         limit = self.fillable_ticks(target, market, risk)
         bankruptcy = self.bankruptcy_quote(target, market, delta, risk)
-        limit = self._affordable_limit(side, lots, market, limit, bankruptcy)
+        limit = self._affordable_limit(side, lots, target, market, limit, bankruptcy)
         if not 1 <= limit <= MAX_TICKS:
             self.adl_pending[target][market] = 1
             raise RejectError(Status.INSURANCE_EMPTY)
         gain = -side * lots * limit * self.multiplier[market]
-        self.set_aside += max(bankruptcy - gain, 0)
+        aside = max(bankruptcy - gain, 0)
+        self.set_aside[self.spec.funds[market]] += aside
+        self._note_payment(target, aside)
         self._remove_all(target, None)
         self._drop_waiting(target)
         done = self.liquidated.setdefault(target, {})
@@ -187,9 +189,9 @@ class ReferenceBatch:
                 order.lots = order.size = 0
         return fill
 
-    def _affordable_limit(self, side, lots, market, limit, bankruptcy) -> int:
+    def _affordable_limit(self, side, lots, target, market, limit, bankruptcy) -> int:
         """The limit, no worse than where the fund can still bear the whole size."""
-        value, fund = lots * self.multiplier[market], self.insurance - self.set_aside
+        value, fund = lots * self.multiplier[market], self.fund_budget(target, market)
         if side == SELL:
             return max(limit, -(-(bankruptcy - fund) // value))
         return min(limit, (fund - bankruptcy) // value)
@@ -230,7 +232,7 @@ class ReferenceBatch:
         bankruptcy = self.bankruptcy_quote(order.account, market, side * lots, risk)
         self.trade(order.account, market, side * lots, value, 0)
         gain = -side * lots * value
-        self._bill(order.liquidator, order.account, gain, bankruptcy)
+        self._bill(order.liquidator, order.account, market, gain, bankruptcy)
 
     def _finish_batch(self, waiting: dict[int, Waiting], results: list):
         """What is left of the batch rests or is dropped, in sequence."""

@@ -139,12 +139,14 @@ class ReferenceExchange(
             raise RejectError(Status.NOTHING_TO_TAKE)
         gain = -side * quote
         bankruptcy = self.bankruptcy_quote(target, market, side * filled, risk)
-        if not liquidation.can_insurance_pay(self.insurance, gain - bankruptcy):
+        paid = max(bankruptcy - gain, 0)
+        if paid > 0 and paid > self.fund_budget(target, market):
             self.adl_pending[target][market] = 1
             raise RejectError(Status.INSURANCE_EMPTY)
         self._remove_all(target, None)
         self._take(target, market, side, limit, abs(delta))
-        self._bill(tx["account"], target, gain, bankruptcy)
+        self._bill(tx["account"], target, market, gain, bankruptcy)
+        self._note_payment(target, paid)
         done = self.liquidated.setdefault(target, {})
         done[market] = filled * self.unit[market]
         status = Status.FILLED if filled == abs(delta) else Status.PARTIAL
@@ -174,14 +176,15 @@ class ReferenceExchange(
             lots -= taken
         self._drop_empty(market)
 
-    def _bill(self, liquidator: int, target: int, gain: int, bankruptcy: int):
+    def _bill(self, liquidator, target, market, gain: int, bankruptcy: int):
         """The fund pays the loss, or takes the fee and rewards the liquidator."""
         delta = liquidation.insurance_delta(gain, bankruptcy, self.rules.max_fee_ppm)
-        delta = max(delta, -self.insurance)
+        fund = self.spec.funds[market]
+        delta = max(delta, -self.insurance[fund])
         reward = ppm_floor(max(delta, 0), self.params["liquidator_reward_ppm"])
         self.collateral[target] -= delta
         self.collateral[liquidator] += reward
-        self.insurance += delta - reward
+        self.insurance[fund] += delta - reward
         self.info["liquidation_fees"] += max(delta, 0)
         self.info["insurance_paid"] += max(-delta, 0)
         self.info["liquidations"] += 1

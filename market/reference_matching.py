@@ -124,6 +124,7 @@ class ReferenceMatching(ReferenceAccounts):
     def _order(self, tx: dict) -> Fill:
         account, market, side = tx["account"], tx["market"], tx["side"]
         limit = self._check_order(tx)
+        self.check_isolation(account, market)
         lots = self._reducible(tx)
         if self._find(account, market, tx["slot"]):
             raise RejectError(Status.SLOT_BUSY)

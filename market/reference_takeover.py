@@ -78,6 +78,7 @@ class ReferenceTakeover(ReferenceAccounts):
         lots = min(abs(held), tx["lots"] or abs(held))
         if lots * tx["ticks"] * self.multiplier[market] > MAX_NOTIONAL:
             raise RejectError(Status.BAD_LOTS)
+        self.check_isolation(keeper, market)
         return -lots if held > 0 else lots
 
     def _keeper_quote(self, tx: dict, delta: int, close: int) -> int:
@@ -99,7 +100,8 @@ class ReferenceTakeover(ReferenceAccounts):
         close = self.close_quote(target, market, delta)
         quote = self._keeper_quote(tx, delta, close)
         missing = max(close - quote, 0)
-        if missing > self.insurance:
+        fund = self.spec.funds[market]
+        if missing > self.insurance[fund]:
             self.adl_pending[target][market] = 1
             raise RejectError(Status.INSURANCE_EMPTY)
         gain = max(-delta * self.unit[market] - quote, 0)
@@ -116,7 +118,7 @@ class ReferenceTakeover(ReferenceAccounts):
         self._change_position(keeper, market, -delta, value)
         self.collateral[target] += quote + missing
         self.collateral[keeper] -= quote + share
-        self.insurance += share - missing
+        self.insurance[fund] += share - missing
         self.info["liquidation_fees"] += gain
         self.info["insurance_paid"] += missing
         self.info["liquidations"] += 1

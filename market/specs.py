@@ -105,6 +105,11 @@ class VenueSpec:
         """Which markets are isolated, one a market."""
         return tuple(market.is_isolated for market in self.markets)
 
+    @property
+    def funds(self) -> tuple[int, ...]:
+        """Insurance fund of each market: 0 is shared, ``1 + m`` an isolated one's."""
+        return tuple(1 + m if own else 0 for m, own in enumerate(self.isolated))
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ class BookState:
     ticks: Array  # [M, 2, C]
     lots: Array  # [M, 2, C] what is left
     owner: Array  # [M, 2, C] account * slots + slot: the name of the order
-    loss: Array  # [M, 2, C] quanta reserved per lot when it was admitted
+    loss: Array  # [M, 2, C] quanta reserved per lot at admission (StarkEx: block open)
     expiry: Array  # [M, 2, C] last block in which it rests; 0 is never
     batch: Array  # [M, 2, C] block in which it came to rest
     count: Array  # [M, 2]
@@ -46,7 +46,7 @@ class ExchangeState:
     open_loss: Array  # [A, M] quanta reserved for fills worse than the oracle, and fees
     adl_pending: Array  # [A, M] 1 where a liquidation failed for want of money
     withdrawn: Array  # [A] quanta that left the exchange, not yet paid out by the chain
-    insurance: Array  # []
+    insurance: Array  # [1 + M] the shared fund, then those of isolated markets
     fees: Array  # [] venue fees
     residue: Array  # [] what rounding left over, so that conservation is exact
     paid_in: Array  # [] deposits since the start
@@ -116,11 +116,14 @@ def open_exchange(
     Args:
         spec: the venue.
         collateral: [A] quanta paid in by each account.
-        insurance: [] quanta paid in by the venue.
+        insurance: quanta paid in by the venue: [] into the shared fund, or [1 + M]
+            into that and those of isolated markets.
         ticks: [M] first oracle prices.
     """
     accounts, markets = spec.accounts, len(spec.markets)
     zero = jnp.zeros((), jnp.int64)
+    if jnp.ndim(insurance) == 0:
+        insurance = jnp.zeros((1 + markets,), jnp.int64).at[0].set(insurance)
     per_market = jnp.zeros((markets,), jnp.int64)
     per_position = jnp.zeros((accounts, markets), jnp.int64)
     return ExchangeState(
@@ -135,7 +138,7 @@ def open_exchange(
         insurance=insurance,
         fees=zero,
         residue=zero,
-        paid_in=collateral.sum() + insurance,
+        paid_in=collateral.sum() + insurance.sum(),
         oracle=ticks,
         mark=ticks,
         previous_mark=ticks,

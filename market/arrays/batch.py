@@ -7,6 +7,7 @@ from jax import Array, lax
 
 from market.arrays import books, funds, liquidation, staged, takeover
 from market.arrays.checks import (
+    breaks_isolation,
     check_names,
     check_order,
     has_too_many,
@@ -176,6 +177,7 @@ def _check_order(lane, batch, tx, env, sizes, account, market):
     affordable = can_afford(lane, env, account, market, sign, lots, limit, loss)
     reason = first_reason(
         (reason != 0, reason),
+        (breaks_isolation(lane, sizes, account, market), Status.ISOLATED),
         (lots == 0, Status.WOULD_INCREASE),
         (resting | waiting, Status.SLOT_BUSY),
         ((flags & IMMEDIATE == 0) & crowded, Status.TOO_MANY_ORDERS),
@@ -210,10 +212,8 @@ def _admit_liquidation(lane, batch, tx, env, sizes, on, account, market):
     sign, held = plan.sign, lane.position[target, market]
     delta = sign * plan.lots
     bank = liquidation.bankruptcy_quote(env, market, held, delta, plan.risk)
-    fund, value = (
-        lane.insurance - lane.reserved_fund,
-        plan.lots * env.multiplier[market],
-    )
+    fund = liquidation.fund_budget(lane, env, target, market)
+    value = plan.lots * env.multiplier[market]
     bound = (fund - bank) // jnp.maximum(value, 1)
     limit = jnp.where(
         sign < 0, jnp.maximum(plan.limit, -bound), jnp.minimum(plan.limit, bound)
@@ -226,14 +226,14 @@ def _admit_liquidation(lane, batch, tx, env, sizes, on, account, market):
     lane = liquidation.mark_pending(lane, lost, target, market)
     on = on & (reason == 0)
     limit = jnp.clip(limit, 1, MAX_TICKS)
-    aside = jnp.maximum(bank + sign * limit * value, 0)
-    lane = lane._replace(reserved_fund=lane.reserved_fund + jnp.where(on, aside, 0))
+    aside = jnp.where(on, jnp.maximum(bank + sign * limit * value, 0), 0)
+    lane = lane._replace(set_aside=lane.set_aside.at[env.fund[market]].add(aside))
     every = jnp.ones(sizes.markets, bool)
     lane = books.cancel_all(lane, on, target, every, sizes.slots)
     own = on & (batch.account == target) & (batch.liquidator < 0)
     lane = _release(lane, batch, own)
     batch = batch._replace(size=jnp.where(own, 0, batch.size))
-    lane = liquidation.note_liquidation(lane, env, on, target, market, plan.lots)
+    lane = liquidation.note_liquidation(lane, env, on, target, market, plan.lots, aside)
     zero = limit * 0
     order = Batch(
         market=market,
@@ -265,7 +265,7 @@ def _admit_staged(lane, batch, tx, env, sizes, on, account, market):
     own = (taken | sent) & (batch.account == target) & (batch.liquidator < 0)
     lane = _release(lane, batch, own)
     batch = batch._replace(size=jnp.where(own, 0, batch.size))
-    lane = liquidation.note_liquidation(lane, env, sent, target, market, stage.lots)
+    lane = liquidation.note_liquidation(lane, env, sent, target, market, stage.lots, 0)
     zero = stage.limit * 0
     order = Batch(
         market=market,

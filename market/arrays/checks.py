@@ -79,6 +79,18 @@ def reducible(lane: Lane, account, market, sign, lots, taken=0):
     return jnp.where(opposite, jnp.clip(abs(held) - taken, 0, lots), 0)
 
 
+def breaks_isolation(lane: Lane, sizes: Sizes, account, market):
+    """Whether the account holds or wants what may not be beside that market."""
+    if not any(sizes.isolated):
+        return jnp.bool_(False)
+    isolated = jnp.array(sizes.isolated, bool)
+    held, resting = lane.position[account] != 0, lane.open_lots[account].sum(axis=-1)
+    others = jnp.arange(sizes.markets) != market
+    apart = isolated | isolated[market]
+    breaks = (others & apart & (held | (resting > 0))).any()
+    return breaks & (account != sizes.vault)  # which takes over what there is
+
+
 def has_too_many(lane: Lane, env: Env, sizes: Sizes, account, market, own=0, here=0):
     """Whether one more order passes a limit; ``own`` and ``here`` wait besides."""
     most_here = env.param("max_market_orders", market)

@@ -5,6 +5,7 @@ from jax import lax
 
 from market.arrays import books, funds, liquidation, staged, takeover
 from market.arrays.checks import (
+    breaks_isolation,
     check_names,
     check_order,
     has_too_many,
@@ -106,6 +107,7 @@ def _check_order(lane: Lane, tx, env: Env, sizes: Sizes, account, market, busy):
     stopped = own_first & (sizes.self_trade == SelfTrade.CANCEL_NEWEST)
     reason = first_reason(
         (reason != 0, reason),
+        (breaks_isolation(lane, sizes, account, market), Status.ISOLATED),
         (lots == 0, Status.WOULD_INCREASE),
         (busy, Status.SLOT_BUSY),
         (crowded, Status.TOO_MANY_ORDERS),
@@ -129,7 +131,8 @@ def _plan_liquidation(lane: Lane, tx, env: Env, sizes: Sizes, on, target, market
     quote = -plan.sign * lot_ticks * env.multiplier[market]
     delta = plan.sign * filled
     bank = liquidation.bankruptcy_quote(env, market, held, delta, plan.risk)
-    broke = (quote < bank) & (lane.insurance + quote - bank < 0)
+    paid = jnp.maximum(bank - quote, 0)
+    broke = (paid > 0) & (paid > liquidation.fund_budget(lane, env, target, market))
     reason = first_reason(
         (plan.reason != 0, plan.reason),
         (filled == 0, Status.NOTHING_TO_TAKE),
@@ -204,7 +207,8 @@ def _bill(lane, env, on, liquidator, target, market, gain, bank, filled):
     lane = liquidation.settle_insurance(
         lane, env, on, liquidator, target, market, gain, bank
     )
-    return liquidation.note_liquidation(lane, env, on, target, market, filled)
+    paid = jnp.maximum(bank - gain, 0)
+    return liquidation.note_liquidation(lane, env, on, target, market, filled, paid)
 
 
 def _rest(lane, env, sizes, on, account, market, sign, tx, limit, lots, loss):

@@ -42,7 +42,7 @@ def _walk_marks(lane: Lane, env: Env, sizes: Sizes) -> Lane:
         lane = lane._replace(adl_pending=lane.adl_pending.at[target, market].set(kept))
         return lane, next_mark(lane, place), done + now
 
-    carry = (lane, next_mark(lane, jnp.int64(-1)), jnp.int64(0) * lane.insurance)
+    carry = (lane, next_mark(lane, jnp.int64(-1)), jnp.int64(0) * lane.paid_in)
     return lax.while_loop(lambda carry: any_lane(carry[1] < total), body, carry)[0]
 
 

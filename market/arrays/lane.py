@@ -58,7 +58,8 @@ class Lane(NamedTuple):
     info: Array  # [INFO_ROWS, M]
     liquidated: Array  # [A, M] 1 where that position was liquidated in this block
     used: Array  # [A] notional liquidated in this block
-    reserved_fund: Array  # [] quanta set aside for waiting liquidations
+    paid: Array  # [A] quanta of the fund for that, paid or set aside
+    set_aside: Array  # [1 + M] of each fund for liquidations that wait
 
 
 class Env(NamedTuple):
@@ -74,6 +75,7 @@ class Env(NamedTuple):
     previous_mark: Array  # [M] ticks
     now_us: Array  # [] time of the block
     preset: int  # static
+    fund: Array  # [M] insurance fund of each market
 
     def param(self, name: str, market=0) -> Array:
         """A parameter of one market."""

@@ -96,14 +96,16 @@ def dry_run(lane: Lane, sizes: Sizes, target, market, sign, limit, lots):
 def settle_insurance(lane: Lane, env: Env, on, liquidator, target, market, quote, bank):
     """Bills a fill that brought ``quote``, ``bank`` being its bankruptcy price."""
     fee_ppm = env.param("liquidation_fee_ppm", market)
-    delta = jnp.maximum(quote - bank, -lane.insurance)
+    fund = env.fund[market]
+    delta = jnp.maximum(quote - bank, -lane.insurance[fund])
     fee = jnp.minimum(delta, ppm_floor(abs(quote), fee_ppm))
     change = jnp.where(on, jnp.where(delta <= 0, delta, fee), 0)
     fee, paid = jnp.maximum(change, 0), jnp.maximum(-change, 0)
     reward = ppm_floor(fee, env.param("liquidator_reward_ppm", market))
     collateral = lane.collateral.at[target].add(-change).at[liquidator].add(reward)
     lane = lane._replace(
-        collateral=collateral, insurance=lane.insurance + change - reward
+        collateral=collateral,
+        insurance=lane.insurance.at[fund].add(change - reward),
     )
     lane = note(lane, lay.INFO_LIQUIDATION_FEES, fee)
     lane = note(lane, lay.INFO_INSURANCE_PAID, paid)
@@ -111,12 +113,20 @@ def settle_insurance(lane: Lane, env: Env, on, liquidator, target, market, quote
     return note(lane, lay.INFO_LIQUIDATED, jnp.where(on, abs(quote), 0))
 
 
-def note_liquidation(lane: Lane, env: Env, on, target, market, lots) -> Lane:
-    """Remembers a liquidation for the limits of this block."""
+def fund_budget(lane: Lane, env: Env, target, market):
+    """The most that the insurance fund may pay for a liquidation of the account now."""
+    fund = env.fund[market]
+    left = env.param("max_liquidation_insurance", market) - lane.paid[target]
+    return jnp.minimum(lane.insurance[fund] - lane.set_aside[fund], left)
+
+
+def note_liquidation(lane: Lane, env: Env, on, target, market, lots, paid) -> Lane:
+    """Remembers a liquidation for the limits of this block; the fund pays ``paid``."""
     notional = jnp.where(on, lots * env.unit[market], 0)
     mark = jnp.where(on, 1, lane.liquidated[target, market])
     return lane._replace(
         used=lane.used.at[target].add(notional),
+        paid=lane.paid.at[target].add(jnp.where(on, paid, 0)),
         liquidated=lane.liquidated.at[target, market].set(mark),
     )
 

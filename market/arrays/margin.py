@@ -24,6 +24,7 @@ def reckon(oracle, multiplier, params, position, block, seed, preset: int) -> En
         previous_mark=oracle,
         now_us=block,
         preset=preset,
+        fund=jnp.zeros_like(oracle),
     )
     long_lots = jnp.maximum(position, 0).sum(axis=0)
     open_interest = jnp.minimum(long_lots, (1 << 61) // unit) * unit

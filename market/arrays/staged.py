@@ -148,6 +148,6 @@ def plan(lane: Lane, tx, env: Env, sizes: Sizes, on, target, market):
 
 def settle(lane, env, on, target, market, quote, is_part, filled) -> Lane:
     """Notes a fill in continuous matching."""
-    lane = note_liquidation(lane, env, on, target, market, filled)
+    lane = note_liquidation(lane, env, on, target, market, filled, 0)
     lane = note_fill(lane, on, quote)
     return start_cooldown(lane, env, on & (is_part != 0), target)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from market.arrays import books
+from market.arrays.checks import breaks_isolation
 from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason, note
 from market.arrays.liquidation import bankruptcy_quote, mark_pending
 from market.arrays.margin import exposures, risk, slack
@@ -27,7 +28,9 @@ class Terms(NamedTuple):
     share: Array  # what the fund gets of that
 
 
-def check(lane: Lane, env: Env, keeper, target, market, cap, ticks) -> Terms:
+def check(
+    lane: Lane, env: Env, sizes: Sizes, keeper, target, market, cap, ticks
+) -> Terms:
     """The terms, but for the keeper's margin."""
     now, held = risk(lane, env, target), lane.position[target, market]
     size, multiplier = abs(held), env.multiplier[market]
@@ -42,6 +45,7 @@ def check(lane: Lane, env: Env, keeper, target, market, cap, ticks) -> Terms:
     default = jnp.maximum(worth - fee, least)
     quote = jnp.where(price > 0, -delta * price * multiplier, default)
     missing = jnp.maximum(close - quote, 0)
+    isolated = breaks_isolation(lane, sizes, keeper, market)
     is_safe = (held == 0) | (keeper == target) | (now.equity >= now.quanta)
     reason = first_reason(
         (env.param("halted", market) != 0, Status.HALTED),
@@ -49,8 +53,9 @@ def check(lane: Lane, env: Env, keeper, target, market, cap, ticks) -> Terms:
         (price != ticks, Status.BAD_PRICE),
         (is_safe, Status.NOT_LIQUIDATABLE),
         (too_much, Status.BAD_LOTS),
+        (isolated, Status.ISOLATED),
         (quote < least, Status.UNFAIR_PRICE),
-        (missing > lane.insurance, Status.INSURANCE_EMPTY),
+        (missing > lane.insurance[env.fund[market]], Status.INSURANCE_EMPTY),
     )
     gain = jnp.maximum(worth - quote, 0)
     share = gain - ppm_floor(gain, env.param("liquidator_reward_ppm", market))
@@ -59,7 +64,7 @@ def check(lane: Lane, env: Env, keeper, target, market, cap, ticks) -> Terms:
 
 def take_over(lane: Lane, env: Env, sizes: Sizes, on, keeper, target, market, tx):
     """Runs one liquidation: ``(lane, status, lots, absolute quanta paid)``."""
-    terms = check(lane, env, keeper, target, market, tx.lots, tx.ticks)
+    terms = check(lane, env, sizes, keeper, target, market, tx.lots, tx.ticks)
     pays = terms.quote + terms.share
     taken = lane._replace(
         position=lane.position.at[keeper, market].add(-terms.delta),
@@ -74,7 +79,7 @@ def take_over(lane: Lane, env: Env, sizes: Sizes, on, keeper, target, market, tx
     done = on & (reason == 0)
     every = jnp.ones(sizes.markets, bool)
     lane = books.cancel_all(lane, done, target, every, sizes.slots)
-    lane = _settle(lane, done, keeper, target, market, terms)
+    lane = _settle(lane, env, done, keeper, target, market, terms)
     lots, quote = abs(terms.delta), abs(terms.quote)
     status = jnp.where(reason == 0, int(Status.FILLED), reason)
     return lane, status, jnp.where(done, lots, 0), jnp.where(done, quote, 0)
@@ -93,18 +98,18 @@ def run(lane: Lane, env: Env, sizes: Sizes, on, keeper, market, tx):
     return lax.cond(any_lane(on), take, leave, lane)
 
 
-def _settle(lane: Lane, on, keeper, target, market, terms: Terms) -> Lane:
+def _settle(lane: Lane, env: Env, on, keeper, target, market, terms: Terms) -> Lane:
     """Position and money change hands."""
     delta, quote = terms.delta, terms.quote
     missing, share = (jnp.where(on, x, 0) for x in (terms.missing, terms.share))
     value = abs(quote) // jnp.maximum(abs(delta), 1)
     lane = books.change_position(lane, on, target, market, delta, value)
     lane = books.change_position(lane, on, keeper, market, -delta, value)
-    paid = jnp.where(on, quote, 0)
+    paid, fund = jnp.where(on, quote, 0), env.fund[market]
     collateral = lane.collateral.at[target].add(paid + missing)
     lane = lane._replace(
         collateral=collateral.at[keeper].add(-paid - share),
-        insurance=lane.insurance + share - missing,
+        insurance=lane.insurance.at[fund].add(share - missing),
     )
     lane = note(lane, lay.INFO_LIQUIDATION_FEES, jnp.where(on, terms.gain, 0))
     lane = note(lane, lay.INFO_INSURANCE_PAID, missing)

@@ -5,6 +5,7 @@ from market.kernels.layout import (
     BAND,
     BLOCK,
     HALTED,
+    ISOLATED,
     MAKER_FEE,
     MARKETS,
     MAX_LOTS,
@@ -15,6 +16,7 @@ from market.kernels.layout import (
     SLOTS,
     TAKER_FEE,
     UNIT,
+    VAULT,
     open_lots_of,
     parameters,
     per_position,
@@ -53,6 +55,7 @@ UNKNOWN_MARKET, UNKNOWN_SLOT = int(Status.UNKNOWN_MARKET), int(Status.UNKNOWN_SL
 EXPIRED, IS_HALTED = int(Status.EXPIRED), int(Status.HALTED)
 BAD_SIDE, BAD_FLAGS = int(Status.BAD_SIDE), int(Status.BAD_FLAGS)
 BAD_LOTS, BAD_PRICE = int(Status.BAD_LOTS), int(Status.BAD_PRICE)
+IS_ISOLATED = int(Status.ISOLATED)
 PRICE_BAND, WOULD_INCREASE = int(Status.PRICE_BAND), int(Status.WOULD_INCREASE)
 
 
@@ -196,10 +199,34 @@ def _reduces_risk(t, account, market, sign, lots, limit):
 
 
 @kernel
+def has_orders_in(t, account, market):
+    """Whether an order of the account rests or waits in that market."""
+    open_lots = open_lots_of(t)
+    return open_lots[account, market, 0] + open_lots[account, market, 1] > 0
+
+
+@kernel
 def has_orders(t, account):
     """Whether an order of the account rests or waits in any market."""
-    open_lots = open_lots_of(t)
     for market in range(t[MARKETS]):
-        if open_lots[account, market, 0] + open_lots[account, market, 1] > 0:
+        if has_orders_in(t, account, market):
+            return True
+    return False
+
+
+@kernel
+def breaks_isolation(t, account, market):
+    """Whether the account holds or wants what may not be beside that market.
+
+    An account with a position or an order in an isolated market has nothing else; but
+    for the vault, which takes over what there is.
+    """
+    if account == t[VAULT]:
+        return False
+    isolated, position = vector(t, ISOLATED, t[MARKETS]), per_position(t, POSITION)
+    for other in range(t[MARKETS]):
+        if other == market or isolated[other] + isolated[market] == 0:
+            continue
+        if position[account, other] != 0 or has_orders_in(t, account, other):
             return True
     return False

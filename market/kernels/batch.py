@@ -10,9 +10,11 @@ from market.book_kernel import resting_side
 from market.kernels.admission import (
     FOK,
     IMMEDIATE,
+    IS_ISOLATED,
     OK,
     REDUCE_ONLY,
     WOULD_INCREASE,
+    breaks_isolation,
     can_afford,
     check_order,
     worst_loss,
@@ -22,15 +24,15 @@ from market.kernels.layout import (
     ALL_MARKETS,
     BATCH,
     BATCHED,
-    INSURANCE,
     MARKETS,
     MESSAGES,
     MULTIPLIER,
     NO_SLOT,
     NOTHING,
     POSITION,
-    RESERVED_FUND,
-    amount,
+    SET_ASIDE,
+    fund_index,
+    funds_of,
     matrix,
     open_lots_of,
     per_position,
@@ -42,6 +44,7 @@ from market.kernels.liquidation import (
     MAX_TICKS,
     bankruptcy_quote,
     check_target,
+    fund_budget,
     note_liquidation,
 )
 from market.kernels.margin import account_risk
@@ -122,6 +125,8 @@ def admit_order(t, index, account, market, sign, ticks, lots, flags, slot, expir
     reason, limit = check_order(t, market, sign, ticks, lots, flags)
     if reason != OK:
         return reason
+    if breaks_isolation(t, account, market):
+        return IS_ISOLATED
     if flags & REDUCE_ONLY != 0:
         lots = reducible_by_all(t, account, market, sign, lots)
         if lots == 0:
@@ -148,7 +153,7 @@ def affordable_limit(t, target, market, sign, lots, limit):
     """
     held, risk = per_position(t, POSITION)[target, market], account_risk(t, target)
     bankruptcy = bankruptcy_quote(t, market, held, sign * lots, risk)
-    fund = amount(t, INSURANCE)[0] - t[RESERVED_FUND]
+    fund = fund_budget(t, target, market)
     value = lots * vector(t, MULTIPLIER, t[MARKETS])[market]
     if sign < 0:
         limit = max(limit, -((fund - bankruptcy) // value))
@@ -194,10 +199,10 @@ def admit_liquidation(t, index, liquidator, target, market, cap):
     if limit == 0:
         per_position(t, ADL_PENDING)[target, market] = 1
         return INSURANCE_EMPTY
-    t[RESERVED_FUND] += fund
+    funds_of(t, SET_ASIDE)[fund_index(t, market)] += fund
     cancel_all(t, target, ALL_MARKETS)
     drop_waiting(t, target)
-    note_liquidation(t, target, market, lots)
+    note_liquidation(t, target, market, lots, fund)
     row = append(
         t, index, market, target, sign, limit, lots, NOTHING, NO_SLOT, NOTHING, NOTHING
     )

@@ -26,7 +26,7 @@ from market.kernels.layout import (
     LIQUIDATED,
     MESSAGES,
     PRESET,
-    RESERVED_FUND,
+    SET_ASIDE,
     STATUS,
     TX_ACCOUNT,
     TX_EXPIRY,
@@ -38,6 +38,7 @@ from market.kernels.layout import (
     TX_SLOT,
     TX_TICKS,
     counters_of,
+    funds_of,
     information,
     vector,
 )
@@ -200,7 +201,8 @@ def open_block(t):
     for field in (STATUS, FILLED_LOTS, FILLED_QUOTE):
         vector(t, field, t[MESSAGES])[:] = 0
     information(t)[:] = 0
-    t[LIQUIDATED], t[BATCHED], t[RESERVED_FUND] = 0, 0, 0
+    t[LIQUIDATED], t[BATCHED] = 0, 0
+    funds_of(t, SET_ASIDE)[:] = 0
     reckon_prices(t)
     drop_expired(t)
     drop_undercollateralised(t)

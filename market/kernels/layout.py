@@ -34,7 +34,6 @@ STATIC_WORDS = 11
 BLOCK, SEED = 16, 17
 LIQUIDATED = 18  # liquidations noted in this block
 BATCHED = 19  # orders that wait for the clearing
-RESERVED_FUND = 20  # quanta of the fund set aside for waiting liquidations
 NOW = 21  # time of the block in microseconds
 
 # Addresses of the arrays that a block changes, in the order of the operands.
@@ -82,7 +81,7 @@ STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = _numbers(_READ + 5, 4)
 
 # Addresses of the scratch of a block.
 _SCRATCH = _READ + 9
-SCRATCH_COUNT = 8
+SCRATCH_COUNT = 10
 (
     UNIT,  # [M] quanta of one lot at the oracle price
     FRACTION,  # [M] initial margin fraction in ppm, scaled by open interest
@@ -92,6 +91,8 @@ SCRATCH_COUNT = 8
     BATCH,  # [B, 12] orders that wait for the clearing
     AUCTION_ROWS,  # [7, 2 C + B] the orders of one market as the auction takes them
     SHARES,  # [SHARE_ROWS, A] who gives how much in a deleveraging
+    LIQUIDATED_PAID,  # [B] what the fund pays, or has set aside, for each of those
+    SET_ASIDE,  # [1 + M] of each fund for the liquidations that wait
 ) = _numbers(_SCRATCH, SCRATCH_COUNT)
 TABLE_WORDS = _SCRATCH + SCRATCH_COUNT
 
@@ -179,6 +180,18 @@ def matrix(t, field, rows, columns):
 def amount(t, field):
     """The array ``field`` of one number."""
     return vector(t, field, np.int64(1))
+
+
+@kernel
+def funds_of(t, field):
+    """The array ``field`` of the insurance funds, as [1 + M]."""
+    return vector(t, field, t[MARKETS] + 1)
+
+
+@kernel
+def fund_index(t, market):
+    """The insurance fund of a market: 0, or its own, 1 + market, where isolated."""
+    return market + 1 if vector(t, ISOLATED, t[MARKETS])[market] != 0 else 0
 
 
 @kernel

@@ -18,9 +18,11 @@ from market.kernels.layout import (
     INSURANCE,
     LIQUIDATED,
     LIQUIDATED_KEY,
+    LIQUIDATED_PAID,
     LIQUIDATED_QUOTE,
     LIQUIDATION_FEE,
     MARKETS,
+    MAX_INSURANCE,
     MAX_LIQUIDATION,
     MESSAGES,
     MIN_LIQUIDATION,
@@ -32,12 +34,14 @@ from market.kernels.layout import (
     PRESET,
     REWARD,
     SELF_TRADE,
+    SET_ASIDE,
     SLOTS,
     SPREAD,
     UNIT,
-    amount,
     book_of,
     events_of,
+    fund_index,
+    funds_of,
     information,
     parameters,
     per_position,
@@ -70,6 +74,24 @@ _PPM = 1_000_000
 
 
 @kernel
+def fund_budget(t, target, market):
+    """The most that the insurance fund may pay for a liquidation of the account now.
+
+    What the market's fund holds and has not set aside, and what the limit of an account
+    and block leaves.
+    """
+    fund = fund_index(t, market)
+    free = funds_of(t, INSURANCE)[fund] - funds_of(t, SET_ASIDE)[fund]
+    keys = vector(t, LIQUIDATED_KEY, t[MESSAGES])
+    paid = vector(t, LIQUIDATED_PAID, t[MESSAGES])
+    left = parameters(t)[MAX_INSURANCE, market]
+    for index in range(t[LIQUIDATED]):
+        if keys[index] // t[MARKETS] == target:
+            left -= paid[index]
+    return min(free, left)
+
+
+@kernel
 def liquidated_so_far(t, target, market):
     """``(whether that position was, notional of the account)`` in this block."""
     keys = vector(t, LIQUIDATED_KEY, t[MESSAGES])
@@ -83,12 +105,13 @@ def liquidated_so_far(t, target, market):
 
 
 @kernel
-def note_liquidation(t, target, market, lots):
-    """Remembers a liquidation for the limits of this block."""
+def note_liquidation(t, target, market, lots, paid):
+    """Remembers a liquidation for the limits of this block; the fund pays ``paid``."""
     index = t[LIQUIDATED]
     unit = vector(t, UNIT, t[MARKETS])[market]
     vector(t, LIQUIDATED_KEY, t[MESSAGES])[index] = target * t[MARKETS] + market
     vector(t, LIQUIDATED_QUOTE, t[MESSAGES])[index] = lots * unit
+    vector(t, LIQUIDATED_PAID, t[MESSAGES])[index] = paid
     t[LIQUIDATED] = index + 1
 
 
@@ -205,18 +228,18 @@ def settle_insurance(t, liquidator, target, market, quote, bankruptcy):
     """
     params, info = parameters(t), information(t)
     collateral = vector(t, COLLATERAL, t[ACCOUNTS])
-    insurance = amount(t, INSURANCE)
-    delta = max(quote - bankruptcy, -insurance[0])
+    insurance, fund = funds_of(t, INSURANCE), fund_index(t, market)
+    delta = max(quote - bankruptcy, -insurance[fund])
     if delta <= 0:
         collateral[target] -= delta
-        insurance[0] += delta
+        insurance[fund] += delta
         info[INFO_INSURANCE_PAID, 0] -= delta
         return
     fee = min(delta, ppm_floor(abs(quote), params[LIQUIDATION_FEE, market]))
     reward = ppm_floor(fee, params[REWARD, market])
     collateral[target] -= fee
     collateral[liquidator] += reward
-    insurance[0] += fee - reward
+    insurance[fund] += fee - reward
     info[INFO_LIQUIDATION_FEES, 0] += fee
 
 
@@ -245,12 +268,13 @@ def liquidate(t, liquidator, target, market, cap):
         return NOTHING_TO_TAKE, 0, 0
     quote = -sign * lot_ticks * vector(t, MULTIPLIER, t[MARKETS])[market]
     bankruptcy = bankruptcy_quote(t, market, held, sign * filled, risk)
-    if quote < bankruptcy and amount(t, INSURANCE)[0] + quote - bankruptcy < 0:
+    paid = max(bankruptcy - quote, 0)
+    if paid > 0 and paid > fund_budget(t, target, market):
         pending[target, market] = 1
         return INSURANCE_EMPTY, 0, 0
     _execute(t, target, market, sign, limit, lots)
     settle_insurance(t, liquidator, target, market, quote, bankruptcy)
-    note_liquidation(t, target, market, filled)
+    note_liquidation(t, target, market, filled, paid)
     information(t)[INFO_LIQUIDATIONS, 0] += 1
     information(t)[INFO_LIQUIDATED, 0] += abs(quote)
     return FILLED if filled == lots else PARTIAL, filled, abs(quote)

@@ -15,10 +15,12 @@ from market.kernels.admission import (
     BAD_LOTS,
     FOK,
     IMMEDIATE,
+    IS_ISOLATED,
     OK,
     POST_ONLY,
     REDUCE_ONLY,
     WOULD_INCREASE,
+    breaks_isolation,
     can_afford,
     check_order,
     reducible_lots,
@@ -110,6 +112,8 @@ def admit(t, account, market, sign, ticks, lots, flags, slot):
     reason, limit = check_order(t, market, sign, ticks, lots, flags)
     if reason != OK:
         return reason, 0, 0
+    if breaks_isolation(t, account, market):
+        return IS_ISOLATED, 0, 0
     if flags & REDUCE_ONLY != 0:
         lots = reducible_lots(t, account, market, sign, lots)
         if lots == 0:

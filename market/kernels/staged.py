@@ -26,6 +26,7 @@ from market.kernels.layout import (
     MARKETS,
     MIN_LIQUIDATION,
     NO_FEE,
+    NOTHING,
     NOW,
     ORACLE,
     PORTION,
@@ -186,7 +187,7 @@ def liquidate_in_stages(t, liquidator, target, market, cap):
     book = book_of(t, market)
     _, rows, _ = sweep(book, side, limit, lots, first, end, t[SELF_TRADE], events_of(t))
     filled, quote = settle_events(t, market, side, rows, target, sign, NO_FEE)
-    note_liquidation(t, target, market, filled)
+    note_liquidation(t, target, market, filled, NOTHING)
     note_staged_fill(t, quote)
     if is_part:
         start_cooldown(t, target)

@@ -45,7 +45,7 @@ def admit_staged(t, index, liquidator, target, market, cap):
     limit = edge_of_band(t, market, sign)
     cancel_all(t, target, ALL_MARKETS)
     drop_waiting(t, target)
-    note_liquidation(t, target, market, lots)
+    note_liquidation(t, target, market, lots, NOTHING)
     slot = PART_SLOT if is_part else NO_SLOT
     row = append(
         t, index, market, target, sign, limit, lots, NOTHING, slot, NOTHING, NOTHING

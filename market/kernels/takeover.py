@@ -18,7 +18,9 @@ from market.kernels.admission import (
     BAD_PRICE,
     HALTED,
     IS_HALTED,
+    IS_ISOLATED,
     MAX_TICKS,
+    breaks_isolation,
 )
 from market.kernels.layout import (
     ACCOUNTS,
@@ -37,7 +39,8 @@ from market.kernels.layout import (
     POSITION,
     REWARD,
     UNIT,
-    amount,
+    fund_index,
+    funds_of,
     information,
     parameters,
     per_position,
@@ -81,6 +84,8 @@ def check_takeover(t, keeper, target, market, cap, ticks):
         value = ticks * vector(t, MULTIPLIER, t[MARKETS])[market]
         if lots > MAX_NOTIONAL // value:
             return BAD_LOTS, 0
+    if breaks_isolation(t, keeper, market):
+        return IS_ISOLATED, 0
     return 0, lots
 
 
@@ -112,7 +117,7 @@ def take_over(t, keeper, target, market, cap, ticks):
     if quote < least:
         return UNFAIR_PRICE, 0, 0
     missing = max(close - quote, 0)
-    if missing > amount(t, INSURANCE)[0]:
+    if missing > funds_of(t, INSURANCE)[fund_index(t, market)]:
         per_position(t, ADL_PENDING)[target, market] = 1
         return INSURANCE_EMPTY, 0, 0
     gain = max(-delta * vector(t, UNIT, t[MARKETS])[market] - quote, 0)
@@ -153,7 +158,7 @@ def _settle(t, keeper, target, market, delta, quote, missing, share):
     change_position(t, keeper, market, -delta, value)
     collateral[target] += quote + missing
     collateral[keeper] -= quote + share
-    amount(t, INSURANCE)[0] += share - missing
+    funds_of(t, INSURANCE)[fund_index(t, market)] += share - missing
 
 
 @kernel

@@ -4,10 +4,10 @@ Source: dYdX v4, ``protocol/testing/genesis.sh`` (production genesis) for liquid
 tiers, liquidation and funding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from market.presets.listings import GENERIC, LISTINGS, checked_names, market_spec
+from market.presets.listings import GENERIC, LISTINGS, checked_names, market_specs
 from market.presets.neutral import venue_params
 from market.specs import Preset, SelfTrade, VenueParams, VenueSpec
 from market.units import PPM, US_PER_SECOND, as_int, ppm, usd
@@ -42,6 +42,7 @@ def dydx_v4(
     slots: int = 4,
     book_capacity: int = 256,
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST,
+    isolated: Collection[str] = (),
     tiers: dict[str, str] | None = None,
     maker_fee: str = "0.0001",
     taker_fee: str = "0.0005",
@@ -61,6 +62,7 @@ def dydx_v4(
         slots: open orders of one account in one market.
         book_capacity: C, orders on one side of one book.
         self_trade: prevention mode.
+        isolated: markets with margin and an insurance fund of their own.
         tiers: liquidity tier by market name where it differs from the listing's.
         maker_fee: fraction of the notional; negative for a rebate.
         taker_fee: fraction of the notional.
@@ -69,7 +71,8 @@ def dydx_v4(
         liquidator_reward: share of the liquidation fee.
 
     Raises:
-        ValueError: no market, more than eight, one twice, or an unknown tier.
+        ValueError: no market, more than eight, one twice, an unknown tier, or an
+            isolated market that is not among them.
     """
     names = checked_names(markets)
     listings = [LISTINGS.get(name, GENERIC) for name in names]
@@ -79,7 +82,7 @@ def dydx_v4(
     ]
     spec = VenueSpec(
         preset=Preset.DYDX_V4,
-        markets=tuple(map(market_spec, names, listings)),
+        markets=market_specs(names, isolated),
         accounts=accounts,
         slots=slots,
         book_capacity=book_capacity,

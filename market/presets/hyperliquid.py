@@ -4,9 +4,9 @@ Source: Hyperliquid's documentation: "Margining", "Margin tiers", "Liquidations"
 "Auto-deleveraging", "Robust price indices", "Funding", "Fees".
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from market.presets.listings import GENERIC, LISTINGS, checked_names, market_spec
+from market.presets.listings import checked_names, market_specs
 from market.presets.neutral import venue_params
 from market.rules.hyperliquid.funding import (
     IMPACT_NOTIONAL_MAJOR,
@@ -43,6 +43,7 @@ def hyperliquid(
     slots: int = 4,
     book_capacity: int = 256,
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST,
+    isolated: Collection[str] = (),
     deleveraging: Deleveraging = Deleveraging.HYPERLIQUID,
     max_leverage: dict[str, int] | None = None,
     maker_fee: str = "0.00015",
@@ -69,6 +70,8 @@ def hyperliquid(
         slots: open orders of one account in one market.
         book_capacity: C, orders on one side of one book.
         self_trade: prevention mode.
+        isolated: markets that exclude all others, as on dYdX v4 (the vault apart);
+            there, isolation is the choice of an account and position.
         deleveraging: who gives up positions that nobody can pay for.
         max_leverage: by market name, where it differs; one over it in whole ppm,
             rounded up.
@@ -79,8 +82,8 @@ def hyperliquid(
         cooldown_waits: the other reading of the cooldown (`market.staged`).
 
     Raises:
-        ValueError: no market, more than eight, one twice, a leverage below one, or a
-            vault that is no account.
+        ValueError: no market, more than eight, one twice, a leverage below one, a vault
+            that is no account, or an isolated market that is not among them.
     """
     names = checked_names(markets)
     if not -1 <= vault < accounts:
@@ -91,7 +94,7 @@ def hyperliquid(
         raise ValueError(f"max_leverage: at least 1, not {min(leverage)}")
     spec = VenueSpec(
         preset=Preset.HYPERLIQUID,
-        markets=tuple(market_spec(name, LISTINGS.get(name, GENERIC)) for name in names),
+        markets=market_specs(names, isolated),
         accounts=accounts,
         slots=slots,
         book_capacity=book_capacity,

@@ -1,6 +1,6 @@
 """Markets that the presets know: price grids, and amounts on them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -27,7 +27,24 @@ LISTINGS = {
 GENERIC = Listing("0.001", "1", "long_tail")
 
 
-def market_spec(name: str, listing: Listing) -> MarketSpec:
+def market_specs(
+    names: Sequence[str], isolated: Collection[str] = ()
+) -> tuple[MarketSpec, ...]:
+    """The markets of those names, some of them isolated.
+
+    Raises:
+        ValueError: an isolated market that is not among the names.
+    """
+    strangers = set(isolated) - set(names)
+    if strangers:
+        raise ValueError(f"isolated: {sorted(strangers)} are none of {list(names)}")
+    return tuple(
+        market_spec(name, LISTINGS.get(name, GENERIC), name in isolated)
+        for name in names
+    )
+
+
+def market_spec(name: str, listing: Listing, is_isolated: bool = False) -> MarketSpec:
     """The market ``name`` on the grid of ``listing``.
 
     Raises:
@@ -39,7 +56,8 @@ def market_spec(name: str, listing: Listing) -> MarketSpec:
             f"market {name}: a lot of {listing.lot_base} at a tick of "
             f"{listing.tick_usd} USD is {quanta} quanta; it must be a whole number"
         )
-    return MarketSpec(name, listing.tick_usd, listing.lot_base, int(quanta))
+    grid = listing.tick_usd, listing.lot_base
+    return MarketSpec(name, *grid, int(quanta), is_isolated)
 
 
 def ticks_of(spec: VenueSpec, prices_usd: Sequence[float | str]) -> np.ndarray:

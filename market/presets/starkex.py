@@ -4,13 +4,13 @@ Source: public market data of dYdX v3 (February 2022) for margin fractions, and 
 documentation for fees and funding; starkware-libs/stark-perpetual for the rules.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
 
-from market.presets.listings import GENERIC, LISTINGS, checked_names, market_spec
+from market.presets.listings import checked_names, market_specs
 from market.presets.neutral import venue_params
 from market.specs import (
     RISK_STEPS,
@@ -36,6 +36,7 @@ def starkex(
     slots: int = 4,
     book_capacity: int = 256,
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST,
+    isolated: Collection[str] = (),
     risk_steps: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     by_notional: bool = False,
     maker_fee: str = "0.0002",
@@ -62,6 +63,7 @@ def starkex(
         slots: open orders of one account in one market.
         book_capacity: C, orders on one side of one book.
         self_trade: prevention mode.
+        isolated: markets with margin and an insurance fund of their own.
         risk_steps: by market name up to four pairs (largest size, risk factor), both
             rising, the size in the base asset, or in dollars with ``by_notional``; the
             last factor holds beyond the last size too. Without: one factor, as dYdX.
@@ -75,10 +77,11 @@ def starkex(
         liquidator_reward: the keeper's share of what it gains on the oracle price.
 
     Raises:
-        ValueError: no market, more than eight, one twice, or steps that do not rise.
+        ValueError: no market, more than eight, one twice, steps that do not rise, or
+            an isolated market that is not among them.
     """
     names = checked_names(markets)
-    specs = tuple(market_spec(name, LISTINGS.get(name, GENERIC)) for name in names)
+    specs = market_specs(names, isolated)
     spec = VenueSpec(
         preset=Preset.STARKEX,
         markets=specs,

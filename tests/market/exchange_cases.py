@@ -33,6 +33,7 @@ class Venue:
 
     preset: Preset = Preset.DYDX_V4
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST
+    isolated: tuple[str, ...] = ()
 
 
 def venue(kind: Venue = Venue()):
@@ -46,6 +47,7 @@ def venue(kind: Venue = Venue()):
         "slots": SLOTS,
         "book_capacity": CAPACITY,
         "self_trade": kind.self_trade,
+        "isolated": kind.isolated,
     }
     if kind.preset == Preset.STARKEX:
         spec, params = starkex(("BTC", "SOL"), **common)
@@ -69,6 +71,7 @@ def venue(kind: Venue = Venue()):
     numbers["max_market_orders"] = jnp.asarray([0, 9])
     numbers["max_liquidation_notional"] = jnp.asarray(3_000 * QUANTA_PER_USD)
     numbers["max_liquidation_portion_ppm"] = jnp.asarray(300_000)
+    numbers["max_liquidation_insurance"] = jnp.asarray(60 * QUANTA_PER_USD)
     return spec, replace(params, **numbers)
 
 
@@ -118,7 +121,13 @@ def rows_of(txs: Tx) -> list[dict]:
 
 
 def start(spec, params, collateral, insurance, ticks):
-    """The same exchange twice: as a state, and as the twin."""
+    """The same exchange twice: as a state, and as the twin.
+
+    Isolated markets have a fund as large as the shared one.
+    """
+    funds = [0, *spec.funds]
+    places = range(1 + len(spec.markets))
+    insurance = [insurance if place in funds else 0 for place in places]
     state = open_exchange(
         spec, jnp.asarray(collateral), jnp.asarray(insurance), jnp.asarray(ticks)
     )

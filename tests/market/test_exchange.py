@@ -367,7 +367,7 @@ def test_a_liquidation_above_bankruptcy_pays_a_capped_fee_shared_with_the_liquid
     assert gain < quote * 15 // 1000
     assert int(venue.info.liquidation_fees) == gain
     assert venue.money(CAROL) == 200 * USD + gain // 5
-    assert int(venue.state.insurance) == gain - gain // 5
+    assert int(venue.state.insurance[0]) == gain - gain // 5
     assert venue.send(bid | {"slot": 1}, liquidation(CAROL, ALICE))[1] == (
         Status.NOT_LIQUIDATABLE if gain == 0 else Status.FILLED
     )
@@ -397,7 +397,7 @@ def test_the_fund_pays_what_a_liquidation_brings_below_bankruptcy():
     before, after = 68_400_000, -(-(1000 - lots) * 57_000 * 100 * 12 // 1000)
     paid = -(-100 * USD * (before - after) // before)
     assert int(venue.info.insurance_paid) == paid
-    assert int(venue.state.insurance) == 1000 * USD - paid
+    assert int(venue.state.insurance[0]) == 1000 * USD - paid
     assert int(venue.state.gate_block) == venue.block + 50
 
 
@@ -509,4 +509,4 @@ def test_a_liquidation_in_an_auction_does_not_sell_below_what_the_fund_can_bear(
         order(DAVE, BUY, 57_500, 500), liquidation(CAROL, ALICE), oracle=57_000
     ) == [Status.RESTING, Status.NOTHING_TO_TAKE]
     assert venue.held(ALICE) == 0  # deleveraged at the end of the block
-    assert int(venue.state.insurance) == 0
+    assert int(venue.state.insurance[0]) == 0

@@ -89,7 +89,7 @@ def test_a_keeper_takes_over_under_the_oracle_and_shares_its_gain_with_the_fund(
     assert venue.held(ALICE) == 0 and venue.held(CAROL) == 1000
     assert venue.money(ALICE) == 43 * USD
     assert venue.money(CAROL) == 400 * USD - 5_643 * USD - 28_500_000
-    assert int(venue.state.insurance) == 28_500_000
+    assert int(venue.state.insurance[0]) == 28_500_000
     assert int(venue.info.liquidation_fees) == 57 * USD
     assert int(venue.state.cost[CAROL, 0]) == 5_643 * USD
     assert int(venue.info.traded_lots[0]) == 0 and int(venue.state.last[0]) == 60_000
@@ -133,7 +133,7 @@ def test_below_zero_the_fund_pays_what_the_transition_needs(auction):
     assert venue.send(takeover(CAROL, ALICE)) == [Status.FILLED]
     assert venue.money(ALICE) == 0 and venue.held(ALICE) == 0
     assert venue.equity(CAROL) == 400 * USD
-    assert int(venue.state.insurance) == 10 * USD
+    assert int(venue.state.insurance[0]) == 10 * USD
     assert int(venue.info.insurance_paid) == 50 * USD
     # A part costs the fund that part: 100 of 1000 lots, 5 dollars.
     venue = in_danger(55_500, auction, insurance=60)
@@ -158,7 +158,7 @@ def test_without_the_fund_the_loss_is_deleveraged_at_the_bankruptcy_price(auctio
     assert venue.held(ALICE) == 0 and venue.held(BOB) == 0
     assert venue.money(ALICE) == 0 and venue.money(BOB) == 800 * USD
     assert int(venue.info.deleveraging_loss) == 50 * USD
-    assert int(venue.state.insurance) == 49 * USD
+    assert int(venue.state.insurance[0]) == 49 * USD
 
 
 @MODES

@@ -22,7 +22,7 @@ PRESETS = pytest.mark.parametrize("preset", cases.PRESETS, ids=lambda p: p.name)
 def assert_conserved(state):
     """Money, contracts and orders add up to the unit."""
     owned = state.collateral.sum() + state.withdrawn.sum()
-    owned += state.insurance + state.fees + state.residue
+    owned += state.insurance.sum() + state.fees + state.residue
     assert int(owned) == int(state.paid_in)
     np.testing.assert_array_equal(state.position.sum(axis=0), 0)
     np.testing.assert_array_equal(
@@ -30,7 +30,7 @@ def assert_conserved(state):
     )
     reserved = (state.book.lots * state.book.loss).sum(axis=(1, 2))
     np.testing.assert_array_equal(state.open_loss.sum(axis=0), reserved)
-    assert int(state.insurance) >= 0
+    assert int(state.insurance.min()) >= 0
     assert int(state.open_lots.min()) >= 0
 
 
