@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from market import hourly_funding
 from market.margin import initial_requirement, maintenance_requirement
+from market.presets import VENUES
 from market.presets.hyperliquid import NO_CLAMP_PPM, hyperliquid
 from market.rules import hyperliquid as rules
 from market.specs import Deleveraging, Preset
 from market.state import open_exchange
 from market.units import QUANTA_PER_USD as USD
-from market.presets import VENUES
 from tests.market.numbers import EXACT, below, signed
 
 NO, YES = jnp.asarray(False), jnp.asarray(True)
