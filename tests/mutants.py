@@ -789,7 +789,7 @@ MUTANTS = [
     ),
     *_of(
         "hourly_funding",
-        "presets/hyperliquid",
+        "preset_hyperliquid",
         ("the newest premium is sampled", "(state.vote_count - 1)", "state.vote_count"),
         ("halted blocks do not count", "+ jnp.where(is_halted, 0, 1)", "+ 1"),
         (
@@ -810,7 +810,7 @@ MUTANTS = [
     ),
     *_of(
         "rules/hyperliquid/funding",
-        "presets/hyperliquid",
+        "preset_hyperliquid",
         (
             "payments are floored",
             "mul_div_floor(-size * oracle",
