@@ -388,6 +388,85 @@ MUTANTS = [
         ),
     ),
     *_of(
+        "breaker",
+        "breaker",
+        (
+            "a move of the threshold is borne",
+            "gap > params.breaker_move_ppm * ticks",
+            "gap >= params.breaker_move_ppm * ticks",
+        ),
+        (
+            "the window is inclusive",
+            "age <= params.breaker_window_us",
+            "age < params.breaker_window_us",
+        ),
+        (
+            "the pause ends at its end",
+            "return now_us < state.paused_until_us",
+            "return now_us <= state.paused_until_us",
+        ),
+        (
+            "the reopening price is the new reference",
+            "jnp.where(reopens[:, None], 0, state.ticks)",
+            "state.ticks",
+        ),
+        (
+            "falls count too",
+            "jnp.abs(index[:, None] - ticks)",
+            "index[:, None] - ticks",
+        ),
+    ),
+    *_of(
+        "kernels/clearing",
+        "exchange",
+        (
+            "orders of one block are one batch",
+            "= book.batch[side, index]",
+            "= column",
+        ),
+    ),
+    *_of(
+        "kernels/limits",
+        "exchange",
+        ("limit of an account", "+ own >= most", "+ own > most"),
+        ("limit of a market", "+ here >= most", "+ here > most"),
+    ),
+    *_of(
+        "kernels/matching",
+        "exchange",
+        (
+            "a reduction frees what it reserved",
+            "reserve(t, account, market, side, -lots, book.loss[side, index])\n"
+            "    book.lots[side, index] = left",
+            "book.lots[side, index] = left",
+        ),
+        (
+            "immediate orders need no place",
+            "if flags & IMMEDIATE == 0 and has_too_many",
+            "if has_too_many",
+        ),
+    ),
+    *_of(
+        "book_native",
+        "book",
+        ("a reduction by more than rests", "if lots > there:", "if lots > there + 1:"),
+        ("a reduction of all is a cancel", "if lots == there:", "if lots > there:"),
+    ),
+    *_of(
+        "book_ladder",
+        "book",
+        (
+            "the newest is last of its price",
+            "before = levels[side, level, LAST]\n    nodes[node, PREVIOUS]",
+            "before = levels[side, level, FIRST]\n    nodes[node, PREVIOUS]",
+        ),
+        (
+            "a freed name closes its gap",
+            "if (place - home) & last >= (place - hole) & last:",
+            "if False:",
+        ),
+    ),
+    *_of(
         "rules/adl",
         "allocation",
         (
