@@ -104,6 +104,7 @@ def read(path: Path) -> Inclusion:
 
 def include(world: "World", seed: int, run: int, batch: int, account: int) -> Inclusion:
     """Runs a world up to the end of a batch and opens one account under its root."""
+    import jax.numpy as jnp
     import numpy as np
 
     from agents.model import LabModel
@@ -114,7 +115,7 @@ def include(world: "World", seed: int, run: int, batch: int, account: int) -> In
     model.advance((batch + 1) * world.spec.chain.batch_blocks)
     words = account_words(model.world.exchange)
     tree = build_tree(account_leaf(words))
-    proof = prove([account], open_paths(tree, np.array([account])))
+    proof = prove([account], open_paths(tree, jnp.array([account])))
     return Inclusion(
         batch=batch,
         root=np.asarray(tree_root(tree)).astype("<u4").tobytes().hex(),

@@ -123,10 +123,10 @@ def _keep(run_dir: Path, point: int, run: int, result: BatchProof) -> dict[str, 
 
 def _prove(batch: int, ledgers: list, world: World) -> BatchProof:
     from experiments.segments import batch_updates, risk_of
+    from rollup.stark.batch import UnprovableBatchError
     from rollup.stark.files import pack
     from rollup.stark.parameters import StarkParameters
     from rollup.stark.prover import prove
-    from rollup.stark.witness import UnprovableBatchError
 
     venue, multipliers = world.params.venue, world.spec.venue.multipliers
     updates, state = batch_updates(ledgers, multipliers, risk_of(venue), batch)

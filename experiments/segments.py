@@ -16,8 +16,8 @@ import numpy as np
 from market.margin import maintenance_fraction_ppm
 from market.units import PPM
 from rollup.stark.accounts import AccountTable
+from rollup.stark.batch import BatchUpdates, VenueState, updates_between
 from rollup.stark.statement import Segment
-from rollup.stark.witness import BatchUpdates, VenueState, updates_between
 
 
 @dataclass(frozen=True)

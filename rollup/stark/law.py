@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rollup.stark.accounts import AccountTable
+from rollup.stark.batch import BatchUpdates, VenueState
 from rollup.stark.parameters import MAX_LOG_ROWS, StarkParameters
 from rollup.stark.prover import prove
 from rollup.stark.statement import Segment
-from rollup.stark.witness import BatchUpdates, VenueState
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from rollup.stark.accounts import AccountTable
 from rollup.stark.arithmetic import P, root_of_unity
+from rollup.stark.batch import BatchUpdates, UnprovableBatchError, VenueState
 from rollup.stark.commitment import Tree, extend
 from rollup.stark.constraints import RuleEvaluator, quotient_values
 from rollup.stark.fri import FriProver
@@ -32,13 +33,7 @@ from rollup.stark.proof import (
 from rollup.stark.statement import PublicInputs
 from rollup.stark.trace import build_trace, claimed_sums
 from rollup.stark.transcript import Transcript
-from rollup.stark.witness import (
-    BatchUpdates,
-    UnprovableBatchError,
-    VenueState,
-    build_witness,
-    public_inputs,
-)
+from rollup.stark.witness import build_witness, public_inputs
 
 
 @dataclass(frozen=True)

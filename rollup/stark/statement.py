@@ -175,7 +175,7 @@ class PublicInputs:
         )
 
 
-def _listed(value):
+def _listed(value) -> Any:
     """Tuples as lists, all the way down."""
     if isinstance(value, dict):
         return {name: _listed(part) for name, part in value.items()}

@@ -12,9 +12,10 @@ from functools import cache
 import numpy as np
 
 from rollup.stark import layout as lay
-from rollup.stark.air import Frame, transition_rules
+from rollup.stark.air import transition_rules
 from rollup.stark.arithmetic import Ext, powers
 from rollup.stark.bands import bands
+from rollup.stark.frame import Frame
 from rollup.stark.layout import Layout, layout_for, periodic_columns
 
 #: Coefficients of the table are padded to a multiple of this many monomials.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rollup.stark import bands
 from rollup.stark import layout as lay
-from rollup.stark.air import Frame, permutation_rules, transition_rules
+from rollup.stark.air import transition_rules
 from rollup.stark.arithmetic import (
     BASIS,
     ONE,
@@ -24,6 +24,7 @@ from rollup.stark.arithmetic import (
     powers,
     root_of_unity,
 )
+from rollup.stark.frame import Frame, permutation_rules
 from rollup.stark.layout import layout_for, periodic_columns
 from rollup.stark.parameters import (
     BLOWUP,

@@ -8,6 +8,7 @@ import pytest
 
 from rollup.stark.accounts import AccountTable
 from rollup.stark.arithmetic import Ext
+from rollup.stark.batch import BatchUpdates, VenueState
 from rollup.stark.constraints import RuleEvaluator, broken_rows
 from rollup.stark.layout import layout_for
 from rollup.stark.lookup import lookup_columns
@@ -16,13 +17,7 @@ from rollup.stark.prover import prove_trace
 from rollup.stark.statement import PublicInputs
 from rollup.stark.trace import build_trace, claimed_sums
 from rollup.stark.verifier import Verdict, verify
-from rollup.stark.witness import (
-    BatchUpdates,
-    VenueState,
-    Witness,
-    build_witness,
-    public_inputs,
-)
+from rollup.stark.witness import Witness, build_witness, public_inputs
 from tests.rollup.stark import batches
 
 LOOKUP = Ext((11, 22, 33, 44))

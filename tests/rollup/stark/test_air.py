@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from rollup.stark import layout as lay
-from rollup.stark.air import Frame, permutation_rules, transition_rules
+from rollup.stark.air import transition_rules
 from rollup.stark.arithmetic import ZERO, Ext, P, powers
 from rollup.stark.bands import bands
 from rollup.stark.constraints import PERMUTATION_RULES, permutation_block
+from rollup.stark.frame import Frame, permutation_rules
 from rollup.stark.layout import layout_for, periodic_columns
 from rollup.stark.symbolic import symbolic_frame, transition_table
 from rollup.stark.trace import claimed_sums

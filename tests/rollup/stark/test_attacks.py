@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from rollup.stark import air
+from rollup.stark.acceptance import value_and_risk
 from rollup.stark.arithmetic import P
 from rollup.stark.layout import layout_for
-from rollup.stark.trace import TraceBuilder, _coefficients, build_trace
-from rollup.stark.witness import build_witness, public_inputs, value_and_risk
+from rollup.stark.trace import build_trace
+from rollup.stark.trace_amounts import coefficients
+from rollup.stark.trace_builder import TraceBuilder
+from rollup.stark.witness import build_witness, public_inputs
 from tests.rollup.stark import batches
 from tests.rollup.stark.batches import SMALL
 from tests.rollup.stark.conftest import Batch, evaluator_for
@@ -91,7 +94,7 @@ def slack_negative():
     b.cells = trace.reshape(LAYOUT.width, SMALL.capacity, 16)
     lane = LAYOUT.at("slack")
     shown = b.signed("slack")[0]
-    free = _coefficients(b, public)["slack"][0] + shown
+    free = coefficients(b, public)["slack"][0] + shown
     b.cells[lane, 0] = free % P
     for part, value in (("u", 2047), ("v", 2047)):
         b.cells[LAYOUT.at(f"slack_{part}"), 0] = value

@@ -13,16 +13,12 @@ from rollup.stark import openings
 from rollup.stark import prover as prover_module
 from rollup.stark.accounts import root_of
 from rollup.stark.arithmetic import P
+from rollup.stark.batch import UnprovableBatchError, updates_between
 from rollup.stark.layout import layout_for
 from rollup.stark.prover import prove, prove_batch, prove_trace
 from rollup.stark.statement import ALLOWANCE_BOUND
 from rollup.stark.trace import build_trace
-from rollup.stark.witness import (
-    UnprovableBatchError,
-    build_witness,
-    public_inputs,
-    updates_between,
-)
+from rollup.stark.witness import build_witness, public_inputs
 from tests.rollup.stark import batches
 from tests.rollup.stark.batches import SMALL
 

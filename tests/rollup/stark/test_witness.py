@@ -7,15 +7,12 @@ from hypothesis import strategies as st
 
 from rollup.hashing.poseidon2_reference import compress
 from rollup.stark.accounts import AccountTable, leaf_digests, root_of
+from rollup.stark.batch import UnprovableBatchError
 from rollup.stark.layout import LEAF_TAG
 from rollup.stark.parameters import StarkParameters
+from rollup.stark.paths import earlier_lane, earlier_sibling
 from rollup.stark.statement import AMOUNT_BOUND, POSITION_BOUND
-from rollup.stark.witness import (
-    UnprovableBatchError,
-    _earlier,
-    _earlier_sibling,
-    build_witness,
-)
+from rollup.stark.witness import build_witness
 from tests.rollup.stark import batches
 
 P = 2130706433
@@ -113,7 +110,7 @@ def test_funding_rounds_against_the_account():
 @given(st.lists(st.integers(0, 7), max_size=30))
 def test_earlier_lanes_are_found(keys):
     array = np.array(keys, np.int64)
-    own, sibling = _earlier(array), _earlier_sibling(array)
+    own, sibling = earlier_lane(array), earlier_sibling(array)
     for k, key in enumerate(keys):
         same = [j for j in range(k) if keys[j] == key]
         other = [j for j in range(k) if keys[j] == key ^ 1]
