@@ -96,7 +96,7 @@ class WorldParams:
     prices: PriceParams
     oracle: OracleParams
     faults: FaultParams
-    insurance: Array  # [] quanta in the fund at the start
+    insurance: Array  # [1 + M] quanta in the funds at the start: shared, by market
     guest_collateral: Array  # [] quanta of each guest
 
 
