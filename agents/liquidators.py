@@ -92,7 +92,7 @@ def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, 
     unwind, holds = _unwind(view, spec)
     first = jax.tree.map(
         lambda a, b: jnp.where(hunts, a, b),
-        only(backing, not takes_over),
+        only(backing, jnp.asarray(not takes_over)),
         only(unwind, unwinds & holds),
     )
     return memory, stacked(first, only(liquidation, hunts))

@@ -165,7 +165,7 @@ def metrics_of(world, setting, params, *, spec: VenueSpec) -> dict[str, Array]:
         + measures.deleveraging_loss,
         "negative_equity_end": standing,
         "negative_equity_peak": measures.peak_negative,
-        "insurance_start": params.insurance,
+        "insurance_start": jnp.sum(params.insurance),
         "insurance_end": jnp.sum(state.insurance),
         "insurance_paid": measures.insurance_paid,
         "liquidations": measures.liquidations,

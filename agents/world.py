@@ -14,6 +14,7 @@ from jax import Array
 from agents import measures, network, views
 from agents.families import FAMILIES, GUESTS
 from agents.measures import Measures
+from agents.pools import settled
 from agents.population import FamilySpec, Pending
 from agents.reporters import Reports, honest_reports
 from agents.reporters import reports as reports_of
@@ -96,7 +97,7 @@ class WorldParams:
     prices: PriceParams
     oracle: OracleParams
     faults: FaultParams
-    insurance: Array  # [] quanta in the fund at the start
+    insurance: Array  # [1 + M] quanta in the funds at the start: shared, by market
     guest_collateral: Array  # [] quanta of each guest
 
 
@@ -294,6 +295,7 @@ def _decide(key, world: World, trends, setting: Setting, guests, params, now_us,
         memories[family.name], intents = FAMILIES[family.name].act(
             key, world.memories[family.name], view, numbers, spec=family
         )
+        intents = settled(intents, spec.venue)
         way = words[family.accounts]
         parts.append(network.sent(intents, numbers.latency, way, now_us, spec.block_us))
 

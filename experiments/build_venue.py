@@ -1,6 +1,7 @@
 """From the config's venue and oracle to the specs and numbers of `market`."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -56,10 +57,11 @@ def build_venue(
     return spec, replace(params, **changed), price_spec, prices
 
 
-def _shape(config: Config, accounts: int) -> dict:
+def _shape(config: Config, accounts: int) -> dict[str, Any]:
     """Arguments of the preset's builder."""
     venue = config.venue
-    shape = {
+    shape: dict[str, Any] = {
+        "isolated": venue.isolated,
         "slots": venue.slots,
         "book_capacity": venue.book_capacity,
         "self_trade": SelfTrade[venue.self_trade.upper()],

@@ -166,6 +166,13 @@ class VenueConfig(Section):
         default=["BTC", "ETH", "SOL"],
         description="the first is driven, the others follow",
     )
+    isolated: list[str] = Field(
+        default=[],
+        description="markets with margin and an insurance fund of their own",
+    )
+    isolated_insurance: usd(0, 1e9) = Field(
+        default=0, description="the fund of each isolated market at the start"
+    )
     tiers: dict[str, str] = Field(default={}, description="liquidity tier by market")
     initial_margin: ratio(0.001, 1) | None = Field(
         default=None, description="of every market; its tier's where not given"
@@ -224,6 +231,12 @@ class VenueConfig(Section):
 
         if len(set(self.markets)) != len(self.markets):
             raise wrong_value("markets: a name stands twice")
+        for market in self.isolated:
+            if market not in self.markets:
+                message = unknown("market", market, self.markets)
+                raise wrong_value(f"isolated: {message}")
+        if self.isolated_insurance and not self.isolated:
+            raise wrong_value("isolated_insurance: no market is isolated")
         for market, tier in self.tiers.items():
             if market not in self.markets:
                 raise wrong_value(f"tiers: {unknown('market', market, self.markets)}")

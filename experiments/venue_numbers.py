@@ -65,8 +65,9 @@ def check_keys(venue: VenueConfig) -> None:
     """
     having = {key: number.presets for key, number in NUMBERS.items()}
     given = [key for key in having if attrgetter(key)(venue) is not None]
-    having |= {"tiers": (V4,), "insurance": _CLAMPED}
-    given += [key for key in ("tiers", "insurance") if getattr(venue, key)]
+    having |= {"tiers": (V4,), "insurance": _CLAMPED, "isolated_insurance": _CLAMPED}
+    others = ("tiers", "insurance", "isolated_insurance")
+    given += [key for key in others if getattr(venue, key)]
     problems = [
         f"venue.{key}: preset {venue.preset} has no such number; "
         f"{' and '.join(having[key])} {'have' if len(having[key]) > 1 else 'has'}"
@@ -88,10 +89,14 @@ def overridden(venue: VenueConfig, markets: int) -> dict[str, np.ndarray]:
     return changed
 
 
-def insurance(venue: VenueConfig) -> int:
-    """The insurance fund at the start, in quanta."""
-    given = venue.insurance
-    return _INSURANCE[venue.preset] if given is None else given
+def insurance(venue: VenueConfig) -> list[int]:
+    """The insurance funds at the start, in quanta: the shared one, then by market.
+
+    A market that is not isolated has none of its own.
+    """
+    shared = _INSURANCE[venue.preset] if venue.insurance is None else venue.insurance
+    own = venue.isolated_insurance
+    return [shared, *(own if name in venue.isolated else 0 for name in venue.markets)]
 
 
 def funding_clock(config: Config) -> dict[str, int]:

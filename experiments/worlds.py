@@ -256,7 +256,7 @@ def _check_amounts(config: Config) -> None:
                 f"at most {MAX_NOTIONAL // QUANTA_PER_USD:,} USD"
             )
         total += count * largest
-    total += insurance(config.venue)
+    total += sum(insurance(config.venue))
     if total >= 1 << 60:
         raise ConfigError(
             f"populations: all collateral together may reach "

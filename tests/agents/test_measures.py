@@ -133,7 +133,7 @@ def test_profits_of_all_families_are_what_funds_and_fees_lost(run, figures):
     total = sum(figures[f"{family}_pnl"] for family in FAMILIES)
     state = run.world.exchange
     gained = int(state.insurance.sum() + state.fees + state.residue)
-    gained -= int(run.params.insurance)
+    gained -= int(run.params.insurance.sum())
     assert total == -gained
     assert figures["withdrawals"] > 0, "withdrawals must not count as losses"
 

@@ -55,7 +55,7 @@ def test_decimals_become_the_integers_of_the_layers():
     params = world.params
     traders = params.families["leveraged_traders"]
     assert int(params.venue.taker_fee_ppm) == 400
-    assert int(params.insurance) == 12_500_000
+    assert params.insurance.tolist() == [12_500_000, 0, 0, 0]
     assert int(traders.leverage_ppm) == 7_500_000
     assert int(traders.deposit_us) == 9_000_000
     assert int(params.families["searchers"].latency.median_us) == 3_000
@@ -137,7 +137,7 @@ def test_the_vault_of_hyperliquid_is_the_last_account():
     world = world_of({"venue": {"preset": "hyperliquid"}})
     assert world.spec.families[-1].name == "vault"
     assert world.spec.venue.vault == world.spec.venue.accounts - 1 == 1000
-    assert int(world.params.insurance) == 0
+    assert not world.params.insurance.any()
     alone = {"populations": {"vault": {"count": 0}}}
     world = world_of({"venue": {"preset": "hyperliquid"}, **alone})
     assert (world.spec.venue.vault, world.spec.venue.accounts) == (-1, 1000)
@@ -160,6 +160,15 @@ def test_a_number_that_the_preset_does_not_have_is_refused_with_who_has_it(prese
         (problem,) = caught.value.problems
         assert problem.startswith(f"venue.{key}: preset {preset} has no")
         assert all(name in problem for name in number.presets)
+
+
+@pytest.mark.parametrize("preset", VENUES)
+def test_isolated_markets_are_known_to_the_venue_and_have_funds_of_their_own(preset):
+    money = {} if preset == "hyperliquid" else {"isolated_insurance": 50}
+    venue = {"preset": preset, "isolated": ["SOL"], "insurance": 0, **money}
+    world = world_of({"venue": venue})
+    assert world.spec.venue.isolated == (False, False, True)
+    assert world.params.insurance.tolist() == [0, 0, 0, 50_000_000 if money else 0]
 
 
 def test_funding_has_the_presets_samples():
