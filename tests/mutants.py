@@ -766,6 +766,79 @@ MUTANTS = [
         ),
     ),
     *_of(
+        "risk_steps",
+        "risk_steps",
+        (
+            "a step includes its upper bound",
+            "select(size <= steps.uppers[step]",
+            "select(size < steps.uppers[step]",
+        ),
+        (
+            "size by balance",
+            "select(steps.by_balance, abs(lots)",
+            "select(1, abs(lots)",
+        ),
+        (
+            "excess of a requirement",
+            "-(size % PPM) * ppm % PPM",
+            "(size % PPM) * ppm % PPM",
+        ),
+        ("excesses add up to quanta", "- spare // PPM, spare", "+ spare // PPM, spare"),
+        ("liquidation is strict", "return equity < quanta", "return equity <= quanta"),
+        (
+            "exactly the requirement is enough",
+            "return equity >= quanta",
+            "return equity > quanta",
+        ),
+        ("the rests of a ratio", "whole + rest // PPM", "whole"),
+        ("an equal ratio is kept", "after.quanta) >= 0", "after.quanta) > 0"),
+        (
+            "without risk no value may go",
+            "either(before.quanta > 0",
+            "either(before.quanta >= 0",
+        ),
+        (
+            "the close price favours the account",
+            "clamp(-(-equity * new // now)",
+            "clamp(equity * new // now",
+        ),
+    ),
+    *_of(
+        "kernels/takeover",
+        "starkex_block",
+        ("exactly the risk is safe", "or equity >= required:", "or equity > required:"),
+        ("the fund pays its last", "if missing > funds_of", "if missing >= funds_of"),
+        ("the fund's share", "gain - ppm_floor(gain", "0 * ppm_floor(gain"),
+        ("a keeper's initial margin", "NOTHING) >= 0", "NOTHING) > 0"),
+        ("no loan from the fund", "close if equity >= 0 else worth", "close"),
+    ),
+    *_of(
+        "kernels/open_orders",
+        "starkex_block",
+        ("reservations follow the price", "book.lots[side, index] * change", "0"),
+        ("orders without cover go", "slack(t, account) < NOTHING", "slack(t, 0) < -1"),
+    ),
+    *_of(
+        "kernels/admission",
+        "isolated",
+        (
+            "an isolated market excludes others",
+            "isolated[other] + isolated[market] == 0",
+            "isolated[other] == 0",
+        ),
+        (
+            "orders count as positions do",
+            "or has_orders_in(t, account, other)",
+            "or has_orders_in(t, account, market) and other < 0",
+        ),
+    ),
+    *_of(
+        "kernels/liquidation",
+        "isolated",
+        ("the account's limit", "return min(free, left)", "return free"),
+        ("the market's own fund", "insurance[fund] += delta", "insurance[0] += delta"),
+    ),
+    *_of(
         "ranking",
         "ranking",
         (

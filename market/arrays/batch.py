@@ -277,6 +277,7 @@ def _admit_staged(lane, batch, tx, env, sizes, on, account, market):
         expiry=zero,
         loss=zero,
         keeps=zero,
+        reduces=zero,
         liquidator=account,
         waits=zero + 1,
         got=zero,

@@ -191,6 +191,23 @@ def test_a_transition_is_valid_as_the_program_says(case):
     assert bool(is_valid(*standings, smaller)) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_smaller", "valid"),
+    [
+        ((10, 1), (5, 5), False, True),  # exactly well leveraged: whatever it did
+        ((10, 1), (4, 5), False, False),
+        ((-6, 4), (-3, 2), True, True),  # the same ratio with less at stake
+        ((-6, 4), (-4, 2), True, False),
+        ((-1, 0), (-1, 0), True, True),  # in debt without a position: a gift or nothing
+        ((-1, 0), (-2, 0), True, False),
+    ],
+)
+def test_the_edges_of_a_valid_transition(before, after, is_smaller, valid):
+    standings = Standing(*before, 0), Standing(*after, 0)
+    assert risk_steps.is_transition_valid(*standings, is_smaller) == valid
+    assert bool(is_valid(*standings, is_smaller)) == valid
+
+
 @EXACT
 @given(account=accounts(), market=st.integers(0, MARKETS - 1), part=st.integers(1, 4))
 def test_the_close_price_is_the_least_that_the_program_takes(account, market, part):

@@ -129,11 +129,11 @@ def test_a_short_is_taken_over_above_the_oracle(auction):
 def test_below_zero_the_fund_pays_what_the_transition_needs(auction):
     # At 55,500 Alice is 50 dollars short: the keeper pays the oracle price, 5,550, and
     # the fund 50, so that she ends with nothing.
-    venue = in_danger(55_500, auction, insurance=60)
+    venue = in_danger(55_500, auction, insurance=50)
     assert venue.send(takeover(CAROL, ALICE)) == [Status.FILLED]
     assert venue.money(ALICE) == 0 and venue.held(ALICE) == 0
     assert venue.equity(CAROL) == 400 * USD
-    assert int(venue.state.insurance[0]) == 10 * USD
+    assert int(venue.state.insurance[0]) == 0
     assert int(venue.info.insurance_paid) == 50 * USD
     # A part costs the fund that part: 100 of 1000 lots, 5 dollars.
     venue = in_danger(55_500, auction, insurance=60)
