@@ -38,7 +38,7 @@ _TARGETS = {
 # Operands: static, block, seed, time; state; transactions; prices, parameters.
 _STATIC, _BLOCK, _SEED, _NOW, _STATE = (np.int64(index) for index in range(5))
 _TX = _STATE + len(lay.STATE_FIELDS)
-_ORACLE, _PREVIOUS, _PARAMS = (_TX + len(lay.TX_FIELDS) + i for i in range(3))
+_PRICE, _PREVIOUS, _PARAMS = (_TX + len(lay.TX_FIELDS) + i for i in range(3))
 _STATE_COUNT, _TX_COUNT = len(lay.STATE_FIELDS), len(lay.TX_FIELDS)
 _RECEIPTS = 3
 _COLLATERAL = lay.STATE_FIELDS.index("collateral")
@@ -134,7 +134,7 @@ def _enter_lane(frame, t, lane, lanes):
     for index in range(_TX_COUNT):
         offset = 8 * t[lay.MESSAGES] * lane
         t[lay.TX_KIND + index] = argument_address(frame, _TX + index) + offset
-    t[lay.ORACLE] = argument_address(frame, _ORACLE) + 8 * markets * lane
+    t[lay.PRICE] = argument_address(frame, _PRICE) + 8 * markets * lane
     t[lay.PREVIOUS_MARK] = argument_address(frame, _PREVIOUS) + 8 * markets * lane
     offset = 8 * lay.PARAM_ROWS * markets * lane
     t[lay.PARAMS] = argument_address(frame, _PARAMS) + offset

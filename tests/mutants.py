@@ -284,20 +284,6 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "allocation",
-        "rules_hyperliquid",
-        (
-            "shorts by profit",
-            "jnp.logical_and(is_short, invert_shorts)",
-            "jnp.logical_and(~is_short, invert_shorts)",
-        ),
-        (
-            "bankrupt accounts first",
-            "jnp.where(account_value > 0, score",
-            "jnp.where(account_value >= 0, score",
-        ),
-    ),
-    *_of(
         "funding",
         "funding",
         (

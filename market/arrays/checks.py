@@ -50,15 +50,15 @@ def has_good_flags(flags):
 
 def check_order(tx, market, env: Env):
     """``(0 or a reason, limit, lots)``; both within bounds even where it is bad."""
-    oracle, band_ppm = env.oracle[market], env.param("price_band_ppm", market)
+    price, band_ppm = env.price[market], env.param("price_band_ppm", market)
     most = jnp.minimum(env.param("max_order_lots", market), rules.MAX_ORDER_LOTS)
     own = jnp.clip(tx.ticks, 1, rules.MAX_TICKS)
-    buy = jnp.minimum(oracle * (PPM + band_ppm) // PPM, rules.MAX_TICKS)
-    sell = jnp.maximum(-(-oracle * (PPM - band_ppm) // PPM), 1)
+    buy = jnp.minimum(price * (PPM + band_ppm) // PPM, rules.MAX_TICKS)
+    sell = jnp.maximum(-(-price * (PPM - band_ppm) // PPM), 1)
     is_market = tx.flags & rules.MARKET != 0
     limit = jnp.where(is_market, jnp.where(tx.side > 0, buy, sell), own)
     lots = jnp.clip(tx.lots, 1, rules.MAX_ORDER_LOTS)
-    outside = abs(own - oracle) * PPM > band_ppm * oracle
+    outside = abs(own - price) * PPM > band_ppm * price
     too_much = lots > MAX_NOTIONAL // (limit * env.multiplier[market])
     reason = first_reason(
         (env.param("halted", market) != 0, Status.HALTED),

@@ -65,9 +65,9 @@ class Lane(NamedTuple):
 class Env(NamedTuple):
     """What a block reads."""
 
-    oracle: Array  # [M]
+    price: Array  # [M] ticks that margin is reckoned at
     multiplier: Array  # [M]
-    unit: Array  # [M] quanta of one lot at the oracle price
+    unit: Array  # [M] quanta of one lot at that price
     fraction: Array  # [M] initial margin fraction
     params: Array  # [P, M]
     block: Array

@@ -10,18 +10,18 @@ from market.specs import Preset
 from market.units import ppm_ceil
 
 
-def reckon(oracle, multiplier, params, position, block, seed, preset: int) -> Env:
+def reckon(price, multiplier, params, position, block, seed, preset: int) -> Env:
     """The constants of a block from the state at its start."""
-    unit = oracle * multiplier
+    unit = price * multiplier
     base = Env(
-        oracle,
+        price,
         multiplier,
         unit,
         params[0],
         params,
         block,
         seed,
-        previous_mark=oracle,
+        previous_mark=price,
         now_us=block,
         preset=preset,
         fund=jnp.zeros_like(oracle),
@@ -129,9 +129,9 @@ def fee_bound(env: Env):
 
 
 def worst_loss(env: Env, market, sign, limit):
-    """Quanta that one lot filled at its limit loses on the oracle, with its fee."""
+    """Quanta that one lot filled at its limit loses on the price, with its fee."""
     multiplier = env.multiplier[market]
-    against = jnp.maximum(sign * (limit - env.oracle[market]), 0) * multiplier
+    against = jnp.maximum(sign * (limit - env.price[market]), 0) * multiplier
     return against + ppm_ceil(limit * multiplier, fee_bound(env))
 
 

@@ -77,7 +77,7 @@ def _vault_takes(lane: Lane, env: Env, sizes: Sizes, target):
 
 def _edge_of_band(env: Env, market, sign):
     """Limit of the market order that a liquidation sends."""
-    price, band_ppm = env.oracle[market], env.param("price_band_ppm", market)
+    price, band_ppm = env.price[market], env.param("price_band_ppm", market)
     buy = jnp.minimum(price * (PPM + band_ppm) // PPM, MAX_TICKS)
     sell = jnp.maximum(-(-price * (PPM - band_ppm) // PPM), 1)
     return jnp.where(sign > 0, buy, sell)

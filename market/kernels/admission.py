@@ -10,9 +10,9 @@ from market.kernels.layout import (
     MARKETS,
     MAX_LOTS,
     MULTIPLIER,
-    ORACLE,
     POSITION,
     PRESET,
+    PRICE,
     SLOTS,
     TAKER_FEE,
     UNIT,
@@ -98,11 +98,11 @@ def has_good_flags(flags):
 
 
 @kernel
-def limit_of_market_order(oracle, band_ppm, sign):
+def limit_of_market_order(price, band_ppm, sign):
     """The furthest price inside the band: floor for a buy, ceil for a sale, >= 1."""
     if sign > 0:
-        return min(oracle * (_PPM + band_ppm) // _PPM, MAX_TICKS)
-    return max(-(-oracle * (_PPM - band_ppm) // _PPM), 1)
+        return min(price * (_PPM + band_ppm) // _PPM, MAX_TICKS)
+    return max(-(-price * (_PPM - band_ppm) // _PPM), 1)
 
 
 @kernel
@@ -117,15 +117,15 @@ def check_order(t, market, sign, ticks, lots, flags):
         return BAD_FLAGS, 0
     if lots < 1 or lots > min(params[MAX_LOTS, market], MAX_ORDER_LOTS):
         return BAD_LOTS, 0
-    oracle = vector(t, ORACLE, t[MARKETS])[market]
+    price = vector(t, PRICE, t[MARKETS])[market]
     band_ppm = params[BAND, market]
     if flags & MARKET != 0:
-        limit = limit_of_market_order(oracle, band_ppm, sign)
+        limit = limit_of_market_order(price, band_ppm, sign)
     else:
         if ticks < 1 or ticks > MAX_TICKS:
             return BAD_PRICE, 0
         limit = ticks
-        if abs(limit - oracle) * _PPM > band_ppm * oracle:
+        if abs(limit - price) * _PPM > band_ppm * price:
             return PRICE_BAND, 0
     multiplier = vector(t, MULTIPLIER, t[MARKETS])[market]
     if lots > MAX_NOTIONAL // (limit * multiplier):
@@ -144,13 +144,13 @@ def reducible_lots(t, account, market, sign, lots):
 
 @kernel
 def worst_loss(t, market, sign, limit):
-    """Quanta that one lot filled at its limit loses on the oracle, with its fee."""
+    """Quanta that one lot filled at its limit loses on the price, with its fee."""
     multiplier = vector(t, MULTIPLIER, t[MARKETS])[market]
-    oracle = vector(t, ORACLE, t[MARKETS])[market]
+    price = vector(t, PRICE, t[MARKETS])[market]
     params = parameters(t)
     fee_ppm = max(params[MAKER_FEE, market], params[TAKER_FEE, market], 0)
     fee = ppm_ceil(limit * multiplier, fee_ppm)
-    return max(sign * (limit - oracle), 0) * multiplier + fee
+    return max(sign * (limit - price), 0) * multiplier + fee
 
 
 @kernel

@@ -74,20 +74,21 @@ _TX = _STATE + len(STATE_FIELDS)
     TX_EXPIRY,
 ) = _numbers(_TX, 9)
 
-# Addresses of what is read besides, and of the results that are not state.
+# Addresses of what is read besides, and of the results that are not state. PRICE is
+# what margin is reckoned at: the oracle price, or the mark where the venue has one.
 _READ = _TX + len(TX_FIELDS)
-ORACLE, PREVIOUS_MARK, PARAMS, MULTIPLIER, ISOLATED = _numbers(_READ, 5)
+PRICE, PREVIOUS_MARK, PARAMS, MULTIPLIER, ISOLATED = _numbers(_READ, 5)
 STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = _numbers(_READ + 5, 4)
 
 # Addresses of the scratch of a block.
 _SCRATCH = _READ + 9
 SCRATCH_COUNT = 10
 (
-    UNIT,  # [M] quanta of one lot at the oracle price
+    UNIT,  # [M] quanta of one lot at the margin price
     FRACTION,  # [M] initial margin fraction in ppm, scaled by open interest
     EVENTS,  # [C + 1, EVENT_WIDTH] rows of the book's primitives
     LIQUIDATED_KEY,  # [B] target * M + market of the liquidations so far
-    LIQUIDATED_QUOTE,  # [B] their notional at the oracle price
+    LIQUIDATED_QUOTE,  # [B] their notional at the margin price
     BATCH,  # [B, 12] orders that wait for the clearing
     AUCTION_ROWS,  # [7, 2 C + B] the orders of one market as the auction takes them
     SHARES,  # [SHARE_ROWS, A] who gives how much in a deleveraging

@@ -28,10 +28,10 @@ from market.kernels.layout import (
     MIN_LIQUIDATION,
     MULTIPLIER,
     NO_FEE,
-    ORACLE,
     PORTION,
     POSITION,
     PRESET,
+    PRICE,
     REWARD,
     SELF_TRADE,
     SET_ASIDE,
@@ -135,7 +135,7 @@ def liquidation_lots(t, market, size, used, cap):
 
 @kernel
 def fillable_spread(t, market, required_here, equity, required):
-    """``floor(ABR * SMMR * PMMR)``: quanta that a fill may be off the oracle."""
+    """``floor(ABR * SMMR * PMMR)``: quanta that a fill may be off the price."""
     params = parameters(t)
     adjustment, width = params[ADJUSTMENT, market], params[SPREAD, market]
     shortfall = min(max(required - max(equity, 0), 0), required)
@@ -151,12 +151,12 @@ def fillable_spread(t, market, required_here, equity, required):
 def fillable_ticks(t, market, held, equity, required):
     """Limit of the liquidation order: a sale rounds up, a purchase down."""
     multiplier = vector(t, MULTIPLIER, t[MARKETS])[market]
-    oracle = vector(t, ORACLE, t[MARKETS])[market]
+    price = vector(t, PRICE, t[MARKETS])[market]
     required_here = position_maintenance(t, market, held)
     spread = fillable_spread(t, market, required_here, equity, required)
-    # Notional is oracle ticks exactly, so rounding the spread down rounds both.
+    # Notional is ticks of the price exactly, so rounding the spread down rounds both.
     offset = spread // (abs(held) * multiplier)
-    return max(oracle - offset, 1) if held > 0 else min(oracle + offset, MAX_TICKS)
+    return max(price - offset, 1) if held > 0 else min(price + offset, MAX_TICKS)
 
 
 @kernel

@@ -16,9 +16,9 @@ from market.kernels.layout import (
     OI_LOWER,
     OI_UPPER,
     OPEN_LOSS,
-    ORACLE,
     POSITION,
     PRESET,
+    PRICE,
     RISK_PPM,
     RISK_UPPER,
     UNIT,
@@ -43,10 +43,10 @@ def reckon_prices(t):
     """Quanta per lot and initial fractions of this block, into the scratch."""
     markets = t[MARKETS]
     unit, fraction = vector(t, UNIT, markets), vector(t, FRACTION, markets)
-    oracle, multiplier = vector(t, ORACLE, markets), vector(t, MULTIPLIER, markets)
+    price, multiplier = vector(t, PRICE, markets), vector(t, MULTIPLIER, markets)
     params, position = parameters(t), per_position(t, POSITION)
     for market in range(markets):
-        unit[market] = oracle[market] * multiplier[market]
+        unit[market] = price[market] * multiplier[market]
         fraction[market] = params[INITIAL, market]
         if params[OI_UPPER, market] > 0:
             lots = 0
@@ -104,7 +104,7 @@ def position_maintenance(t, market, lots):
 
 @kernel
 def account_equity(t, account):
-    """Net collateral: balance and positions at the oracle price."""
+    """Net collateral: balance and positions at the margin price."""
     position, unit = per_position(t, POSITION), vector(t, UNIT, t[MARKETS])
     total = vector(t, COLLATERAL, t[ACCOUNTS])[account]
     for market in range(t[MARKETS]):
@@ -176,7 +176,7 @@ def worst_case_slack(t, account, market, buying, selling):
         selling: lots sold besides those resting.
 
     Returns:
-        Quanta; the loss of the new lots against the oracle is the caller's to subtract.
+        Quanta; the caller subtracts the loss of the new lots against the price.
     """
     position, open_lots = per_position(t, POSITION), open_lots_of(t)
     unit = vector(t, UNIT, t[MARKETS])

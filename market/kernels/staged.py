@@ -28,9 +28,9 @@ from market.kernels.layout import (
     NO_FEE,
     NOTHING,
     NOW,
-    ORACLE,
     PORTION,
     POSITION,
+    PRICE,
     SELF_TRADE,
     SLOTS,
     UNIT,
@@ -163,7 +163,7 @@ def start_cooldown(t, target):
 @kernel
 def edge_of_band(t, market, sign):
     """Limit of the market order that a liquidation sends."""
-    price = vector(t, ORACLE, t[MARKETS])[market]
+    price = vector(t, PRICE, t[MARKETS])[market]
     return limit_of_market_order(price, parameters(t)[BAND, market], sign)
 
 
