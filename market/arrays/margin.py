@@ -24,7 +24,7 @@ def reckon(price, multiplier, params, position, block, seed, preset: int) -> Env
         previous_mark=price,
         now_us=block,
         preset=preset,
-        fund=jnp.zeros_like(oracle),
+        fund=jnp.zeros_like(price),
     )
     long_lots = jnp.maximum(position, 0).sum(axis=0)
     open_interest = jnp.minimum(long_lots, (1 << 61) // unit) * unit
