@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market import auction_kernel, native
+from market import auction_kernel, deferred, native
 from market.auction_kernel import MAX_ORDERS
 from market.auction_kernel import clear as clear_kernel
 from market.book_native import fingerprint_of
@@ -121,7 +121,7 @@ _TARGET = "shakeout_auction_clear"
 
 @functools.cache
 def _register() -> None:
-    register(_TARGET, _handler(fingerprint_of(auction_kernel, wide, native)))
+    register(_TARGET, _handler(fingerprint_of(auction_kernel, deferred, native, wide)))
 
 
 def clear_native(side, ticks, lots, batch) -> Clearing:

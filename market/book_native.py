@@ -15,7 +15,7 @@ import numpy as np
 from numba import carray
 
 from market import book_ladder as book
-from market import deferred, native, orders
+from market import book_messages, deferred, native, orders, specs
 from market.book_messages import ALL_FLAGS, IMMEDIATE, LARGEST
 from market.native import (
     _pointer,
@@ -422,7 +422,8 @@ def fingerprint_of(*modules) -> int:
 
 @functools.cache
 def _register() -> None:
-    register(TARGET, _handler(fingerprint_of(book, native, orders, deferred)))
+    modules = (book, book_messages, deferred, native, orders, specs)
+    register(TARGET, _handler(fingerprint_of(*modules)))
 
 
 def match_native(fields, columns, block, slots, mode, log_rows):
