@@ -128,8 +128,9 @@ def _prove(batch: int, ledgers: list, world: World) -> BatchProof:
     from rollup.stark.parameters import StarkParameters
     from rollup.stark.prover import prove
 
-    venue, multipliers = world.params.venue, world.spec.venue.multipliers
-    updates, state = batch_updates(ledgers, multipliers, risk_of(venue), batch)
+    venue = world.spec.venue
+    risk = risk_of(venue, world.params.venue)
+    updates, state = batch_updates(ledgers, venue.multipliers, risk, batch)
     old = ledgers[0].table
     count, parts = len(updates.account), len(state.segments)
     height = max(len(old.collateral) - 1, 1).bit_length()

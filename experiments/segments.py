@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from market.margin import maintenance_fraction_ppm
+from market.specs import Preset, VenueParams, VenueSpec
 from market.units import PPM
 from rollup.stark.accounts import AccountTable
 from rollup.stark.batch import BatchUpdates, VenueState, updates_between
@@ -111,9 +112,17 @@ def batch_updates(
     return BatchUpdates.joined(updates), venue
 
 
-def risk_of(params) -> tuple[int, ...]:
-    """Maintenance fractions of a venue's markets, ppm."""
-    fractions = maintenance_fraction_ppm(
-        np.asarray(params.initial_ppm), np.asarray(params.maintenance_fraction_ppm)
-    )
+def risk_of(venue: VenueSpec, params: VenueParams) -> tuple[int, ...]:
+    """Maintenance fractions of a venue's markets, ppm, as the statement has them.
+
+    StarkEx's risk factor rises in steps with the size of a position; the statement
+    holds every size to the first, so large positions are held to less than the venue
+    asks.
+    """
+    if venue.preset == Preset.STARKEX:
+        fractions = np.asarray(params.risk_ppm)[0]
+    else:
+        fractions = maintenance_fraction_ppm(
+            np.asarray(params.initial_ppm), np.asarray(params.maintenance_fraction_ppm)
+        )
     return tuple(int(r) for r in fractions)
