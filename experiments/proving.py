@@ -1,7 +1,7 @@
 """Proofs of a run's batches: made from the run, written beside the results.
 
 The statement of a batch follows the accounts block by block (`experiments.segments`):
-every account that a block touched is judged at that block's oracle prices.
+every account that a block touched is judged at that block's prices.
 
 The venue is laxer than the statement in one respect: it reserves an order's worst loss
 at the oracle price of its admission, so a fill after the price has moved may leave its

@@ -76,7 +76,7 @@ def test_a_ledger_takes_one_fund_or_one_for_each_market():
     class State:
         collateral, position = np.array([5, 6]), np.array([[1], [-1]])
         insurance, fees, residue = np.array([7, 8]), np.int64(9), np.int64(10)
-        funding_index, oracle = np.array([3]), np.array([1_000])
+        funding_index, mark = np.array([3]), np.array([1_000])
 
     found = Ledger.of(State)
     assert list(found.collateral) == [5, 6, 7, 8, 9, 10]
