@@ -1,7 +1,7 @@
 """Proofs of a run's batches: made from the run, written beside the results.
 
 The statement of a batch follows the accounts block by block (`experiments.segments`):
-every account that a block touched is judged at that block's oracle prices.
+every account that a block touched is judged at that block's prices.
 
 The venue is laxer than the statement in one respect: it reserves an order's worst loss
 at the oracle price of its admission, so a fill after the price has moved may leave its
@@ -128,8 +128,9 @@ def _prove(batch: int, ledgers: list, world: World) -> BatchProof:
     from rollup.stark.parameters import StarkParameters
     from rollup.stark.prover import prove
 
-    venue, multipliers = world.params.venue, world.spec.venue.multipliers
-    updates, state = batch_updates(ledgers, multipliers, risk_of(venue), batch)
+    venue = world.spec.venue
+    risk = risk_of(venue, world.params.venue)
+    updates, state = batch_updates(ledgers, venue.multipliers, risk, batch)
     old = ledgers[0].table
     count, parts = len(updates.account), len(state.segments)
     height = max(len(old.collateral) - 1, 1).bit_length()

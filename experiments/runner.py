@@ -402,6 +402,10 @@ def _prove(prepared: Prepared, store: Store, console: Console) -> None:
         config.rollup.prove_runs,
         config.rollup.prove_every,
     )
+    for row in rows:
+        if row["reason"]:
+            place = f"point {row['point']}, run {row['run']}, batch {row['batch']}"
+            console.print(f"no proof of {place}: {row['reason']}", highlight=False)
     proven = sum(1 for row in rows if not row["reason"])
     seconds = sum(row["seconds"] for row in rows)
     console.print(

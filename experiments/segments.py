@@ -1,10 +1,11 @@
 """What a batch did to the accounts, block by block: the updates that a proof shows.
 
-Every block is a segment of its batch, at its own oracle prices: one update for each
-account that it touched. A block that pays funding is two: the trades at the old
-funding indices, then every account at the new ones, at the same prices. Insurance
-funds, fees and the residue of rounding are accounts behind those of the venue, so
-whatever crosses the border of the table is a deposit or a withdrawal.
+Every block is a segment of its batch, at the prices that its margin was reckoned at
+(the oracle's, or the venue's own mark): one update for each account that it touched.
+A block that pays funding is two: the trades at the old funding indices, then every
+account at the new ones, at the same prices. Insurance funds, fees and the residue of
+rounding are accounts behind those of the venue, so whatever crosses the border of the
+table is a deposit or a withdrawal.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from market.margin import maintenance_fraction_ppm
+from market.specs import Preset, VenueParams, VenueSpec
 from market.units import PPM
 from rollup.stark.accounts import AccountTable
 from rollup.stark.batch import BatchUpdates, VenueState, updates_between
@@ -28,7 +30,7 @@ class Ledger:
         collateral: [A + F], the residue of rounding last.
         positions: [A + F, M], zero for funds.
         indices: [M] funding indices, millionths of a quantum per lot.
-        prices: [M] oracle prices in ticks, those of the block just made.
+        prices: [M] ticks, what margin was reckoned at in the block just made.
     """
 
     collateral: np.ndarray
@@ -47,7 +49,7 @@ class Ledger:
         held = np.asarray(exchange.position)
         positions = np.zeros((len(collateral), held.shape[1]), np.int64)
         positions[: len(held)] = held
-        indices, prices = np.asarray(exchange.funding_index), exchange.oracle
+        indices, prices = np.asarray(exchange.funding_index), exchange.mark
         return cls(collateral, positions, indices, np.asarray(prices))
 
     @property
@@ -111,9 +113,17 @@ def batch_updates(
     return BatchUpdates.joined(updates), venue
 
 
-def risk_of(params) -> tuple[int, ...]:
-    """Maintenance fractions of a venue's markets, ppm."""
-    fractions = maintenance_fraction_ppm(
-        np.asarray(params.initial_ppm), np.asarray(params.maintenance_fraction_ppm)
-    )
+def risk_of(venue: VenueSpec, params: VenueParams) -> tuple[int, ...]:
+    """Maintenance fractions of a venue's markets, ppm, as the statement has them.
+
+    StarkEx's risk factor rises in steps with the size of a position; the statement
+    holds every size to the first, so large positions are held to less than the venue
+    asks.
+    """
+    if venue.preset == Preset.STARKEX:
+        fractions = np.asarray(params.risk_ppm)[0]
+    else:
+        fractions = maintenance_fraction_ppm(
+            np.asarray(params.initial_ppm), np.asarray(params.maintenance_fraction_ppm)
+        )
     return tuple(int(r) for r in fractions)

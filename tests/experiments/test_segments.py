@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.segments import Ledger, batch_updates
+from experiments.segments import Ledger, batch_updates, risk_of
+from market.specs import Preset
 from rollup.stark.accounts import root_of
 from rollup.stark.parameters import StarkParameters
 from rollup.stark.statement import Segment
@@ -75,7 +76,7 @@ def test_a_ledger_takes_one_fund_or_one_for_each_market():
     class State:
         collateral, position = np.array([5, 6]), np.array([[1], [-1]])
         insurance, fees, residue = np.array([7, 8]), np.int64(9), np.int64(10)
-        funding_index, oracle = np.array([3]), np.array([1_000])
+        funding_index, mark = np.array([3]), np.array([1_000])
 
     found = Ledger.of(State)
     assert list(found.collateral) == [5, 6, 7, 8, 9, 10]
@@ -104,3 +105,17 @@ def test_random_funding_is_undone_to_the_quantum(seed):
     )
     before = after.before_funding(start)
     assert list(before.collateral) == [*money, 1, 2, 3]
+
+
+def test_the_requirement_is_the_maintenance_fraction_or_the_first_risk_step():
+    class Params:
+        initial_ppm = np.array([20_000, 50_000])
+        maintenance_fraction_ppm = np.array([600_000, 600_000])
+        risk_ppm = np.array([[25_000, 50_000], [40_000, 80_000]])
+
+    class Venue:
+        preset = Preset.DYDX_V4
+
+    assert risk_of(Venue, Params) == (12_000, 30_000)
+    Venue.preset = Preset.STARKEX
+    assert risk_of(Venue, Params) == (25_000, 50_000)
