@@ -78,7 +78,7 @@ def _rule(venue: VenueConfig, preset: Deleveraging) -> Deleveraging:
     return Deleveraging[venue.deleveraging.upper()] if venue.deleveraging else preset
 
 
-def _always(config: Config, lots: list[int]) -> dict[str, np.ndarray]:
+def _always(config: Config, lots: list[int]) -> dict[str, Any]:
     """Numbers that no preset has an opinion on; the config's hold."""
     venue, oracle = config.venue, config.oracle
     breaker, markets = venue.circuit_breaker, len(lots)

@@ -6,7 +6,6 @@ are made from what is on disk, so that a resumed experiment cannot differ from a
 unbroken one.
 """
 
-import datetime
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,19 +14,16 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments import checks, environment, metrics, provenance, records
+from experiments import checks, environment, manifests, metrics, records
 from experiments.cluster import Failure, open_pool
-from experiments.config import Config, Experiment
+from experiments.config import Experiment
 from experiments.engine import DEFAULT_ENGINE, Engine, World, load_engine
 from experiments.errors import ConfigError, unknown
 from experiments.expressions import parse_check
-from experiments.plan import Plan, Shard, group_points, make_plan, work_of
+from experiments.plan import Plan, Shard, make_plan, work_of
 from experiments.progress import Tally, reporter
 from experiments.simulate import ShardResult
 from experiments.store import CHECKS, Store, write_json
-
-#: Runs of a point whose random fault windows are noted in the manifest.
-MAX_WINDOW_RUNS = 256
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,9 @@ def run(prepared: Prepared, options: Options, console: Console) -> Summary:
         workers=workers,
         on_gpu=environment.gpu_count() > 0,
     )
-    manifest = _manifest(prepared, previous)
+    manifest = manifests.manifest_of(
+        experiment, prepared.engine, prepared.worlds, previous
+    )
     manifest |= {"workers": workers, "lanes": plan.width}
     store.write_manifest(manifest)
     _announce(prepared, plan, len(done), workers, options, console)
@@ -198,83 +196,6 @@ def _open(store: Store, experiment: Experiment, options: Options) -> dict | None
             f"{manifest['config_hash'][:12]}, this one is {experiment.hash[:12]})"
         )
     return manifest
-
-
-def _manifest(prepared: Prepared, previous: dict | None) -> dict[str, Any]:
-    experiment, engine = prepared.experiment, prepared.engine
-    base = experiment.configs[0]
-    shape = engine.layout(base)
-    wanted = experiment.config.metrics or list(engine.METRICS)
-    kept = {
-        name: info
-        for name, info in engine.METRICS.items()
-        if name in wanted or name == metrics.EXACT
-    }
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    earlier = previous or {}
-    return {
-        "name": experiment.config.name,
-        "config_hash": experiment.hash,
-        "config": experiment.as_document(),
-        "axes": experiment.axes,
-        "points": [
-            {
-                "point": point.number,
-                "label": point.label,
-                "axes": point.axes,
-                "faults": fault_windows(config),
-            }
-            for point, config in zip(experiment.points, experiment.configs, strict=True)
-        ],
-        "fault_windows": _drawn_windows(prepared),
-        "runs": experiment.config.runs,
-        "seed": experiment.config.seed,
-        "markets": list(shape.markets),
-        "block_s": shape.block_s,
-        "blocks": base.world.length,
-        "series_every": shape.series_every,
-        "agents": base.participants,
-        "programs": len(group_points(prepared.worlds)),
-        "columns": metrics.describe_metrics(kept),
-        "series": metrics.describe_series(engine.SERIES),
-        **provenance.provenance(),
-        "started": earlier.get("started", now),
-        "resumed": [*earlier.get("resumed", []), *([now] if previous else [])],
-        "device": earlier.get("device"),
-        "wall_s": earlier.get("wall_s", 0.0),
-        "compile_s": earlier.get("compile_s", 0.0),
-        "run_s": earlier.get("run_s", 0.0),
-        "peak_bytes": earlier.get("peak_bytes", 0),
-        "status": "running",
-        "failures": [],
-    }
-
-
-def _drawn_windows(prepared: Prepared) -> list[dict[str, Any]]:
-    """Where faults are random: the windows of each run, of every point that has any."""
-    experiment, drawn = prepared.experiment, []
-    for point, config in enumerate(experiment.configs):
-        if any(fault["random"] for fault in fault_windows(config)):
-            runs = min(experiment.config.runs, MAX_WINDOW_RUNS)
-            world, seed = prepared.worlds[point], experiment.config.seed
-            windows = prepared.engine.fault_windows(world, seed, runs)
-            drawn += [{"point": point, **window} for window in windows]
-    return drawn
-
-
-def fault_windows(config: Config) -> list[dict[str, Any]]:
-    """The faults of a point in seconds; of a random one, its expected window."""
-    return [
-        {
-            "kind": fault.kind,
-            "start_s": fault.start / 1e6,
-            "end_s": (fault.start + fault.duration) / 1e6,
-            "severity": fault.severity / 1e6,
-            "targets": [*fault.targets, *fault.transactions],
-            "random": bool(fault.chance < 1_000_000 or fault.jitter or fault.spread),
-        }
-        for fault in config.faults
-    ]
 
 
 def _announce(prepared, plan: Plan, done: int, workers, options, console) -> None:

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from experiments.config import Config
 from experiments.config_world import VenueConfig
@@ -78,7 +76,7 @@ def check_keys(venue: VenueConfig) -> None:
         raise ConfigError(problems)
 
 
-def overridden(venue: VenueConfig, markets: int) -> dict[str, np.ndarray]:
+def overridden(venue: VenueConfig, markets: int) -> dict[str, Any]:
     """The parameters that the config gives instead of the preset."""
     changed = {}
     for key, number in NUMBERS.items():

@@ -7,15 +7,8 @@ import numpy as np
 from experiments.report import findings
 from experiments.report.curves import Curves, packed
 from experiments.report.differences import Comparison, Difference, Row
-from experiments.report.panels import (
-    HIGH,
-    PANELS,
-    Panel,
-    Sample,
-    compared,
-    statistic,
-    title,
-)
+from experiments.report.panel_titles import HIGH, Sample
+from experiments.report.panels import PANELS, Panel, compared, statistic, title
 from experiments.report.rundir import RunDirectory
 from experiments.report.spreads import distributions
 from experiments.report.vocabulary import Metric, unit_of
