@@ -69,6 +69,7 @@ def test_without_margin_a_winner_is_first_and_a_loser_before_other_losers():
     assert ranking.bitmex_score(90, 100, -5) == TOP
     assert ranking.bitmex_score(90, 100, 5) < TOP < ranking.bitmex_score(110, 100, 5)
     assert ranking.bitmex_score(100, 100, 5) == TOP
+    assert ranking.bitmex_score(100, 100, 0) == TOP
 
 
 @EXACT
