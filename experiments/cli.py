@@ -217,9 +217,11 @@ def scenarios() -> None:
     """Lists the ready scenarios."""
     from experiments import config as configs
 
-    for name in configs.scenario_names():
+    names = configs.scenario_names()
+    width = max(map(len, names))
+    for name in names:
         first = (configs.SCENARIOS / f"{name}.yaml").read_text("utf-8").split("\n")[0]
-        print(f"{name:12} {first.lstrip('# ')}")
+        print(f"{name:{width}}  {first.lstrip('# ')}")
 
 
 @app.command()

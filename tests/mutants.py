@@ -1015,6 +1015,50 @@ MUTANTS = [
             "at_least(left, weight, cap + 1, whole)",
         ),
     ),
+    *_of(
+        "stops",
+        "stops",
+        (
+            "the end of the grace is out of it",
+            "now_us < restarted + grace",
+            "now_us <= restarted + grace",
+        ),
+        (
+            "one stale market stops withdrawals",
+            "gated = leaves & jnp.any(stops.stale)",
+            "gated = leaves & jnp.all(stops.stale)",
+        ),
+        (
+            "deleveraging waits in the grace",
+            "return self.stale | self.grace",
+            "return self.stale",
+        ),
+    ),
+    *(
+        Mutant(rule, "agents/reporters.py", old, new, "tests/agents/test_reporters.py")
+        for rule, old, new in (
+            (
+                "half a reporter counts up",
+                "windows.severity_ppm * reporters * 2 + PPM",
+                "windows.severity_ppm * reporters * 2",
+            ),
+            (
+                "the first reporters are struck",
+                "who = jnp.arange(reporters) < count",
+                "who = jnp.arange(reporters) <= count",
+            ),
+            (
+                "a silent reporter is remembered for what it said",
+                "said=jnp.where(silent, said, spoken)",
+                "said=spoken",
+            ),
+            (
+                "silence beats sticking",
+                "heard=jnp.where(silent, 0, spoken)",
+                "heard=jnp.where(silent & ~sticks, 0, spoken)",
+            ),
+        )
+    ),
 ]
 
 
@@ -1068,7 +1112,7 @@ settings.load_profile("mutants")
 def copy_of_sources(folder: Path) -> None:
     """The packages and the tests, where they may be broken."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("market", "tests"):
+    for name in ("market", "rollup", "agents", "experiments", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", folder)
     (folder / "conftest.py").write_text(CONFTEST)

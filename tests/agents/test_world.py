@@ -250,3 +250,34 @@ def test_after_a_restart_liquidations_wait_for_the_grace():
     assert int(during.measures.liquidations) == before
     assert int(other.measures.liquidations) > before
     assert int(run.advance(5).measures.liquidations) > before
+
+
+RICH = {"leveraged_traders": {"leverage": 25, "max_leverage": 45}}
+VENUES = {
+    "starkex": {"venue": {"preset": "starkex", "isolated": ["SOL"]}},
+    "hyperliquid": {
+        "venue": {
+            "preset": "hyperliquid",
+            "insurance": None,
+            "funding": {"default_rate": None},
+        },
+        "populations": {**RICH, "vault": {"collateral": 200_000}},
+    },
+}
+
+
+@pytest.mark.parametrize("preset", VENUES)
+def test_a_crash_at_every_venue_is_sound_and_brings_its_own_liquidations(preset):
+    run = Watched(*small(**{"populations": RICH, **VENUES[preset]}))
+    world = run.advance(80)
+    assert int(world.measures.status) == 0
+    assert int(world.measures.liquidations) > 5
+    assert run.counters[Status.ISOLATED] == 0
+    assert run.counters[Status.UNFAIR_PRICE] == 0
+    vault = int(world.measures.taken_over)
+    assert (vault > 0) == (preset == "hyperliquid")
+    if preset == "starkex":  # keepers hold what they took over, or sold it again
+        assert run.counters[Status.NOTHING_TO_TAKE] == 0
+        position = np.asarray(world.exchange.position)
+        isolated, others = position[:, 2] != 0, (position[:, :2] != 0).any(axis=1)
+        assert isolated.any() and not (isolated & others).any()
