@@ -110,7 +110,8 @@ class ReferenceMatching(ReferenceAccounts):
         if held * side >= 0 or resting + lots > abs(held):
             return False
         before, value = self.standing(account), limit * self.multiplier[market]
-        paid = side * lots * value + ppm_ceil(lots * value, self._fee_bound())
+        # A fee is rounded up with each fill, of which there may be one a lot.
+        paid = lots * (side * value + ppm_ceil(value, self._fee_bound()))
         self._shift(account, market, side * lots, -paid)
         after = self.standing(account)
         self._shift(account, market, -side * lots, paid)

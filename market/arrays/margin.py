@@ -151,7 +151,8 @@ def _reduces_risk(lane: Lane, env: Env, account, market, sign, lots, limit):
     opposite = (held != 0) & ((held > 0) != (sign > 0)) & (resting + lots <= abs(held))
     value = limit * env.multiplier[market]
     now, gain = risk(lane, env, account), sign * lots * (env.unit[market] - value)
-    equity = now.equity + gain - ppm_ceil(lots * value, fee_bound(env))
+    # A fee is rounded up with each fill, of which there may be one a lot.
+    equity = now.equity + gain - lots * ppm_ceil(value, fee_bound(env))
     required = with_position(env, now, market, held, held + sign * lots)
     new = Standing(equity, *required)
     if env.preset == Preset.STARKEX:

@@ -189,7 +189,8 @@ def _reduces_risk(t, account, market, sign, lots, limit):
     fee_ppm = max(params[MAKER_FEE, market], params[TAKER_FEE, market], 0)
     gain = sign * lots * (vector(t, UNIT, t[MARKETS])[market] - value)
     now = account_risk(t, account)
-    equity = now[0] + gain - ppm_ceil(lots * value, fee_ppm)
+    # A fee is rounded up with each fill, of which there may be one a lot.
+    equity = now[0] + gain - lots * ppm_ceil(value, fee_ppm)
     required, excess = with_position(t, now, market, held, held + sign * lots)
     if t[PRESET] == STARKEX:
         return is_proven(now, (equity, required, excess))

@@ -273,6 +273,23 @@ def test_an_account_below_initial_margin_may_have_one_reducing_order():
     ) == [Status.RESTING, Status.MARGIN, Status.MARGIN]
 
 
+@pytest.mark.parametrize(
+    "equity, status", [(3_850_999, Status.MARGIN), (3_851_000, Status.FILLED)]
+)
+def test_a_reduction_is_judged_with_a_fee_rounded_up_for_each_lot(equity, status):
+    # Three lots sold ten ticks under 57,011: 3,000 quanta and three fees of 2,850.05.
+    # One bill would be 11,551, three are 11,553; of 0.3 % of the risk that is a ratio
+    # that an equity of 3.851 dollars has.
+    venue = in_danger(57_011)
+    venue.params = replace(venue.params, taker_fee_ppm=jnp.asarray(500))
+    bids = [order(BOB, BUY, 57_001, 1, slot=slot) for slot in range(3)]
+    assert venue.send(*bids) == [Status.RESTING] * 3
+    cash = equity - 1000 * 57_011 * 100
+    money = venue.state.collateral.at[ALICE].set(cash)
+    venue.state = replace(venue.state, collateral=money)
+    assert venue.send(order(ALICE, SELL, 57_001, 3)) == [status]
+
+
 # --- against the program --------------------------------------------------------------
 
 
