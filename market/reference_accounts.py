@@ -211,6 +211,16 @@ class ReferenceAccounts:
         orders = [o for side in (0, 1) for o in self.orders_of(account, market, side)]
         return sum(o.lots * o.loss for o in orders)
 
+    def worst_loss(self, market: int, side: int, limit: int) -> int:
+        """Quanta that one lot filled at its limit loses on the oracle, with its fee."""
+        against = max(0, side * (limit - self.oracle[market]))
+        value = limit * self.multiplier[market]
+        return against * self.multiplier[market] + ppm_ceil(value, self.fee_bound())
+
+    def fee_bound(self) -> int:
+        """The larger of the two fees, not below zero."""
+        return max(self.params["maker_fee_ppm"], self.params["taker_fee_ppm"], 0)
+
     def exposure(self, account: int, market: int, extra: dict) -> int:
         """Largest position in lots if all orders of one side fill."""
         held = self.position[account][market]

@@ -84,15 +84,6 @@ class ReferenceMatching(ReferenceAccounts):
             raise RejectError(Status.WOULD_INCREASE)
         return min(tx["lots"], abs(held))
 
-    def worst_loss(self, market: int, side: int, limit: int) -> int:
-        """Quanta that one lot filled at its limit loses on the oracle, with its fee."""
-        against = max(0, side * (limit - self.oracle[market]))
-        value = limit * self.multiplier[market]
-        return against * self.multiplier[market] + ppm_ceil(value, self._fee_bound())
-
-    def _fee_bound(self) -> int:
-        return max(self.params["maker_fee_ppm"], self.params["taker_fee_ppm"], 0)
-
     def _check_margin(self, account, market, side, lots, limit):
         """Initial margin at the worst case, or a reduction that is no riskier."""
         extra = {(market, side): lots}
@@ -111,7 +102,7 @@ class ReferenceMatching(ReferenceAccounts):
             return False
         before, value = self.standing(account), limit * self.multiplier[market]
         # A fee is rounded up with each fill, of which there may be one a lot.
-        paid = lots * (side * value + ppm_ceil(value, self._fee_bound()))
+        paid = lots * (side * value + ppm_ceil(value, self.fee_bound()))
         self._shift(account, market, side * lots, -paid)
         after = self.standing(account)
         self._shift(account, market, -side * lots, paid)

@@ -133,13 +133,13 @@ def _margin_numbers(fractions) -> dict:
     shares = [Decimal(own) / Decimal(first) for first, own in fractions]
     return {
         "initial_ppm": as_int([ppm(first) for first, _ in fractions]),
-        "maintenance_fraction_ppm": as_int([ppm(share) for share in shares]),
+        "maintenance_fraction_ppm": as_int([ppm(str(share)) for share in shares]),
     }
 
 
 def _funding_numbers(fractions) -> dict:
     """Hourly funding with the fixed interest of 0.01 % in eight hours."""
-    impacts = [usd(500 / Decimal(first)) for first, _ in fractions]
+    impacts = [usd(str(500 / Decimal(first))) for first, _ in fractions]
     return {
         "funding_interval_us": as_int(3600 * US_PER_SECOND),
         "impact_notional": as_int(impacts),
