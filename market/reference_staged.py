@@ -10,7 +10,7 @@ the mark this is what happens:
 2. Below two thirds of it, where the venue has a vault: the vault takes all positions
    and all collateral, and the account ends at zero. Open orders of the account are
    cancelled, those of the vault stay.
-3. Below zero: all positions are marked for deleveraging.
+3. Below zero: all positions are marked for deleveraging, but in halted markets.
 
 The vault is an account like others. What it takes over never lowers its equity, but
 may bring it under its own margin. Then it is liquidated into the book by any keeper;
@@ -98,7 +98,7 @@ class ReferenceStaged(ReferenceAccounts):
             raise RejectError(Status.ALREADY_LIQUIDATED)
         if risk.nc < 0:
             for each, lots in enumerate(self.position[target]):
-                if lots:
+                if lots and not self.params["halted"][each]:
                     self.adl_pending[target][each] = 1
             raise RejectError(Status.BANKRUPT)
         return stage if self._vault_takes(target) else LiquidationStage.BOOK

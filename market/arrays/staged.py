@@ -86,7 +86,7 @@ def _edge_of_band(env: Env, market, sign):
 def pass_on(lane: Lane, env: Env, sizes: Sizes, on, status, target) -> Lane:
     """What needs no order: the vault takes over, or a bankrupt account is marked."""
     bankrupt = on & (status == Status.BANKRUPT)
-    held = bankrupt & (lane.position[target] != 0)
+    held = bankrupt & (lane.position[target] != 0) & (env.row("halted") == 0)
     markets = jnp.arange(sizes.markets)
     lane = mark_pending(lane, held, target, markets)
     if sizes.vault < 0:

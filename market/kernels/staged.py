@@ -118,10 +118,11 @@ def vault_takes(t, target):
 
 @kernel
 def mark_bankrupt(t, target):
-    """Marks all positions of the account for deleveraging."""
+    """Marks the account's positions for deleveraging, in halted markets none."""
     position, pending = per_position(t, POSITION), per_position(t, ADL_PENDING)
+    params = parameters(t)
     for market in range(t[MARKETS]):
-        if position[target, market] != 0:
+        if position[target, market] != 0 and params[HALTED, market] == 0:
             pending[target, market] = 1
 
 

@@ -271,6 +271,27 @@ def test_below_zero_all_positions_are_deleveraged_at_the_previous_mark(auction):
     assert not venue.state.adl_pending.any()
 
 
+@pytest.mark.parametrize("lowering", ["native", "array"])
+def test_in_a_halted_market_a_bankrupt_position_stays(lowering):
+    spec, params = hyperliquid(("BTC", "ETH"), accounts=3, book_capacity=4)
+    params = replace(params, halted=jnp.asarray([0, 1]))
+    state = open_exchange(spec, jnp.zeros(3, int), jnp.asarray(0), jnp.array([6, 3]))
+    position = jnp.asarray([[0, 0], [5, 7], [-5, -7]])
+    state = replace(state, position=position, cost=position * 100)
+    state = replace(state, collateral=jnp.asarray([10**9, -(10**6), 10**9]))
+    rows = cases.columns([liquidation(target=1, account=0)])
+    state, receipt, _ = rule_cases.compiled(spec, False, lowering)(
+        rule_cases.at_prices(state, [6, 3], [6, 3]),
+        rows,
+        jnp.asarray(1),
+        jnp.asarray(0),
+        params,
+    )
+    assert int(receipt.status[0]) == Status.BANKRUPT
+    assert state.position.tolist() == [[0, 0], [0, 7], [0, -7]]
+    assert not state.adl_pending.any()
+
+
 def test_the_vault_pays_what_the_previous_mark_leaves_negative():
     venue = Venue(-30 * USD)
     venue.send(liquidation())
