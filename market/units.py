@@ -3,6 +3,8 @@
 Source: the house plan, "Integers". All scalars and arrays are int64.
 """
 
+from decimal import Decimal
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,17 +21,13 @@ INT = jnp.int64
 MAX_AMOUNT = 1 << 62
 
 
-def usd(amount: float | int | str) -> int:
+def usd(amount: Decimal | float | str) -> int:
     """Quote quanta of a decimal dollar amount, rounded half to even (host only)."""
-    from decimal import Decimal
-
     return int((Decimal(str(amount)) * QUANTA_PER_USD).to_integral_value())
 
 
-def ppm(fraction: float | int | str) -> int:
+def ppm(fraction: Decimal | float | str) -> int:
     """Parts per million of a decimal fraction, rounded half to even (host only)."""
-    from decimal import Decimal
-
     return int((Decimal(str(fraction)) * PPM).to_integral_value())
 
 

@@ -65,6 +65,8 @@ _LABELS = {
     # axes and their usual values
     "sequencer.policy": "ordering",
     "fcfs": "FCFS",
+    "hyperliquid": "Hyperliquid",
+    "starkex": "StarkEx",
     "none": "no fault",
     "no_fault": "no fault",
     "da_outage": "DA outage",

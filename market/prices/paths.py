@@ -105,7 +105,7 @@ def _shocked(path, shocks, block_us):
     """The path with each shock from its time on; without shocks, the path itself."""
     if shocks.at_us.shape[-1] == 0:
         return path
-    steps = log_q32(PPM + shocks.size_ppm) - log_q32(PPM)
+    steps = log_q32(PPM + shocks.size_ppm) - log_q32(jnp.int64(PPM))
     time = jnp.asarray(np.arange(path.shape[0]) * block_us)
     level = jnp.sum(jnp.where(time[:, None] >= shocks.at_us, steps, 0), axis=1)
     return jnp.where(level == 0, path, ticks_of_log(log_q32(path) + level))
@@ -124,7 +124,7 @@ def check_prices(
         raise PriceError(f"{blocks} blocks of {block_us} us; both must be 1 or more")
     if params.driven.beta_ppm.shape[-1] != spec.markets - 1:
         raise PriceError(f"{spec.markets} markets need {spec.markets - 1} driven ones")
-    if spec.model == "replay":
+    if isinstance(params.model, ReplayParams):
         have = params.model.bars.shape[-2]
         need = minutes_needed(blocks, block_us)
         if have < need:
