@@ -1,5 +1,6 @@
 # make demo     install into .venv, run the demo experiment, say where the report is
-# make test     install what the tests need and run them
+# make test     install what the tests need and run them, but for the slow ones
+# make test-slow  the slow ones
 # make lint     ruff and pyright
 # make bench    the benchmarks, as JSON lines
 # make lock     the versions and hashes that CI installs, made anew
@@ -19,7 +20,7 @@ SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	if "$$p" -c '$(SUITS)' 2>/dev/null; then echo "$$p"; exit; fi; done)
 
-.PHONY: help demo test test-all lint bench lock clean
+.PHONY: help demo test test-slow lint bench lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -58,7 +59,10 @@ demo: $(VENV)/.installed
 	$(BIN)/shakeout run demo --out runs/demo --overwrite
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q -n 2 -m slow
 
 lint: $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
