@@ -93,7 +93,7 @@ def test_the_whole_position_is_sent_without_a_fee_and_the_rest_is_the_accounts(a
     # An auction has one price, the middle of bid and band edge where both trade all.
     paid = 1_000 * 100 * int(venue.state.last[0])
     assert venue.equity(ALICE) == 70 * USD - (1_000 * LOT - paid)
-    assert int(venue.state.insurance) == 0 and int(venue.info.liquidation_fees) == 0
+    assert not venue.state.insurance.any() and int(venue.info.liquidation_fees) == 0
     assert int(venue.state.collateral[CAROL]) == 10**6 * USD
     assert int(venue.info.liquidations) == 1
     assert int(venue.info.liquidated_quote) == paid
