@@ -115,8 +115,9 @@ def _changing_fields(state: ExchangeState) -> tuple[Array, ...]:
 
 def _with_fields(state: ExchangeState, changed) -> ExchangeState:
     """The state with the arrays of `_changing_fields` replaced."""
-    values = dict(zip(layout.STATE_FIELDS, changed, strict=True))
-    book = BookState(**{name: values.pop(name) for name in _BOOK_FIELDS})
+    values: dict[str, Array] = dict(zip(layout.STATE_FIELDS, changed, strict=True))
+    book = BookState(**{name: values[name] for name in _BOOK_FIELDS})
+    values = {name: v for name, v in values.items() if name not in _BOOK_FIELDS}
     kept = {name: getattr(state, name) for name in state.__dataclass_fields__}
     return ExchangeState(**{**kept, **values, "book": book})
 

@@ -22,11 +22,11 @@ from market.kernels import layout as lay
 
 def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
     """One block; arguments and results as `market.exchange_kernel.run`."""
-    static = [int(word) for word in static]
-    markets = static[lay.MARKETS]
-    multipliers = static[lay.STATIC_WORDS :][:markets]
-    isolated = tuple(static[lay.STATIC_WORDS + markets :])
-    sizes = Sizes(*static[: lay.STATIC_WORDS], isolated)
+    words = [int(word) for word in static]
+    markets = words[lay.MARKETS]
+    multipliers = words[lay.STATIC_WORDS :][:markets]
+    isolated = tuple(words[lay.STATIC_WORDS + markets :])
+    sizes = Sizes._make([*words[: lay.STATIC_WORDS], isolated])
 
     def one_lane(state, txs, prices, params, block, seed, now_us):
         multiplier, (price, previous_mark) = jnp.array(multipliers, jnp.int64), prices

@@ -61,7 +61,8 @@ def run(lane: Lane, txs, env: Env, sizes: Sizes):
     batch = Batch(*([zero] * len(Batch._fields)))._replace(liquidator=zero - 1)
 
     def admit(carry, item):
-        return _admit_one(*carry, *item, env, sizes)
+        (lane, batch), (row, tx) = carry, item
+        return _admit_one(lane, batch, row, tx, env, sizes)
 
     rows = jnp.arange(sizes.messages)
     (lane, batch), admitted = lax.scan(admit, (lane, batch), (rows, txs))
@@ -70,7 +71,7 @@ def run(lane: Lane, txs, env: Env, sizes: Sizes):
     lane, batch = lax.fori_loop(
         0,
         sizes.markets,
-        lambda market, pair: _clear_market(*pair, env, sizes, market),
+        lambda market, pair: _clear_market(pair[0], pair[1], env, sizes, market),
         (lane, batch),
     )
     lane, finished = lax.scan(_finish(env, sizes), lane, batch)

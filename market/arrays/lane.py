@@ -90,7 +90,7 @@ class Env(NamedTuple):
         rows = self.params[:, market]
         first = (layout.RISK_UPPER, layout.RISK_PPM)
         uppers, factors = (rows[at : at + RISK_STEPS] for at in first)
-        return Steps(uppers, factors, self.param("risk_by_balance", market))
+        return Steps(uppers, factors, self.row("risk_by_balance")[market])
 
 
 def any_lane(on: Array) -> Array:
