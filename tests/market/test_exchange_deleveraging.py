@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numba import njit
 
+from market.kernels.allocation import take_capped
 from market.presets import dydx_v4
 from market.specs import Deleveraging
 from market.state import open_exchange
@@ -235,3 +237,15 @@ def test_d_pro_rata_keeps_the_order_of_the_winners(book):
                 left = [profits[k] - close.lost[k] for k in (i, j)]
                 assert left[0] >= left[1] - a_lot
                 assert close.taken[i] >= close.taken[j]
+
+
+def test_a_share_above_the_cap_by_less_than_a_lot_stays_at_the_cap():
+    # 5/9 of 3 lots are 1.67; by largest remainder the first would get 2 of its 1.
+    @njit
+    def run(weights, caps, amount, taken, rests):
+        return take_capped(weights, caps, amount, taken, rests)
+
+    weights, caps = np.array([5, 2, 2]), np.array([1, 5, 5])
+    taken, rests = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    assert run(weights, caps, 3, taken, rests) == 0
+    assert taken.tolist() == [1, 1, 1]
