@@ -102,8 +102,8 @@ def verify(
 ) -> None:
     """Checks proofs in plain Python; exit 1 where one is refused.
 
-    Several proofs of one run must follow each other: each starts from the root that
-    the batch before it ended with.
+    Several proofs of one run, in whatever order, must follow each other: each batch
+    starts from the root that the one before it ended with.
     """
     from experiments import inclusion as accounts
 
@@ -118,6 +118,8 @@ def verify(
                 batches.append((path, _check_batch(path)))
         except OSError as problem:
             raise ConfigError(f"{path}: {problem.strerror}") from None
+    # A shell's pattern names batch 10 before batch 2.
+    batches.sort(key=lambda checked: checked[1].batch)
     for (_, before), (path, after) in pairwise(batches):
         if before.new_root != after.old_root:
             _refuse(path, "does not start from the root that the one before ends with")
