@@ -11,10 +11,10 @@ from dataclasses import replace
 import jax.numpy as jnp
 from jax import Array
 
-from agents.population import Latency
-from market.orders import Tx
-from market.quantiles import log_normal
-from market.randomness import Stream, uniform_int
+from agents.family import Latency
+from market.numbers.quantiles import log_normal
+from market.numbers.randomness import Stream, uniform_int
+from market.types.orders import Tx
 
 
 def sent(

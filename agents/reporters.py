@@ -14,11 +14,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from market.oracle import distorted_reports
-from market.quantiles import normal_q24
-from market.randomness import Stream, draw_words
-from market.units import PPM
-from rollup.faults import FaultKind, FaultWindows, is_active
+from market.numbers.quantiles import normal_q24
+from market.numbers.randomness import Stream, draw_words
+from market.numbers.units import PPM
+from market.upkeep.oracle import distorted_reports
+from rollup.faults.windows import FaultKind, FaultWindows, is_active
 
 _Q24 = 24
 

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from agents import metrics, series, views
+from agents import views
+from agents.measure import metrics, series
 from agents.world import Setting, World, WorldParams, WorldSpec, set_up, step
-from market.compiling import jit_step
-from market.orders import Tx
+from market.native.jit import jit_step
+from market.types.orders import Tx
 from rollup.replay import Record, run_root
 
 
@@ -18,10 +19,11 @@ class RunOutput(NamedTuple):
     """What is kept of R runs.
 
     Attributes:
-        metrics: int64 [R] by the names of `agents.metrics.METRICS`.
-        series: int64 [R, S] or [R, S, M] by the names of `agents.series.SERIES`.
+        metrics: int64 [R] by the names of `agents.measure.metrics.METRICS`.
+        series: int64 [R, S] or [R, S, M] by the names of
+            `agents.measure.series.SERIES`.
         state_root: uint32 [R, 8]; the run's identity.
-        status: int64 [R], bits of `agents.measures.Fault`; 0 is sound.
+        status: int64 [R], bits of `agents.measure.measures.Fault`; 0 is sound.
         first_fault: int64 [R], block of the first violation, -1 without.
         fault_start_us, fault_end_us: int64 [R, F], fault windows as they struck.
     """
@@ -108,7 +110,7 @@ def advance(
 def simulate(
     seeds: Array, runs: Array, params: WorldParams, *, spec: WorldSpec
 ) -> RunOutput:
-    """R runs side by side; compile it with `market.compiling.jit_step`.
+    """R runs side by side; compile it with `market.native.jit.jit_step`.
 
     The result of a run does not depend on R or on its lane.
 

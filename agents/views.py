@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from agents.population import FamilySpec, Pending, View
-from market.mark import margin_prices
-from market.risk_steps import Steps, added, factor_ppm, required
-from market.specs import Preset, VenueParams, VenueSpec
-from market.state import ExchangeState
-from market.units import PPM, ppm_ceil
+from agents.family import FamilySpec, Pending, View
+from market.numbers.units import PPM, ppm_ceil
+from market.rules.risk_steps import Steps, added, factor_ppm, required
+from market.types.specs import Preset, VenueParams, VenueSpec
+from market.types.state import ExchangeState
+from market.upkeep.mark import margin_prices
 
 #: Weight of the newest return in the smoothed ones: one in 2^4 blocks.
 SMOOTHING_BITS = 4

@@ -11,31 +11,32 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from agents import measures, network, views
+from agents import network, views
 from agents.families import FAMILIES, GUESTS
-from agents.measures import Measures
-from agents.pools import settled
-from agents.population import FamilySpec, Pending
+from agents.family import FamilySpec, Pending
+from agents.homes import settled
+from agents.measure import measures
+from agents.measure.measures import Measures
 from agents.reporters import Reports, honest_reports
 from agents.reporters import reports as reports_of
 from agents.views import Trend
-from market.orders import Tx
-from market.prices import PriceParams, PriceSpec, price_path
-from market.quantiles import log_normal
-from market.randomness import (
+from market.numbers.quantiles import log_normal
+from market.numbers.randomness import (
     WHOLE_RUN,
     Stream,
     block_key,
     draw_words,
     run_key,
 )
-from market.specs import VenueParams, VenueSpec
-from market.state import ExchangeState, open_exchange
-from market.units import PPM
+from market.numbers.units import PPM
+from market.prices import PriceParams, PriceSpec, price_path
+from market.types.orders import Tx
+from market.types.specs import VenueParams, VenueSpec
+from market.types.state import ExchangeState, open_exchange
 from rollup import chain
 from rollup.chain import BlockOutcome, ChainParams, ChainSpec, ChainState
 from rollup.execution import executor
-from rollup.faults import FaultParams, FaultWindows, draw_windows
+from rollup.faults.windows import FaultParams, FaultWindows, draw_windows
 from rollup.mempool import concatenate
 from rollup.sequencing import POLICIES
 

@@ -31,9 +31,9 @@ from benchmarks.tape import (
     make,
     transactions,
 )
-from market.book import empty_side_pair, match
-from market.orders import BUY, SELL, Flag, Kind, Tx
-from market.reference_book import Message, ReferenceBook
+from market.match import empty_side_pair, match
+from market.twin.messages import Message, ReferenceBook
+from market.types.orders import BUY, SELL, Flag, Kind, Tx
 
 LANES = 16
 _TX_FIELDS = tuple(Tx.__dataclass_fields__)

@@ -49,8 +49,8 @@ def margin_rounds() -> dict:
     import jax.numpy as jnp
     import numpy as np
 
-    from market import margin
-    from market.margin import Tier
+    from market.rules import margin
+    from market.rules.margin import Tier
 
     rng = np.random.default_rng(0)
     lots = jnp.asarray(rng.integers(-1_000, 1_000, (ACCOUNTS, MARKETS)))
@@ -88,7 +88,7 @@ def deleveraging_rounds() -> dict:
     import jax.numpy as jnp
     import numpy as np
 
-    from market import allocation
+    from market.rules import allocation
 
     rng = np.random.default_rng(0)
     functions = {}
@@ -128,10 +128,10 @@ def block_rounds() -> dict:
     import numpy as np
 
     from market.exchange import execute
-    from market.orders import no_transactions
-    from market.presets import dydx_v4
-    from market.specs import Deleveraging
-    from market.state import open_exchange
+    from market.types.orders import no_transactions
+    from market.types.specs import Deleveraging
+    from market.types.state import open_exchange
+    from market.venues.dydx_v4.preset import dydx_v4
 
     functions = {}
     for rule in Deleveraging:

@@ -43,8 +43,8 @@ def measure(height: int, repeats: int) -> dict:
     import jax
     import numpy as np
 
-    from rollup.merkle import merkle_root
-    from rollup.merkle.devices import local_mesh, merkle_root_over_devices
+    from rollup.commitments.merkle import merkle_root
+    from rollup.commitments.merkle.devices import local_mesh, merkle_root_over_devices
 
     mesh = local_mesh()
     rng = np.random.default_rng(0)

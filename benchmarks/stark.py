@@ -19,15 +19,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rollup.field import KOALABEAR
-from rollup.hashing.poseidon2 import compress
-from rollup.ntt import low_degree_extension
-from rollup.stark.law import sample_batch
-from rollup.stark.parallel import over_blocks
-from rollup.stark.parameters import StarkParameters
-from rollup.stark.prover import prove
-from rollup.stark.soundness import soundness_bits
-from rollup.stark.verifier import verify
+from rollup.commitments.hashing.poseidon2 import compress
+from rollup.stark.fields.field import KOALABEAR
+from rollup.stark.fields.ntt import low_degree_extension
+from rollup.stark.prove.parallel import over_blocks
+from rollup.stark.prove.prover import prove
+from rollup.stark.prove.timing import sample_batch
+from rollup.stark.rules.parameters import StarkParameters
+from rollup.stark.verify.soundness import soundness_bits
+from rollup.stark.verify.verifier import verify
 
 
 def report(name: str, value: float, unit: str, **more) -> None:

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from market.orders import BUY, SELL, Flag, Kind
-from market.reference_book import Message, ReferenceBook
+from market.twin.messages import Message, ReferenceBook
+from market.types.orders import BUY, SELL, Flag, Kind
 
 LIMIT, CANCEL, MARKET = 0, 1, 2
 WARM_UP, CAPACITY = 300, 256

@@ -25,15 +25,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def measure(options: argparse.Namespace) -> dict:
     """Compiles the demo world and times it; seconds are of this process's CPU too."""
-    from experiments import environment
+    from experiments.fleet import environment
 
     environment.prepare()
     import jax
     import numpy as np
 
     from agents.run import simulate
-    from experiments import config, worlds
-    from market.compiling import jit_step
+    from experiments import config
+    from experiments.build import worlds
+    from market.native.jit import jit_step
 
     experiment = config.load(
         "demo",

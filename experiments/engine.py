@@ -1,7 +1,8 @@
 """What the experiments ask of whatever runs worlds, and how its results are described.
 
-The engine of the lab is `experiments.worlds`; tests put a small one in its place. An
-engine is a module, named by its import path, so that a worker process can load it too.
+The engine of the lab is `experiments.build.worlds`; tests put a small one in its place.
+An engine is a module, named by its import path, so that a worker process can load it
+too.
 """
 
 import importlib
@@ -15,7 +16,7 @@ import numpy as np
 Unit = Literal["quanta", "count", "ppm", "us", "blocks", "ticks"]
 
 #: The engine that runs the lab's own worlds.
-DEFAULT_ENGINE = "experiments.worlds"
+DEFAULT_ENGINE = "experiments.build.worlds"
 
 
 class MetricLike(Protocol):

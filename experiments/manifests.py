@@ -4,10 +4,11 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from experiments import metrics, provenance
+from experiments import provenance
 from experiments.config import Config, Experiment
 from experiments.engine import Engine, World
-from experiments.plan import group_points
+from experiments.fleet.plan import group_points
+from experiments.results import tables as metrics
 
 #: Runs of a point whose random fault windows are noted in the manifest.
 MAX_WINDOW_RUNS = 256

@@ -6,7 +6,7 @@ import sys
 from importlib import metadata
 from typing import Any
 
-from experiments.environment import HOME
+from experiments.fleet.environment import HOME
 
 #: Distributions whose version may matter to a result or its reproduction.
 PACKAGES = (

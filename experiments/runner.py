@@ -14,16 +14,20 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments import checks, environment, manifests, metrics, records
-from experiments.cluster import Failure, open_pool
+from experiments import manifests
 from experiments.config import Experiment
+from experiments.config.errors import ConfigError, unknown
 from experiments.engine import DEFAULT_ENGINE, Engine, World, load_engine
-from experiments.errors import ConfigError, unknown
-from experiments.expressions import parse_check
-from experiments.plan import Plan, Shard, make_plan, work_of
+from experiments.evidence import records
+from experiments.fleet import environment
+from experiments.fleet.cluster import Failure, open_pool
+from experiments.fleet.plan import Plan, Shard, make_plan, work_of
+from experiments.fleet.simulate import ShardResult
 from experiments.progress import Tally, reporter
-from experiments.simulate import ShardResult
-from experiments.store import CHECKS, Store, write_json
+from experiments.results import checks
+from experiments.results import tables as metrics
+from experiments.results.expressions import parse_check
+from experiments.results.store import CHECKS, Store, write_json
 
 
 @dataclass(frozen=True)
@@ -314,7 +318,7 @@ def _prove(prepared: Prepared, store: Store, console: Console) -> None:
     config = prepared.experiment.config
     if not config.rollup.prove:
         return
-    from experiments.proving import keep_proofs
+    from experiments.evidence.proving import keep_proofs
 
     rows = keep_proofs(
         store.path,

@@ -1,5 +1,5 @@
 """The exchange: integers, book, auction, margin, funding, oracle, liquidation."""
 
-from market.precision import enable_exact_integers
+from market.numbers.precision import enable_exact_integers
 
 enable_exact_integers()

@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from market import hourly_funding
-from market.breaker import is_paused, watched
 from market.exchange import execute
-from market.funding import (
+from market.numbers.units import US_PER_SECOND
+from market.rules.funding import (
     BookSide,
     funding_clamp_ppm,
     index_delta,
@@ -25,13 +24,14 @@ from market.funding import (
     sample_ppm,
     settle_funding,
 )
-from market.mark import with_mark
-from market.oracle import Feed, OracleRules, updated_feed
-from market.orders import Receipt, Tx
-from market.specs import Preset, VenueParams, VenueSpec
-from market.state import ExchangeInfo, ExchangeState
-from market.stops import refusals, stops_of, told, without_refused
-from market.units import US_PER_SECOND
+from market.types.orders import Receipt, Tx
+from market.types.specs import Preset, VenueParams, VenueSpec
+from market.types.state import ExchangeInfo, ExchangeState
+from market.upkeep import hourly_funding
+from market.upkeep.breaker import is_paused, watched
+from market.upkeep.mark import with_mark
+from market.upkeep.oracle import Feed, OracleRules, updated_feed
+from market.upkeep.stops import refusals, stops_of, told, without_refused
 
 
 def step(
@@ -52,7 +52,7 @@ def step(
 
     In a halted block nothing happens: no oracle price, no transaction, no funding and
     no deleveraging. What stands still in a block with a stale price, or soon after a
-    restart: `market.stops`; after a jump of the index: `market.breaker`.
+    restart: `market.upkeep.stops`; after a jump of the index: `market.upkeep.breaker`.
 
     Args:
         state: the exchange.

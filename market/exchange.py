@@ -2,7 +2,7 @@
 
 `execute` runs the transactions of a block in their order. It has two lowerings that
 are equal to the bit: a sequential kernel on the CPU, and dense array operations on
-every other device. The plain-Python specification is `market.reference_exchange`.
+every other device. The plain-Python specification is `market.twin.block`.
 
 What a block does, in this order:
 
@@ -28,17 +28,18 @@ deposits (`BAD_LOTS`). A position may grow to 2**60 quanta by price moves alone.
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from market import exchange_array, exchange_kernel
-from market.kernels import layout
-from market.mark import margin_prices
-from market.orders import Receipt, Tx
-from market.specs import VenueParams, VenueSpec
-from market.state import BookState, ExchangeInfo, ExchangeState
+from market.arrays import entry as exchange_array
+from market.kernels import entry as exchange_kernel
+from market.kernels import lane as layout
+from market.native.platform import by_platform
+from market.types.orders import Receipt, Tx
+from market.types.specs import VenueParams, VenueSpec
+from market.types.state import BookState, ExchangeInfo, ExchangeState
+from market.upkeep.mark import margin_prices
 
 
 def execute(
@@ -56,7 +57,8 @@ def execute(
     """Runs one block. Pure; may be vmapped over lanes.
 
     Args:
-        state: the exchange; `market.mark.margin_prices` are the prices of this block.
+        state: the exchange; `market.upkeep.mark.margin_prices` are the prices of this
+            block.
         txs: [B] transactions in their order; kind `NONE` is skipped and not counted.
         block: [] index of the block.
         seed_word: [] random word; picks where deleveraging starts to look.
@@ -86,7 +88,7 @@ def _run(static: np.ndarray, operands: tuple, lowering: str | None):
     native = partial(exchange_kernel.run, static)
     array = partial(exchange_array.run, static)
     if lowering is None:
-        return jax.lax.platform_dependent(*operands, cpu=native, default=array)
+        return by_platform(*operands, cpu=native, default=array)
     if lowering not in ("native", "array"):
         raise ValueError(f"lowering: 'native' or 'array', not {lowering!r}")
     return (native if lowering == "native" else array)(*operands)

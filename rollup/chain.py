@@ -13,14 +13,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from market.orders import Kind, Receipt, Status, Tx, no_transactions
-from market.state import ExchangeInfo, ExchangeState
-from market.units import PPM
-from rollup import batches, histogram, mempool
-from rollup.batches import BatchParams, BatchState
-from rollup.faults import FaultKind, FaultWindows, is_censored, severity
-from rollup.roots import accounts_root
+from market.numbers.units import PPM
+from market.types.orders import Kind, Receipt, Status, Tx, no_transactions
+from market.types.state import ExchangeInfo, ExchangeState
+from rollup import histogram, mempool
+from rollup.commitments.roots import accounts_root
+from rollup.faults.windows import FaultKind, FaultWindows, is_censored, severity
 from rollup.sequencing import POLICIES, SequencerParams
+from rollup.settlement import pipeline as batches
+from rollup.settlement.pipeline import BatchParams, BatchState
 
 
 @dataclass(frozen=True)

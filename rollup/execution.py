@@ -3,9 +3,9 @@
 from jax import Array
 
 from market import block as exchange_block
-from market.orders import Tx
-from market.specs import VenueParams, VenueSpec
-from market.state import ExchangeState
+from market.types.orders import Tx
+from market.types.specs import VenueParams, VenueSpec
+from market.types.state import ExchangeState
 from rollup.chain import ChainSpec, Execute
 from rollup.sequencing import POLICIES
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from market.orders import Kind, Tx
+from market.types.orders import Kind, Tx
 
 #: Positions of a sort key are packed below the key in one word.
 INDEX_BITS = 12

@@ -11,15 +11,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.compiling import jit_step
-from market.orders import Receipt, Tx
-from market.specs import VenueParams, VenueSpec
-from market.state import ExchangeState, open_exchange
+from market.native.jit import jit_step
+from market.types.orders import Receipt, Tx
+from market.types.specs import VenueParams, VenueSpec
+from market.types.state import ExchangeState, open_exchange
 from rollup import chain
 from rollup.chain import ChainParams, ChainSpec, ChainState
+from rollup.commitments.roots import state_root
 from rollup.execution import executor
-from rollup.faults import FaultWindows
-from rollup.roots import state_root
+from rollup.faults.windows import FaultWindows
 
 
 @jax.tree_util.register_dataclass

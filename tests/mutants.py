@@ -31,14 +31,14 @@ class Mutant(NamedTuple):
 
 
 def _of(file: str, tests: str, *rows: tuple[str, str, str]) -> list[Mutant]:
-    paths = f"market/{file}.py", f"tests/market/test_{tests}.py"
+    paths = f"market/{file}.py", f"tests/market/{tests}.py"
     return [Mutant(rule, paths[0], old, new, paths[1]) for rule, old, new in rows]
 
 
 MUTANTS = [
     *_of(
-        "wide",
-        "wide",
+        "numbers/wide",
+        "numbers/test_wide",
         (
             "floor of a negative product",
             "jnp.where(negative, -quotient - (rest > 0), quotient)",
@@ -60,8 +60,8 @@ MUTANTS = [
         ("toward zero", "return -((-a) // d) if a < 0 else a // d", "return a // d"),
     ),
     *_of(
-        "int256",
-        "wide",
+        "numbers/int256",
+        "numbers/test_wide",
         ("sign bit of the order", "flip = np.uint64(1 << 31)", "flip = np.uint64(0)"),
         ("order of the limbs", "lower | (same & (x < y))", "lower | (x < y)"),
         (
@@ -71,8 +71,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "margin",
-        "margin_dydx_v4",
+        "rules/margin",
+        "rules/test_margin",
         (
             "initial requirement is rounded up",
             "return _share_up(abs_notional, larger(",
@@ -146,8 +146,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "liquidation",
-        "liquidation",
+        "rules/liquidation",
+        "rules/test_liquidation",
         (
             "bankruptcy price favours the fund",
             "mul_div_floor(tnc, abs(delta_mmr), tmmr)",
@@ -216,8 +216,8 @@ MUTANTS = [
         ("bits of the urgency", "1 << 62, oracle_ticks", "1 << 50, oracle_ticks"),
     ),
     *_of(
-        "deleveraging",
-        "deleveraging",
+        "rules/deleveraging",
+        "rules/test_deleveraging",
         ("start of the walk", "(step + start) %", "step %"),
         (
             "both sides are tested",
@@ -253,8 +253,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "allocation",
-        "allocation",
+        "rules/allocation",
+        "rules/test_allocation",
         (
             "largest remainder first",
             "share + (_is_largest(rest, missing)",
@@ -284,8 +284,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "funding",
-        "funding",
+        "rules/funding",
+        "rules/test_funding",
         (
             "premium toward zero",
             "value = mul_div_toward_zero(gap, PPM,",
@@ -353,8 +353,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "oracle",
-        "oracle",
+        "upkeep/oracle",
+        "upkeep/test_oracle",
         (
             "threshold is inclusive",
             "threshold_ppm, old) >= 0",
@@ -374,8 +374,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "breaker",
-        "breaker",
+        "upkeep/breaker",
+        "upkeep/test_breaker",
         (
             "a move of the threshold is borne",
             "gap > params.breaker_move_ppm * ticks",
@@ -404,7 +404,7 @@ MUTANTS = [
     ),
     *_of(
         "kernels/clearing",
-        "exchange",
+        "forms/test_exchange",
         (
             "orders of one block are one batch",
             "= book.batch[side, index]",
@@ -413,13 +413,13 @@ MUTANTS = [
     ),
     *_of(
         "kernels/limits",
-        "exchange",
+        "forms/test_exchange",
         ("limit of an account", "+ own >= most", "+ own > most"),
         ("limit of a market", "+ here >= most", "+ here > most"),
     ),
     *_of(
         "kernels/matching",
-        "exchange",
+        "forms/test_exchange",
         (
             "a reduction frees what it reserved",
             "reserve(t, account, market, side, -lots, book.loss[side, index])\n"
@@ -433,14 +433,14 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "book_native",
-        "book",
+        "kernels/messages",
+        "forms/test_match",
         ("a reduction by more than rests", "if lots > there:", "if lots > there + 1:"),
         ("a reduction of all is a cancel", "if lots == there:", "if lots > there:"),
     ),
     *_of(
-        "book_ladder",
-        "book",
+        "kernels/ladder",
+        "forms/test_match",
         (
             "the newest is last of its price",
             "before = levels[side, level, LAST]\n    nodes[node, PREVIOUS]",
@@ -453,8 +453,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/adl",
-        "allocation",
+        "venues/rankings",
+        "rules/test_allocation",
         (
             "winners times leverage",
             "profit * leverage if profit > 0 else profit / leverage",
@@ -475,8 +475,8 @@ MUTANTS = [
         ("level of the water", "if left * w < cap * weight:", "if left * w < weight:"),
     ),
     *_of(
-        "rules/dydx_v4/units",
-        "rules_dydx_v4",
+        "venues/dydx_v4/units",
+        "venues/test_dydx_v4",
         (
             "conversion toward zero",
             "return divide_toward_zero(value, 10**-exponent)",
@@ -490,8 +490,8 @@ MUTANTS = [
         ("resolution of the quote", "QUOTE_RESOLUTION = -6", "QUOTE_RESOLUTION = -7"),
     ),
     *_of(
-        "rules/dydx_v4/liquidation",
-        "rules_dydx_v4",
+        "venues/dydx_v4/liquidation",
+        "venues/test_dydx_v4",
         (
             "long up, short down",
             "ceil(subticks) if is_long else floor(subticks)",
@@ -511,8 +511,8 @@ MUTANTS = [
         ("steps down", "round_up=False", "round_up=True"),
     ),
     *_of(
-        "rules/dydx_v4/isolated",
-        "rules_dydx_v4",
+        "venues/dydx_v4/isolated",
+        "venues/test_dydx_v4",
         (
             "the fund pays first",
             "    pools = _insure(pools, insurance_delta)\n    leftover",
@@ -526,13 +526,13 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/dydx_v4/gate",
-        "rules_dydx_v4",
+        "venues/dydx_v4/gate",
+        "venues/test_dydx_v4",
         ("end of the gate", "< GATE_BLOCKS", "<= GATE_BLOCKS"),
     ),
     *_of(
-        "rules/dydx_v4/funding",
-        "rules_dydx_v4",
+        "venues/dydx_v4/funding",
+        "venues/test_dydx_v4",
         ("impact size up once", "ceil(total), quantum", "int(total), quantum"),
         (
             "odd tail at the top",
@@ -551,8 +551,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/starkex/margin",
-        "rules_starkex",
+        "venues/starkex/margin",
+        "venues/test_starkex",
         ("risk steps are inclusive", "if size <= upper", "if size < upper"),
         (
             "risk steps are inclusive, arrays",
@@ -597,8 +597,8 @@ MUTANTS = [
         ("deleverage below zero", "return tv < 0", "return tv <= 0"),
     ),
     *_of(
-        "rules/starkex/funding",
-        "rules_starkex",
+        "venues/starkex/funding",
+        "venues/test_starkex",
         (
             "funding is floored",
             "sum(m * b for b, m in pairs)) >> 32",
@@ -611,8 +611,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/starkex/oracle",
-        "rules_starkex",
+        "venues/starkex/oracle",
+        "venues/test_starkex",
         (
             "half up",
             "numerator + denominator // 2) //",
@@ -622,8 +622,8 @@ MUTANTS = [
         ("signers increase", "all(a < b for a, b", "all(a <= b for a, b"),
     ),
     *_of(
-        "rules/starkex/orders",
-        "rules_starkex",
+        "venues/starkex/orders",
+        "venues/test_starkex",
         (
             "buyer's rounding",
             "(collateral - 1) * filled < signed",
@@ -641,8 +641,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/starkex/liquidation",
-        "rules_starkex",
+        "venues/starkex/liquidation",
+        "venues/test_starkex",
         (
             "maximal fairness",
             "return tv_0 * tr_1 > (tv_1 - FXP_32)",
@@ -660,8 +660,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/starkex/escape",
-        "rules_starkex",
+        "venues/starkex/escape",
+        "venues/test_starkex",
         (
             "funding floored by itself",
             "whole_funding = funding >> 32 << 32",
@@ -675,8 +675,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/hyperliquid/liquidation",
-        "rules_hyperliquid",
+        "venues/hyperliquid/liquidation",
+        "venues/test_hyperliquid",
         (
             "liquidation is strict",
             "return value < maintenance",
@@ -701,14 +701,14 @@ MUTANTS = [
         ("side of the share", "(1 - share * side)", "(1 + share * side)"),
     ),
     *_of(
-        "rules/hyperliquid/adl",
-        "rules_hyperliquid",
+        "venues/hyperliquid/adl",
+        "venues/test_hyperliquid",
         ("shorts by profit", "profit = 1 / profit", "profit = profit * 1"),
         ("below zero", "return value < 0", "return value <= 0"),
     ),
     *_of(
-        "rules/hyperliquid/oracle",
-        "rules_hyperliquid",
+        "venues/hyperliquid/oracle",
+        "venues/test_hyperliquid",
         ("a split weight", "if 2 * so_far == whole:", "if 2 * so_far == -whole:"),
         (
             "mean rounded down",
@@ -718,8 +718,8 @@ MUTANTS = [
         ("two components only", "len(parts) == 2 and", "len(parts) <= 2 and"),
     ),
     *_of(
-        "rules/hyperliquid/funding",
-        "rules_hyperliquid",
+        "venues/hyperliquid/funding",
+        "venues/test_hyperliquid",
         (
             "clamp of the interest",
             "clamp(interest - average_premium, -bound, bound)",
@@ -738,8 +738,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/drift",
-        "rules_hyperliquid",
+        "venues/drift",
+        "venues/test_hyperliquid",
         (
             "loss rounded up",
             "return -(-loss * BASE // contracts)",
@@ -752,8 +752,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "risk_steps",
-        "risk_steps",
+        "rules/risk_steps",
+        "rules/test_risk_steps",
         (
             "a step includes its upper bound",
             "select(size <= steps.uppers[step]",
@@ -791,7 +791,7 @@ MUTANTS = [
     ),
     *_of(
         "kernels/takeover",
-        "starkex_block",
+        "forms/test_starkex",
         ("exactly the risk is safe", "or equity >= required:", "or equity > required:"),
         ("the fund pays its last", "if missing > funds_of", "if missing >= funds_of"),
         ("the fund's share", "gain - ppm_floor(gain", "0 * ppm_floor(gain"),
@@ -799,14 +799,14 @@ MUTANTS = [
         ("no loan from the fund", "close if equity >= 0 else worth", "close"),
     ),
     *_of(
-        "kernels/open_orders",
-        "starkex_block",
+        "kernels/cover",
+        "forms/test_starkex",
         ("reservations follow the price", "book.lots[side, index] * change", "0"),
         ("orders without cover go", "slack(t, account) < NOTHING", "slack(t, 0) < -1"),
     ),
     *_of(
         "kernels/admission",
-        "isolated",
+        "forms/test_isolated",
         (
             "an isolated market excludes others",
             "isolated[other] + isolated[market] == 0",
@@ -820,13 +820,13 @@ MUTANTS = [
     ),
     *_of(
         "kernels/liquidation",
-        "isolated",
+        "forms/test_isolated",
         ("the account's limit", "return min(free, left)", "return free"),
         ("the market's own fund", "insurance[fund] += delta", "insurance[0] += delta"),
     ),
     *_of(
-        "ranking",
-        "ranking",
+        "rules/ranking",
+        "rules/test_ranking",
         (
             "scores are capped",
             "return smaller(mul_div_floor(a, b, larger(d, 1)), TOP)",
@@ -851,8 +851,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "ranking",
-        "rules_hyperliquid",
+        "rules/ranking",
+        "venues/test_hyperliquid",
         ("shorts rank by profit", "both(is_short, invert_shorts)", "invert_shorts"),
         (
             "no equity ranks first",
@@ -861,8 +861,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "staged",
-        "staged",
+        "rules/staged",
+        "rules/test_staged",
         (
             "the limit is inclusive",
             "notional > rules.partial_above",
@@ -895,8 +895,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "mark",
-        "mark",
+        "upkeep/mark",
+        "upkeep/test_mark",
         ("the middle of three", "jnp.minimum(jnp.maximum(a, b), c)", "c"),
         (
             "both sides are needed",
@@ -926,8 +926,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "hourly_funding",
-        "preset_hyperliquid",
+        "upkeep/hourly_funding",
+        "venues/test_preset_hyperliquid",
         ("the newest premium is sampled", "(state.vote_count - 1)", "state.vote_count"),
         ("halted blocks do not count", "+ jnp.where(is_halted, 0, 1)", "+ 1"),
         (
@@ -947,8 +947,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "rules/hyperliquid/funding",
-        "preset_hyperliquid",
+        "venues/hyperliquid/funding",
+        "venues/test_preset_hyperliquid",
         (
             "payments are floored",
             "mul_div_floor(-size * oracle",
@@ -957,7 +957,7 @@ MUTANTS = [
     ),
     *_of(
         "kernels/staged",
-        "exchange_staged",
+        "forms/test_staged",
         (
             "backstop is strict",
             "3 * equity < 2 * required",
@@ -982,7 +982,7 @@ MUTANTS = [
     ),
     *_of(
         "kernels/deleveraging",
-        "exchange_deleveraging",
+        "forms/test_deleveraging",
         (
             "at most 500 holders",
             "looked == MAX_COUNTERPARTIES",
@@ -1006,7 +1006,7 @@ MUTANTS = [
     ),
     *_of(
         "kernels/allocation",
-        "exchange_deleveraging",
+        "forms/test_deleveraging",
         ("equal scores go by account", "min(max(left, 0), capacity[account])", "0"),
         ("largest remainder", "elif rest > at:", "elif rest < at:"),
         (
@@ -1016,8 +1016,8 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "stops",
-        "stops",
+        "upkeep/stops",
+        "upkeep/test_stops",
         (
             "the end of the grace is out of it",
             "now_us < restarted + grace",

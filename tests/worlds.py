@@ -14,8 +14,8 @@ import numpy as np
 
 from agents import run as runs
 from agents.world import Setting, World, WorldParams, WorldSpec
+from experiments.build.worlds import build
 from experiments.config import Config
-from experiments.worlds import build
 
 #: Places for faults in every small world, used or not.
 FAULT_SLOTS = 2
@@ -93,7 +93,7 @@ class Watched:
 
     @property
     def counters(self) -> np.ndarray:
-        """Outcomes so far, by `market.orders.Status`."""
+        """Outcomes so far, by `market.types.orders.Status`."""
         return np.asarray(self.world.exchange.counters)
 
     def rows(self, family: str) -> slice:

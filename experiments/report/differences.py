@@ -2,7 +2,7 @@
 
 Two points that differ along one axis of the sweep only are paired run by run: run k
 sees the same prices, impulses and delays in both, so that the difference of a metric
-is due to the change. Intervals: `experiments.statistics.t_interval`, 95 %.
+is due to the change. Intervals: `experiments.results.statistics.t_interval`, 95 %.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.report.rundir import RunDirectory
-from experiments.statistics import t_interval
+from experiments.results.statistics import t_interval
 
 CONFIDENCE = 0.95
 

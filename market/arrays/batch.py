@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.arrays import books, funds, liquidation, staged, takeover
-from market.arrays.checks import (
+from market.arrays import book as books
+from market.arrays import funds, liquidation, staged, takeover
+from market.arrays.admission import (
     breaks_isolation,
     check_names,
     check_order,
@@ -15,14 +16,14 @@ from market.arrays.checks import (
     reducible,
     takes_off,
 )
-from market.arrays.continuous import run_cancels
+from market.arrays.auction import clear_array
 from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason
 from market.arrays.margin import can_afford, equity, risk, worst_loss
-from market.auction import clear_array
+from market.arrays.matching import run_cancels
 from market.kernels.admission import FOK, IMMEDIATE, MAX_TICKS, REDUCE_ONLY
-from market.kernels.layout import NO_SLOT, PART_SLOT
-from market.orders import Kind, Status
-from market.specs import Preset
+from market.kernels.lane import NO_SLOT, PART_SLOT
+from market.types.orders import Kind, Status
+from market.types.specs import Preset
 
 
 class Batch(NamedTuple):

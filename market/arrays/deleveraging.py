@@ -3,14 +3,14 @@
 import jax.numpy as jnp
 from jax import lax
 
-from market.arrays.books import cancel_all, change_position
+from market.arrays.allocation import close_allocated
+from market.arrays.book import cancel_all, change_position
 from market.arrays.lane import Env, Lane, Sizes, any_lane, note, when
 from market.arrays.liquidation import bankruptcy_quote
 from market.arrays.margin import equity, may_move, risk
-from market.arrays.shares import close_allocated
-from market.kernels import layout as lay
+from market.kernels import lane as lay
 from market.kernels.deleveraging import GATE_BLOCKS, MAX_COUNTERPARTIES
-from market.specs import Deleveraging
+from market.types.specs import Deleveraging
 
 
 def deleverage_pending(lane: Lane, env: Env, sizes: Sizes) -> Lane:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.kernels import layout
-from market.risk_steps import Steps
-from market.specs import RISK_STEPS
+from market.kernels import lane as layout
+from market.rules.risk_steps import Steps
+from market.types.specs import RISK_STEPS
 
 #: Name of the axis of lanes.
 LANES = "lanes"

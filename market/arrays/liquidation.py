@@ -5,16 +5,16 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from market import liquidation
 from market.arrays.lane import Env, Lane, Sizes, first_reason, note
 from market.arrays.margin import maintenance_of, risk, with_position
-from market.kernels import layout as lay
+from market.kernels import lane as lay
 from market.kernels.admission import MAX_TICKS
-from market.orders import Status
-from market.risk_steps import Standing, close_quote
-from market.specs import Preset
-from market.units import ppm_floor
-from market.wide import mul_div_floor
+from market.numbers.units import ppm_floor
+from market.numbers.wide import mul_div_floor
+from market.rules import liquidation
+from market.rules.risk_steps import Standing, close_quote
+from market.types.orders import Status
+from market.types.specs import Preset
 
 
 class Plan(NamedTuple):

@@ -2,12 +2,12 @@
 
 import jax.numpy as jnp
 
-from market import margin, risk_steps
 from market.arrays.lane import Env, Lane
 from market.kernels.margin import MAX_NOTIONAL
-from market.risk_steps import Required, Standing
-from market.specs import Preset
-from market.units import ppm_ceil
+from market.numbers.units import ppm_ceil
+from market.rules import margin, risk_steps
+from market.rules.risk_steps import Required, Standing
+from market.types.specs import Preset
 
 
 def reckon(price, multiplier, params, position, block, seed, preset: int) -> Env:

@@ -5,16 +5,16 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from market.arrays import books
+from market.arrays import book as books
 from market.arrays.lane import Env, Lane, Sizes, first_reason, note
 from market.arrays.liquidation import dry_run, mark_pending, note_liquidation
 from market.arrays.margin import risk
-from market.kernels import layout as lay
+from market.kernels import lane as lay
 from market.kernels.admission import MAX_TICKS
 from market.kernels.margin import MAX_NOTIONAL
-from market.orders import Status
-from market.staged import StagedRules, lots_to_send
-from market.units import PPM
+from market.numbers.units import PPM
+from market.rules.staged import StagedRules, lots_to_send
+from market.types.orders import Status
 
 
 class Stage(NamedTuple):

@@ -5,16 +5,16 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.arrays import books
-from market.arrays.checks import breaks_isolation
+from market.arrays import book as books
+from market.arrays.admission import breaks_isolation
 from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason, note
 from market.arrays.liquidation import bankruptcy_quote, mark_pending
 from market.arrays.margin import exposures, risk, slack
-from market.kernels import layout as lay
+from market.kernels import lane as lay
 from market.kernels.admission import MAX_TICKS
 from market.kernels.margin import MAX_NOTIONAL
-from market.orders import Status
-from market.units import ppm_floor
+from market.numbers.units import ppm_floor
+from market.types.orders import Status
 
 
 class Terms(NamedTuple):

@@ -1,6 +1,6 @@
 """Which transactions are well formed, and which orders an account can afford."""
 
-from market.kernels.layout import (
+from market.kernels.lane import (
     ACCOUNTS,
     BAND,
     BLOCK,
@@ -33,8 +33,8 @@ from market.kernels.margin import (
     worst_exposure,
 )
 from market.kernels.wide import ppm_ceil
-from market.native import kernel
-from market.orders import Flag, Kind, Status
+from market.native.ffi import kernel
+from market.types.orders import Flag, Kind, Status
 
 MAX_TICKS = (1 << 31) - 1
 #: Largest size of an order, whatever the venue's parameter says.

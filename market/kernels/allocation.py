@@ -1,11 +1,13 @@
-"""Queues and shares over the accounts; the rules and their source: `market.allocation`.
+"""Queues and shares over the accounts.
+
+The rules and their source: `market.rules.allocation`.
 
 Cost is linear in the accounts: thresholds are found by bisection, not by sorting. Every
 function takes vectors [A] and writes what each gives into ``taken``.
 """
 
 from market.kernels.wide import at_least, mul_div_rest
-from market.native import kernel
+from market.native.ffi import kernel
 
 _BITS = 62
 

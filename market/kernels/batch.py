@@ -6,7 +6,6 @@ fill would cost, as if it rested. A fill-or-kill order is rejected, because a se
 batch can promise nobody a whole fill; post-only asks for nothing, because nobody takes.
 """
 
-from market.book_kernel import resting_side
 from market.kernels.admission import (
     FOK,
     IMMEDIATE,
@@ -19,7 +18,8 @@ from market.kernels.admission import (
     check_order,
     worst_loss,
 )
-from market.kernels.layout import (
+from market.kernels.book import resting_side
+from market.kernels.lane import (
     ADL_PENDING,
     ALL_MARKETS,
     BATCH,
@@ -57,7 +57,7 @@ from market.kernels.matching import (
     place_of,
 )
 from market.kernels.settlement import reserve
-from market.native import kernel
+from market.native.ffi import kernel
 
 # Columns of a waiting order.
 INDEX, MARKET, ACCOUNT, SIGN, LIMIT, SIZE, FLAGS, SLOT, EXPIRY, LOSS = range(10)

@@ -17,9 +17,10 @@ from market.kernels.batch import (
     drop_waiting,
 )
 from market.kernels.clearing import clear
+from market.kernels.cover import drop_undercollateralised
 from market.kernels.deleveraging import close_gate, deleverage_pending
 from market.kernels.funds import deposit, withdraw
-from market.kernels.layout import (
+from market.kernels.lane import (
     BATCHED,
     FILLED_LOTS,
     FILLED_QUOTE,
@@ -45,14 +46,13 @@ from market.kernels.layout import (
 from market.kernels.liquidation import liquidate
 from market.kernels.margin import STARKEX, reckon_prices
 from market.kernels.matching import FILLED, cancel, cancel_all, place_order, reduce
-from market.kernels.open_orders import drop_undercollateralised
 from market.kernels.settlement import drop_expired
 from market.kernels.staged import liquidate_in_stages
 from market.kernels.staged_batch import admit_staged
 from market.kernels.takeover import take_over
-from market.native import kernel
-from market.orders import Kind
-from market.specs import Preset
+from market.native.ffi import kernel
+from market.types.orders import Kind
+from market.types.specs import Preset
 
 HYPERLIQUID, NONE = int(Preset.HYPERLIQUID), int(Kind.NONE)
 

@@ -1,6 +1,6 @@
 """Clearing a batch: what trades at the uniform price, and what becomes of the rest.
 
-Price and rationing are `market.auction_kernel`'s: the price maximises volume; at the
+Price and rationing are `market.kernels.auction`'s: the price maximises volume; at the
 margin of a side, orders of earlier blocks come first, block after block, and those of
 one block share what is left for them in proportion to their size.
 
@@ -10,9 +10,8 @@ Orders that rest from earlier blocks pay the maker's fee, those of the batch the
 taker's, liquidations none.
 """
 
-from market.auction_kernel import clear as find_price
-from market.book_kernel import ASKS, BIDS, drop_empty, insert, resting_side
 from market.kernels.admission import IMMEDIATE
+from market.kernels.auction import clear as find_price
 from market.kernels.batch import (
     ACCOUNT,
     EXPIRY,
@@ -28,7 +27,8 @@ from market.kernels.batch import (
     SLOT,
     batch_of,
 )
-from market.kernels.layout import (
+from market.kernels.book import ASKS, BIDS, drop_empty, insert, resting_side
+from market.kernels.lane import (
     ADL_PENDING,
     AUCTION_ROWS,
     BATCHED,
@@ -67,8 +67,8 @@ from market.kernels.margin import account_equity, account_risk
 from market.kernels.matching import BOOK_FULL, FILLED, PARTIAL, RESTING
 from market.kernels.settlement import record_fill, reserve, trade
 from market.kernels.staged import note_staged_fill, start_cooldown
-from market.native import kernel
-from market.specs import Preset
+from market.native.ffi import kernel
+from market.types.specs import Preset
 
 HYPERLIQUID = int(Preset.HYPERLIQUID)
 

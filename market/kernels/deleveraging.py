@@ -1,9 +1,10 @@
 """Deleveraging at the end of a block: losses that neither book nor fund could bear.
 
-Who gives up how much by which rule, and at what price: `market.reference_deleveraging`.
+Who gives up how much by which rule, and at what price: `market.twin.deleveraging`.
 
 Source: dYdX v4, ``x/clob/keeper/deleveraging``; Hyperliquid's documentation,
-"Auto-deleveraging"; for queues and shares `market.ranking` and `market.allocation`.
+"Auto-deleveraging"; for queues and shares `market.rules.ranking` and
+`market.rules.allocation`.
 """
 
 from market.kernels.allocation import (
@@ -12,7 +13,7 @@ from market.kernels.allocation import (
     take_by_score,
     take_capped,
 )
-from market.kernels.layout import (
+from market.kernels.lane import (
     ACCOUNTS,
     ADL_PENDING,
     ALL_MARKETS,
@@ -54,8 +55,8 @@ from market.kernels.matching import cancel_all
 from market.kernels.ranking import profit_of, score_of
 from market.kernels.settlement import cancel_orders, change_position
 from market.kernels.wide import mul_div_floor
-from market.native import kernel
-from market.specs import Deleveraging
+from market.native.ffi import kernel
+from market.types.specs import Deleveraging
 
 RANDOM_WALK = int(Deleveraging.RANDOM_WALK)
 HYPERLIQUID = int(Deleveraging.HYPERLIQUID)

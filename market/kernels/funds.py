@@ -1,7 +1,7 @@
 """Deposits and withdrawals."""
 
 from market.kernels.admission import BAD_LOTS
-from market.kernels.layout import (
+from market.kernels.lane import (
     ACCOUNTS,
     BLOCK,
     COLLATERAL,
@@ -19,8 +19,8 @@ from market.kernels.layout import (
 )
 from market.kernels.margin import worst_case_slack
 from market.kernels.matching import ACCEPTED
-from market.native import kernel
-from market.orders import Status
+from market.native.ffi import kernel
+from market.types.orders import Status
 
 #: Largest balance of an account, in quanta.
 MAX_COLLATERAL = 1 << 55

@@ -8,8 +8,8 @@ Source: dYdX v4, ``protocol/x/clob/types/equity_tier_limit_config.proto``: open 
 orders of a subaccount are limited when they are placed. The limit of a market is ours.
 """
 
-from market.book_kernel import count_range
-from market.kernels.layout import (
+from market.kernels.book import count_range
+from market.kernels.lane import (
     MARKETS,
     MAX_MARKET_ORDERS,
     MAX_OPEN_ORDERS,
@@ -18,7 +18,7 @@ from market.kernels.layout import (
     open_lots_of,
     parameters,
 )
-from market.native import kernel
+from market.native.ffi import kernel
 
 
 @kernel

@@ -1,11 +1,11 @@
 """Liquidation orders into the book, and their bill with the insurance fund.
 
-The formulas, their sources and their roundings: `market.liquidation`.
+The formulas, their sources and their roundings: `market.rules.liquidation`.
 """
 
-from market.book_kernel import crosses, sweep, taken_side
 from market.kernels.admission import BAD_LOTS, HALTED, IS_HALTED, MAX_TICKS
-from market.kernels.layout import (
+from market.kernels.book import crosses, sweep, taken_side
+from market.kernels.lane import (
     ACCOUNTS,
     ADJUSTMENT,
     ADL_PENDING,
@@ -63,8 +63,8 @@ from market.kernels.wide import (
     mul_div_rest,
     ppm_floor,
 )
-from market.native import kernel
-from market.orders import Status
+from market.native.ffi import kernel
+from market.types.orders import Status
 
 NOT_LIQUIDATABLE = int(Status.NOT_LIQUIDATABLE)
 ALREADY_LIQUIDATED = int(Status.ALREADY_LIQUIDATED)

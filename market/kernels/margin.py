@@ -1,10 +1,10 @@
 """Equity and requirements of one account, as the block needs them.
 
-The formulas, their sources and their roundings: `market.margin`, and for StarkEx
-`market.risk_steps`.
+The formulas, their sources and their roundings: `market.rules.margin`, and for StarkEx
+`market.rules.risk_steps`.
 """
 
-from market.kernels.layout import (
+from market.kernels.lane import (
     ACCOUNTS,
     BY_BALANCE,
     COLLATERAL,
@@ -28,8 +28,8 @@ from market.kernels.layout import (
     vector,
 )
 from market.kernels.wide import at_least_sum, mul_div_floor, ppm_ceil
-from market.native import kernel
-from market.specs import RISK_STEPS, Preset
+from market.native.ffi import kernel
+from market.types.specs import RISK_STEPS, Preset
 
 #: No position, order or exposure may be worth more, in quanta (1.1 bn USD).
 MAX_NOTIONAL = 1 << 50
@@ -222,7 +222,7 @@ def worst_exposure(t, account, market, buying, selling):
 def is_no_riskier(before, after):
     """Whether equity / requirement has not fallen, exactly; requirements positive.
 
-    The formula and its proof: `market.risk_steps.is_ratio_kept`.
+    The formula and its proof: `market.rules.risk_steps.is_ratio_kept`.
     """
     equity, required, excess = before
     equity_new, required_new, excess_new = after
@@ -270,7 +270,7 @@ def is_proven(before, after):
 def least_equity(before, required, excess):
     """The least equity that keeps equity / requirement at a smaller requirement.
 
-    As `market.risk_steps.least_equity`, by bisection.
+    As `market.rules.risk_steps.least_equity`, by bisection.
     """
     equity = before[0]
     if before[1] == 0:

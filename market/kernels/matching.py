@@ -1,16 +1,5 @@
 """Orders and cancels in continuous matching, one after the other."""
 
-from market.book_kernel import (
-    find_on_side,
-    has_room,
-    insert,
-    remove,
-    resting_side,
-    sweep,
-    taken_side,
-    volume,
-    would_take,
-)
 from market.kernels.admission import (
     BAD_LOTS,
     FOK,
@@ -26,7 +15,18 @@ from market.kernels.admission import (
     reducible_lots,
     worst_loss,
 )
-from market.kernels.layout import (
+from market.kernels.book import (
+    find_on_side,
+    has_room,
+    insert,
+    remove,
+    resting_side,
+    sweep,
+    taken_side,
+    volume,
+    would_take,
+)
+from market.kernels.lane import (
     BLOCK,
     MARKETS,
     NOTHING,
@@ -41,8 +41,8 @@ from market.kernels.layout import (
 )
 from market.kernels.limits import has_too_many
 from market.kernels.settlement import cancel_orders, reserve, settle_events
-from market.native import kernel
-from market.orders import Status
+from market.native.ffi import kernel
+from market.types.orders import Status
 
 ACCEPTED, RESTING = int(Status.ACCEPTED), int(Status.RESTING)
 FILLED, PARTIAL = int(Status.FILLED), int(Status.PARTIAL)

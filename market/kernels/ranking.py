@@ -1,6 +1,6 @@
-"""Scores of the deleveraging queues; formulas and sources: `market.ranking`."""
+"""Scores of the deleveraging queues; formulas and sources: `market.rules.ranking`."""
 
-from market.kernels.layout import (
+from market.kernels.lane import (
     COST,
     DELEVERAGING,
     MARKETS,
@@ -12,10 +12,10 @@ from market.kernels.layout import (
 from market.kernels.liquidation import bankruptcy_quote
 from market.kernels.margin import account_risk
 from market.kernels.wide import mul_div_capped
-from market.native import kernel
-from market.ranking import ONE, TOP
-from market.specs import Deleveraging
-from market.units import QUANTA_PER_USD
+from market.native.ffi import kernel
+from market.numbers.units import QUANTA_PER_USD
+from market.rules.ranking import ONE, TOP
+from market.types.specs import Deleveraging
 
 BINANCE = int(Deleveraging.BINANCE)
 HYPERLIQUID = int(Deleveraging.HYPERLIQUID)

@@ -1,6 +1,6 @@
 """Money and contracts change hands: fills, reservations, deposits and withdrawals."""
 
-from market.book_kernel import (
+from market.kernels.book import (
     ASKS,
     BIDS,
     EVENT_KIND,
@@ -12,7 +12,7 @@ from market.book_kernel import (
     expire,
     remove_range,
 )
-from market.kernels.layout import (
+from market.kernels.lane import (
     ACCOUNTS,
     BLOCK,
     COLLATERAL,
@@ -40,7 +40,7 @@ from market.kernels.layout import (
     vector,
 )
 from market.kernels.wide import mul_div_floor, ppm_ceil
-from market.native import kernel
+from market.native.ffi import kernel
 
 
 @kernel

@@ -1,10 +1,9 @@
 """Staged liquidation after Hyperliquid: the book, the backstop vault, deleveraging.
 
-The stages and their order: `market.reference_staged`; how much is sent:
-`market.staged`.
+The stages and their order: `market.twin.staged`; how much is sent:
+`market.rules.staged`.
 """
 
-from market.book_kernel import sweep, taken_side
 from market.kernels.admission import (
     BAD_LOTS,
     BAND,
@@ -12,7 +11,8 @@ from market.kernels.admission import (
     IS_HALTED,
     limit_of_market_order,
 )
-from market.kernels.layout import (
+from market.kernels.book import sweep, taken_side
+from market.kernels.lane import (
     ACCOUNTS,
     ADL_PENDING,
     ALL_MARKETS,
@@ -54,8 +54,8 @@ from market.kernels.margin import MAX_NOTIONAL, account_risk
 from market.kernels.matching import FILLED, PARTIAL, cancel_all
 from market.kernels.settlement import change_position, settle_events
 from market.kernels.wide import ppm_ceil
-from market.native import kernel
-from market.orders import Status
+from market.native.ffi import kernel
+from market.types.orders import Status
 
 BANKRUPT = int(Status.BANKRUPT)
 

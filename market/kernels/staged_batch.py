@@ -1,7 +1,7 @@
 """Staged liquidation in auction mode; see `market.kernels.staged`."""
 
 from market.kernels.batch import LIQUIDATOR, append, batch_of, drop_waiting
-from market.kernels.layout import (
+from market.kernels.lane import (
     ALL_MARKETS,
     FILLED_LOTS,
     FILLED_QUOTE,
@@ -24,7 +24,7 @@ from market.kernels.staged import (
     mark_bankrupt,
     next_stage,
 )
-from market.native import kernel
+from market.native.ffi import kernel
 
 
 @kernel

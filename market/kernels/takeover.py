@@ -3,11 +3,11 @@
 The keeper buys the long, or sells to the short, of an account that is not well
 leveraged, at a price of its own or at the lab's default: the oracle price less the
 liquidation fee. While the account has equity it gets at least its close price, what
-keeps its TV/TR (`market.risk_steps.close_quote`). Below zero equity it gets at least
-the oracle price from the keeper, and the insurance fund pays the rest of the close
-price, or nothing happens and the position waits for deleveraging. The keeper pays the
-fund its share of what it gains on the oracle price, and has to be initially margined
-afterwards, with all its orders.
+keeps its TV/TR (`market.rules.risk_steps.close_quote`). Below zero equity it gets at
+least the oracle price from the keeper, and the insurance fund pays the rest of the
+close price, or nothing happens and the position waits for deleveraging. The keeper pays
+the fund its share of what it gains on the oracle price, and has to be initially
+margined afterwards, with all its orders.
 
 Source: starkware-libs/stark-perpetual, ``transactions/liquidate.cairo``; fund, default
 price and the keeper's share are the lab's.
@@ -22,7 +22,7 @@ from market.kernels.admission import (
     MAX_TICKS,
     breaks_isolation,
 )
-from market.kernels.layout import (
+from market.kernels.lane import (
     ACCOUNTS,
     ADL_PENDING,
     ALL_MARKETS,
@@ -60,8 +60,8 @@ from market.kernels.margin import (
 from market.kernels.matching import FILLED, MARGIN, cancel_all
 from market.kernels.settlement import change_position
 from market.kernels.wide import ppm_floor
-from market.native import kernel
-from market.orders import Status
+from market.native.ffi import kernel
+from market.types.orders import Status
 
 UNFAIR_PRICE = int(Status.UNFAIR_PRICE)
 

@@ -1,7 +1,7 @@
 """Exact products for the sequential kernels: ppm, 128-bit multiply-divide, compare.
 
-The same functions for plain ints and arrays, with their mathematics: `market.wide` and
-`market.units`.
+The same functions for plain ints and arrays, with their mathematics:
+`market.numbers.wide` and `market.numbers.units`.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from market.native import kernel
+from market.native.ffi import kernel
 
 _PPM = 1_000_000
 _ONE, _TOP = np.uint64(1), np.uint64(63)

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from market.quantiles import normal_q24
-from market.randomness import Stream, draw_words, uniform_int
+from market.numbers.quantiles import normal_q24
+from market.numbers.randomness import Stream, draw_words, uniform_int
 
 #: Open, high, low and close are four prices, so a bar has four blocks or more.
 LEAST_BLOCKS = 4

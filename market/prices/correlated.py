@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from market.logarithms import Q32, log_q32, sqrt_q16
+from market.numbers.logarithms import Q32, log_q32, sqrt_q16
+from market.numbers.quantiles import normal_q24
+from market.numbers.randomness import Stream, draw_words
+from market.numbers.units import INT, PPM
 from market.prices.ticks import ticks_of_log
-from market.quantiles import normal_q24
-from market.randomness import Stream, draw_words
-from market.units import INT, PPM
 
 _WINDOW_US = 60_000_000
 #: A window holds at least this many returns, however long the blocks are.

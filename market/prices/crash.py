@@ -23,12 +23,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from market.logarithms import Q32, log_q32
+from market.numbers.logarithms import Q32, log_q32
+from market.numbers.quantiles import exponential_q24, normal_q24
+from market.numbers.randomness import Stream, draw_words, uniform_int
+from market.numbers.units import INT, PPM
 from market.prices.bridge import LEAST_BLOCKS, bar_grid, bridge, fold
 from market.prices.ticks import ticks_of_log
-from market.quantiles import exponential_q24, normal_q24
-from market.randomness import Stream, draw_words, uniform_int
-from market.units import INT, PPM
 
 MINUTE_US = 60_000_000
 LEAST_BARS = 24

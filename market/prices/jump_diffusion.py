@@ -17,11 +17,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
-from market.logarithms import Q32, exp_q32, log_q32
+from market.numbers.logarithms import Q32, exp_q32, log_q32
+from market.numbers.quantiles import normal_q24
+from market.numbers.randomness import Stream, draw_words
+from market.numbers.units import INT, PPM, US_PER_SECOND
 from market.prices.ticks import ticks_of_log
-from market.quantiles import normal_q24
-from market.randomness import Stream, draw_words
-from market.units import INT, PPM, US_PER_SECOND
 
 #: The logarithm of volatility over its median stays within plus and minus this, Q32.
 _MAX_LOG_VOLATILITY = 3 * Q32

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from market.logarithms import log_q32
+from market.numbers.logarithms import log_q32
+from market.numbers.randomness import WHOLE_RUN, block_key
+from market.numbers.units import PPM
 from market.prices.correlated import DrivenParams, driven_paths
 from market.prices.crash import CrashParams, bar_plan, crash_path, crash_phases
 from market.prices.jump_diffusion import JumpDiffusionParams, jump_diffusion_path
 from market.prices.replay import ReplayParams, minutes_needed, replay_path
 from market.prices.ticks import PriceError, ticks_of_log
-from market.randomness import WHOLE_RUN, block_key
-from market.units import PPM
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def price_path(
     """Fundamental prices of a run in ticks per block, all positive.
 
     Args:
-        key: the key of the run (`market.randomness.run_key`).
+        key: the key of the run (`market.numbers.randomness.run_key`).
         params: numbers of the path.
         spec: the model; static.
         blocks: number of blocks, T; static.

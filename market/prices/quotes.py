@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from market.numbers.units import PPM, as_int
 from market.prices.correlated import LEAST_CORRELATION_PPM, DrivenParams
 from market.prices.crash import FIGURES, CrashParams, Figures
 from market.prices.jump_diffusion import JumpDiffusionParams
@@ -18,7 +19,6 @@ from market.prices.klines import bars_in_ticks, read_klines
 from market.prices.paths import PriceParams, PriceSpec, Shocks
 from market.prices.replay import ReplayParams
 from market.prices.ticks import PriceError, whole_ppm, whole_ticks, whole_us
-from market.units import PPM, as_int
 
 Number = Decimal | str | float | int
 

@@ -5,8 +5,8 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from market.logarithms import exp_q32
-from market.units import PPM, US_PER_SECOND
+from market.numbers.logarithms import exp_q32
+from market.numbers.units import PPM, US_PER_SECOND
 
 #: The highest price of a path. Below it a price survives the way through its
 #: logarithm to the tick, and a bar's range times a Q24 draw fits 63 bits.

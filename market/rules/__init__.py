@@ -2,6 +2,6 @@
 
 ``dydx_v4``, ``starkex`` (dYdX v3) and ``hyperliquid`` are the presets; ``adl`` holds
 the rankings of centralised venues and the allocation rules, ``drift`` socialised loss.
-The formulas that do not depend on units are in :mod:`market.margin`,
-:mod:`market.liquidation`, :mod:`market.funding`, and are not written twice.
+The formulas that do not depend on units are in :mod:`market.rules.margin`,
+:mod:`market.rules.liquidation`, :mod:`market.rules.funding`, and are not written twice.
 """

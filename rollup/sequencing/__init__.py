@@ -1,7 +1,7 @@
 """Ordering schemes, one module each, registered here by name."""
 
-from rollup.sequencing.base import Ordering, Policy, SequencerParams
 from rollup.sequencing.batch_auction import BatchAuction
+from rollup.sequencing.contract import Ordering, Policy, SequencerParams
 from rollup.sequencing.fcfs import FirstComeFirstServed
 from rollup.sequencing.priority_fee import PriorityFee
 

@@ -1,7 +1,7 @@
 """Frequent batch auction: the block is one sealed uniform-price auction.
 
 Orders stay sealed until the block closes; inside it time has no value. Cancels of the
-block are effective whenever they came. Matching: `market.auction`.
+block are effective whenever they came. Matching: `market.arrays.auction`.
 
 Source: reference page on ordering, A4 (Budish, Cramton and Shim 2015).
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array
 
-from market.orders import Tx
-from rollup.sequencing.base import Ordering, SequencerParams
+from market.types.orders import Tx
+from rollup.sequencing.contract import Ordering, SequencerParams
 from rollup.sequencing.fcfs import by_arrival, first_of
 
 

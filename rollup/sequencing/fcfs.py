@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array
 
-from market.orders import Tx
+from market.types.orders import Tx
 from rollup.mempool import sorted_positions
-from rollup.sequencing.base import Ordering, SequencerParams
+from rollup.sequencing.contract import Ordering, SequencerParams
 
 #: Sorts behind every real arrival; arrivals stay below 2^49 us (17 years).
 _LAST = (1 << 50) - 1

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array
 
-from market.orders import Kind, Tx
+from market.types.orders import Kind, Tx
 from rollup.mempool import sorted_positions
-from rollup.sequencing.base import Ordering, SequencerParams
+from rollup.sequencing.contract import Ordering, SequencerParams
 from rollup.sequencing.fcfs import by_arrival, first_of
 
 #: Bids above this (2,147 USD) rank and pay as this.

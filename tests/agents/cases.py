@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from agents.families import FAMILIES, FAMILY_NUMBERS
-from agents.population import FamilySpec, Pending, View
+from agents.family import FamilySpec, Pending, View
+from experiments.build.worlds import build
 from experiments.config import Config
-from experiments.worlds import build
-from market.orders import Kind, Tx
-from market.randomness import block_key, run_key
-from market.specs import Preset
-from market.units import PPM, as_int
+from market.numbers.randomness import block_key, run_key
+from market.numbers.units import PPM, as_int
+from market.types.orders import Kind, Tx
+from market.types.specs import Preset
 
 USD = 1_000_000
 PRICE = (100_000, 50_000)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from agents.family import Latency, transactions
 from agents.network import sent
-from agents.population import Latency, transactions
-from market.orders import Kind
-from market.randomness import Stream, block_key, draw_words, run_key
-from market.units import as_int
+from market.numbers.randomness import Stream, block_key, draw_words, run_key
+from market.numbers.units import as_int
+from market.types.orders import Kind
 
 BLOCK, NOW = 1_000_000, 5_000_000
 MEMBERS = 1_000

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.reporters import honest_reports, is_struck, reports
-from market.oracle import Feed, OracleRules, median_of_reports, updated_feed
-from market.randomness import block_key, run_key
-from market.units import PPM, as_int
-from rollup.faults import FaultKind
-from tests.market.numbers import EXACT
-from tests.rollup.test_faults import SECOND, windows
+from market.numbers.randomness import block_key, run_key
+from market.numbers.units import PPM, as_int
+from market.upkeep.oracle import Feed, OracleRules, median_of_reports, updated_feed
+from rollup.faults.windows import FaultKind
+from tests.market.ints import EXACT
+from tests.rollup.faults.test_windows import SECOND, windows
 
 M, N = 2, 5
 BOTH = 0b11

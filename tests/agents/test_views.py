@@ -9,10 +9,11 @@ import pytest
 from agents import views
 from agents.views import Risk
 from agents.world import _pending
-from market.orders import Kind
-from market.presets import dydx_v4, starkex
-from market.state import open_exchange
-from market.units import as_int
+from market.numbers.units import as_int
+from market.types.orders import Kind
+from market.types.state import open_exchange
+from market.venues.dydx_v4.preset import dydx_v4
+from market.venues.starkex.preset import starkex
 from tests.rollup.transactions import column, txs
 from tests.worlds import Watched, small, watched
 

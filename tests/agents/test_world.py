@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from market.orders import Kind, Status
-from rollup.batches import POSTED, SETTLED
+from market.types.orders import Kind, Status
+from rollup.settlement.pipeline import POSTED, SETTLED
 from tests.worlds import Watched, begin, small, watched
 
 HALT = {"kind": "sequencer_halt", "start": "25s", "duration": "35s"}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rollup.stark import files
+from rollup.stark.verify import files
 from tests.rollup.stark.conftest import Batch, build
 
 
@@ -16,7 +16,7 @@ def honest() -> Batch:
 @pytest.fixture
 def accepting(monkeypatch):
     """Takes any number of queries: the proofs of these tests are small."""
-    from rollup.stark import verifier
+    from rollup.stark.verify import verifier
 
     strict = verifier.verify
     monkeypatch.setattr(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import install_check
+from experiments.fleet import install_check
 from tests.cli.conftest import command
 
 

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments import config, runner
-from experiments.errors import ConfigError
-from experiments.store import Store
+from experiments.config.errors import ConfigError
+from experiments.results.store import Store
 from tests.experiments.conftest import TOY
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.engine import Layout, World
-from market.randomness import block_key, draw_words, run_key
+from market.numbers.randomness import block_key, draw_words, run_key
 
 
 class Info(NamedTuple):

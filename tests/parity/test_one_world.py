@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from agents import run as runs
-from agents.model import LabModel
-from market.compiling import jit_step
-from market.orders import Kind, Status
+from agents.lab.model import LabModel
+from market.native.jit import jit_step
+from market.types.orders import Kind, Status
 from rollup.replay import replay
 from tests.worlds import BLOCKS, SEED, Watched, lanes, root_text, small, watched
 

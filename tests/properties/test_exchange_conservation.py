@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.orders import Kind, Status
-from market.specs import Preset
-from tests.market import exchange_cases as cases
+from market.types.orders import Kind, Status
+from market.types.specs import Preset
+from tests.market.forms import exchange_cases as cases
 
 SEEDS = st.integers(0, 2**32 - 1)
 #: Rejects that may leave a mark, a cancelled order or a shrunk one behind.

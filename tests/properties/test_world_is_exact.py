@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from jax import lax
 
 from agents import run as runs
-from agents.measures import explain
+from agents.measure.measures import explain
 from agents.world import step
 from rollup.chain import unaccounted
 from rollup.sequencing import POLICIES
-from tests.market.jaxprs import inexact_dtypes, inexact_dtypes_in
+from tests.market.forms.jaxprs import inexact_dtypes, inexact_dtypes_in
 from tests.worlds import Watched, begin, small, watched
 
 #: Native kernels that the step may call; a jaxpr does not show what they do inside.

@@ -14,19 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.orders import Kind, Receipt, Status
-from market.presets import dydx_v4
-from market.randomness import run_key
-from market.state import ExchangeInfo, open_exchange
-from market.units import PPM, as_int
+from market.numbers.randomness import run_key
+from market.numbers.units import PPM, as_int
+from market.types.orders import Kind, Receipt, Status
+from market.types.state import ExchangeInfo, open_exchange
+from market.venues.dydx_v4.preset import dydx_v4
 from rollup import chain, histogram
-from rollup.batches import SETTLED
 from rollup.chain import ChainParams, ChainSpec
-from rollup.faults import FaultKind, draw_windows
-from rollup.roots import accounts_root
+from rollup.commitments.roots import accounts_root
+from rollup.faults.windows import FaultKind, draw_windows
 from rollup.sequencing import SequencerParams
-from tests.rollup.test_batches import numbers, outage
-from tests.rollup.test_faults import faults
+from rollup.settlement.pipeline import SETTLED
+from tests.rollup.faults.test_windows import faults
+from tests.rollup.settlement.test_pipeline import numbers, outage
 from tests.rollup.transactions import column, txs
 
 BLOCK_US = 1_000_000

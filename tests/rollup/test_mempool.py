@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.orders import Kind
+from market.types.orders import Kind
 from rollup import mempool
 from tests.rollup.transactions import column, txs
 

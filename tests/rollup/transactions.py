@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from market.orders import Kind, Tx
-from market.units import as_int
+from market.numbers.units import as_int
+from market.types.orders import Kind, Tx
 
 COLUMNS = tuple(Tx.__dataclass_fields__)
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from rollup.stark.accounts import AccountTable
-from rollup.stark.batch import BatchUpdates, VenueState
-from rollup.stark.parameters import StarkParameters
-from rollup.stark.statement import Segment
+from rollup.stark.rules.parameters import StarkParameters
+from rollup.stark.rules.statement import Segment
+from rollup.stark.witness.accounts import AccountTable
+from rollup.stark.witness.batch import BatchUpdates, VenueState
 
 SMALL = StarkParameters(height=6, log_rows=12, queries=12, grinding=4)
 MARKETS = 3

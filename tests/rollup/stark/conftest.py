@@ -6,18 +6,18 @@ from functools import cache
 import numpy as np
 import pytest
 
-from rollup.stark.accounts import AccountTable
-from rollup.stark.arithmetic import Ext
-from rollup.stark.batch import BatchUpdates, VenueState
-from rollup.stark.constraints import RuleEvaluator, broken_rows
-from rollup.stark.layout import layout_for
-from rollup.stark.lookup import lookup_columns
-from rollup.stark.parameters import StarkParameters
-from rollup.stark.prover import prove_trace
-from rollup.stark.statement import PublicInputs
-from rollup.stark.trace import build_trace, claimed_sums
-from rollup.stark.verifier import Verdict, verify
-from rollup.stark.witness import Witness, build_witness, public_inputs
+from rollup.stark.prove.constraints import RuleEvaluator, broken_rows
+from rollup.stark.prove.lookup import lookup_columns
+from rollup.stark.prove.prover import prove_trace
+from rollup.stark.prove.trace import build_trace, claimed_sums
+from rollup.stark.rules.arithmetic import Ext
+from rollup.stark.rules.layout import layout_for
+from rollup.stark.rules.parameters import StarkParameters
+from rollup.stark.rules.statement import PublicInputs
+from rollup.stark.verify.verifier import Verdict, verify
+from rollup.stark.witness.accounts import AccountTable
+from rollup.stark.witness.batch import BatchUpdates, VenueState
+from rollup.stark.witness.witness import Witness, build_witness, public_inputs
 from tests.rollup.stark import batches
 
 LOOKUP = Ext((11, 22, 33, 44))

@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rollup.stark import layout as lay
-from rollup.stark.air import transition_rules
-from rollup.stark.arithmetic import ZERO, Ext, P, powers
-from rollup.stark.bands import bands
-from rollup.stark.constraints import PERMUTATION_RULES, permutation_block
-from rollup.stark.frame import Frame, permutation_rules
-from rollup.stark.layout import layout_for, periodic_columns
-from rollup.stark.symbolic import symbolic_frame, transition_table
-from rollup.stark.trace import claimed_sums
+from rollup.stark.prove.constraints import PERMUTATION_RULES, permutation_block
+from rollup.stark.prove.symbolic import symbolic_frame, transition_table
+from rollup.stark.prove.trace import claimed_sums
+from rollup.stark.rules import layout as lay
+from rollup.stark.rules.air import transition_rules
+from rollup.stark.rules.arithmetic import ZERO, Ext, P, powers
+from rollup.stark.rules.bands import bands
+from rollup.stark.rules.frame import Frame, permutation_rules
+from rollup.stark.rules.layout import layout_for, periodic_columns
 from tests.rollup.stark.conftest import ALPHA, LOOKUP
 
 LAYOUT = layout_for(3)

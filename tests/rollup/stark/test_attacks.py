@@ -10,14 +10,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rollup.stark import air
-from rollup.stark.acceptance import value_and_risk
-from rollup.stark.arithmetic import P
-from rollup.stark.layout import layout_for
-from rollup.stark.trace import build_trace
-from rollup.stark.trace_amounts import coefficients
-from rollup.stark.trace_builder import TraceBuilder
-from rollup.stark.witness import build_witness, public_inputs
+from rollup.stark.prove.trace import build_trace
+from rollup.stark.prove.trace_amounts import coefficients
+from rollup.stark.prove.trace_builder import TraceBuilder
+from rollup.stark.rules import air
+from rollup.stark.rules.arithmetic import P
+from rollup.stark.rules.layout import layout_for
+from rollup.stark.witness.acceptance import value_and_risk
+from rollup.stark.witness.witness import build_witness, public_inputs
 from tests.rollup.stark import batches
 from tests.rollup.stark.batches import SMALL
 from tests.rollup.stark.conftest import Batch, evaluator_for

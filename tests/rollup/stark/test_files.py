@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollup.stark import files
-from rollup.stark.statement import PublicInputs, Segment
+from rollup.stark.rules.statement import PublicInputs, Segment
+from rollup.stark.verify import files
 
 PUBLIC = PublicInputs(
     old_root=tuple(range(8)),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rollup.stark.law import ProvingLaw, measure_law, sample_batch
-from rollup.stark.parameters import StarkParameters
+from rollup.stark.prove.timing import ProvingLaw, measure_law, sample_batch
+from rollup.stark.rules.parameters import StarkParameters
 from tests.rollup.stark.batches import SMALL
 
 LAW = ProvingLaw(StarkParameters(), ((12, 1_000_000), (14, 2_000_000), (16, 6_000_000)))

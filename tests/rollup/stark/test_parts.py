@@ -3,15 +3,21 @@
 import numpy as np
 import pytest
 
-from rollup.field import KOALABEAR
-from rollup.ntt import low_degree_extension, powers
-from rollup.stark.arithmetic import Ext, P, horner, minimal_polynomial, root_of_unity
-from rollup.stark.commitment import Tree
-from rollup.stark.fri import final_coefficients, fold
-from rollup.stark.openings import inverse_gaps, values_at
-from rollup.stark.parameters import FOLD, SHIFT, StarkParameters
-from rollup.stark.transcript import Transcript
-from rollup.stark.verifier import _check_opening, fold_values
+from rollup.stark.fields.field import KOALABEAR
+from rollup.stark.fields.ntt import low_degree_extension, powers
+from rollup.stark.prove.commitment import Tree
+from rollup.stark.prove.fri import final_coefficients, fold
+from rollup.stark.prove.openings import inverse_gaps, values_at
+from rollup.stark.rules.arithmetic import (
+    Ext,
+    P,
+    horner,
+    minimal_polynomial,
+    root_of_unity,
+)
+from rollup.stark.rules.parameters import FOLD, SHIFT, StarkParameters
+from rollup.stark.verify.transcript import Transcript
+from rollup.stark.verify.verifier import _check_opening, fold_values
 
 POINT = Ext((123, 456, 789, 1011))
 
@@ -52,7 +58,7 @@ def test_values_outside_the_domain_equal_horner():
     columns = rng.integers(0, P, (3, n), dtype=np.uint32)
     points = [POINT, POINT * root_of_unity(n)]
     got = values_at(columns, points)
-    from rollup.ntt import interpolate
+    from rollup.stark.fields.ntt import interpolate
 
     padded = np.pad(columns, ((0, 13), (0, 0)))
     coefficients = np.asarray(interpolate(padded))[:3].tolist()
@@ -72,8 +78,8 @@ def test_inverse_gaps_invert_and_the_minimal_polynomial_vanishes():
 def test_paths_open_under_the_root_and_nowhere_else(count):
     words = np.random.default_rng(3).integers(0, P, (32, count), dtype=np.uint32)
     tree = Tree(words)
-    from rollup.stark.proof import Opening
-    from rollup.stark.verifier import Refused
+    from rollup.stark.verify.proof import Opening
+    from rollup.stark.verify.verifier import Refused
 
     for index in (0, 1, count // 2, count - 1):
         opening = Opening(tuple(int(w) for w in words[:, index]), tree.path(index))
@@ -85,7 +91,7 @@ def test_paths_open_under_the_root_and_nowhere_else(count):
 def test_extension_agrees_with_its_column_on_every_coset():
     columns = np.random.default_rng(4).integers(0, P, (16, 64), dtype=np.uint32)
     extended = np.asarray(low_degree_extension(columns, 4, SHIFT))
-    from rollup.ntt import interpolate
+    from rollup.stark.fields.ntt import interpolate
 
     row = np.asarray(interpolate(columns))[5].tolist()
     step, omega = root_of_unity(256), root_of_unity(64)

@@ -9,16 +9,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rollup.stark import openings
-from rollup.stark import prover as prover_module
-from rollup.stark.accounts import root_of
-from rollup.stark.arithmetic import P
-from rollup.stark.batch import UnprovableBatchError, updates_between
-from rollup.stark.layout import layout_for
-from rollup.stark.prover import prove, prove_batch, prove_trace
-from rollup.stark.statement import ALLOWANCE_BOUND
-from rollup.stark.trace import build_trace
-from rollup.stark.witness import build_witness, public_inputs
+from rollup.stark.prove import openings
+from rollup.stark.prove import prover as prover_module
+from rollup.stark.prove.prover import prove, prove_batch, prove_trace
+from rollup.stark.prove.trace import build_trace
+from rollup.stark.rules.arithmetic import P
+from rollup.stark.rules.layout import layout_for
+from rollup.stark.rules.statement import ALLOWANCE_BOUND
+from rollup.stark.witness.accounts import root_of
+from rollup.stark.witness.batch import UnprovableBatchError, updates_between
+from rollup.stark.witness.witness import build_witness, public_inputs
 from tests.rollup.stark import batches
 from tests.rollup.stark.batches import SMALL
 
@@ -58,7 +58,7 @@ def attempt(old, update_list, venue=None, forge=None, **claimed):
 
 
 def prover_module_verify(proof, public):
-    from rollup.stark.verifier import verify
+    from rollup.stark.verify.verifier import verify
 
     return verify(proof, public, SMALL.queries, SMALL.grinding)
 
@@ -308,9 +308,9 @@ def test_a_word_of_too_high_degree_is_refused_by_fri(honest, seed, monkeypatch):
 
 
 def natural_points(parameters):
-    from rollup.field import KOALABEAR
-    from rollup.ntt import powers
-    from rollup.stark.arithmetic import root_of_unity
+    from rollup.stark.fields.field import KOALABEAR
+    from rollup.stark.fields.ntt import powers
+    from rollup.stark.rules.arithmetic import root_of_unity
 
     omega = root_of_unity(parameters.domain)
     return powers(KOALABEAR, omega, parameters.domain) * np.uint64(3) % np.uint64(P)

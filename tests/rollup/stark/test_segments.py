@@ -5,16 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rollup.ntt import interpolate
-from rollup.stark.arithmetic import Ext, P, horner, root_of_unity
-from rollup.stark.bands import bands, values_at
-from rollup.stark.batch import UnprovableBatchError, VenueState
-from rollup.stark.constraints import band_columns
-from rollup.stark.prover import prove, prove_trace
-from rollup.stark.statement import PublicInputs, Segment
-from rollup.stark.trace import build_trace
-from rollup.stark.verifier import verify
-from rollup.stark.witness import build_witness, public_inputs
+from rollup.stark.fields.ntt import interpolate
+from rollup.stark.prove.constraints import band_columns
+from rollup.stark.prove.prover import prove, prove_trace
+from rollup.stark.prove.trace import build_trace
+from rollup.stark.rules.arithmetic import Ext, P, horner, root_of_unity
+from rollup.stark.rules.bands import bands, values_at
+from rollup.stark.rules.statement import PublicInputs, Segment
+from rollup.stark.verify.verifier import verify
+from rollup.stark.witness.batch import UnprovableBatchError, VenueState
+from rollup.stark.witness.witness import build_witness, public_inputs
 from tests.rollup.stark import batches
 from tests.rollup.stark.batches import MULTIPLIERS, PRICES, RISK, SMALL
 

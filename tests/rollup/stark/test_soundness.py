@@ -6,14 +6,19 @@ from math import log2
 
 import pytest
 
-from rollup.stark.air import transition_rules
-from rollup.stark.arithmetic import Ext
-from rollup.stark.constraints import PERMUTATION_RULES
-from rollup.stark.layout import layout_for
-from rollup.stark.parameters import StarkParameters
-from rollup.stark.soundness import RULES, johnson, soundness_bits, unique_decoding
-from rollup.stark.statement import PublicInputs, Segment
-from rollup.stark.symbolic import symbolic_frame
+from rollup.stark.prove.constraints import PERMUTATION_RULES
+from rollup.stark.prove.symbolic import symbolic_frame
+from rollup.stark.rules.air import transition_rules
+from rollup.stark.rules.arithmetic import Ext
+from rollup.stark.rules.layout import layout_for
+from rollup.stark.rules.parameters import StarkParameters
+from rollup.stark.rules.statement import PublicInputs, Segment
+from rollup.stark.verify.soundness import (
+    RULES,
+    johnson,
+    soundness_bits,
+    unique_decoding,
+)
 
 Q = 2130706433**4
 #: Default shape: 2^16 rows, 2^18 points, layers of 2^18, 2^15, 2^12 and 2^9 points.

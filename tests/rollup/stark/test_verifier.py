@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from rollup.stark.arithmetic import Ext, P
-from rollup.stark.bands import values_at
-from rollup.stark.parameters import StarkParameters
-from rollup.stark.proof import (
+from rollup.stark.rules.arithmetic import Ext, P
+from rollup.stark.rules.bands import values_at
+from rollup.stark.rules.parameters import StarkParameters
+from rollup.stark.rules.statement import MAX_SEGMENTS, PublicInputs, Segment
+from rollup.stark.verify.proof import (
     HEADER,
     MAGIC,
     decode,
@@ -21,8 +22,7 @@ from rollup.stark.proof import (
     proof_size,
     sections,
 )
-from rollup.stark.statement import MAX_SEGMENTS, PublicInputs, Segment
-from rollup.stark.verifier import verify
+from rollup.stark.verify.verifier import verify
 
 
 def test_an_honest_proof_is_accepted(honest, other):
@@ -231,8 +231,8 @@ def test_the_verifier_decides_without_jax_and_numpy(honest, tmp_path):
 import sys, json, pathlib
 for name in ("jax", "numpy", "market", "agents", "experiments"):
     sys.modules[name] = None
-from rollup.stark.statement import PublicInputs
-from rollup.stark.verifier import verify
+from rollup.stark.rules.statement import PublicInputs
+from rollup.stark.verify.verifier import verify
 folder = pathlib.Path({str(tmp_path)!r})
 public = PublicInputs.from_dict(json.loads((folder / "public").read_text()))
 proof = (folder / "proof").read_bytes()

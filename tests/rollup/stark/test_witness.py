@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollup.hashing.poseidon2_reference import compress
-from rollup.stark.accounts import AccountTable, leaf_digests, root_of
-from rollup.stark.batch import UnprovableBatchError
-from rollup.stark.layout import LEAF_TAG
-from rollup.stark.parameters import StarkParameters
-from rollup.stark.paths import earlier_lane, earlier_sibling
-from rollup.stark.statement import AMOUNT_BOUND, POSITION_BOUND
-from rollup.stark.witness import build_witness
+from rollup.commitments.hashing.poseidon2_reference import compress
+from rollup.stark.rules.layout import LEAF_TAG
+from rollup.stark.rules.parameters import StarkParameters
+from rollup.stark.rules.statement import AMOUNT_BOUND, POSITION_BOUND
+from rollup.stark.witness.accounts import AccountTable, leaf_digests, root_of
+from rollup.stark.witness.batch import UnprovableBatchError
+from rollup.stark.witness.paths import earlier_lane, earlier_sibling
+from rollup.stark.witness.witness import build_witness
 from tests.rollup.stark import batches
 
 P = 2130706433

@@ -1,0 +1,221 @@
+"""MEV searchers: snipe stale quotes, back-run, and sandwich where orders are visible.
+
+A searcher sees the outside price early. It takes quotes that the outside price has
+left behind, holds what it took until the book has caught up, and unwinds. Where the
+ordering scheme shows waiting transactions it also picks a large taking order, buys in
+front of it and offers what it bought just under where that order will have to trade.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from agents.family import (
+    Endowment,
+    FamilySpec,
+    Latency,
+    Pending,
+    View,
+    lots_for,
+    only,
+    pick,
+    stacked,
+    transactions,
+)
+from market.numbers.quantiles import log_normal
+from market.numbers.randomness import (
+    Stream,
+    bernoulli_ppm,
+    draw_words,
+    split_word,
+    uniform_int,
+)
+from market.numbers.units import PPM, ppm_floor
+from market.types.orders import Flag, Kind
+
+INTENTS = 2
+_FIELD_BITS = 16
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class SearcherParams:
+    """Numbers of the family; int64 scalars."""
+
+    endowment: Endowment
+    latency: Latency
+    edge_ppm: Array  # median distance to the outside price that is worth a trade
+    edge_sigma_ppm: Array
+    size_ppm: Array  # largest trade, of the searcher's equity
+    alert_ppm: Array  # chance that a searcher acts in a block
+    unwind_ppm: Array  # chance a block to unwind a held position
+    bid_share_ppm: Array  # share of the expected profit bid for priority
+    victim_notional: Array  # quanta: smallest order worth a sandwich
+    sandwich_ppm: Array  # chance that a searcher tries one in a block
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class SearcherMemory:
+    """What each searcher is; int64 [N]."""
+
+    edge_ppm: Array
+
+
+def init(
+    key: Array,
+    params: SearcherParams,
+    collateral: Array,
+    *,
+    spec: FamilySpec,
+    markets: int,
+) -> SearcherMemory:
+    """Draws each searcher's threshold."""
+    words = draw_words(key, Stream.SEARCHERS, (spec.count,))
+    return SearcherMemory(
+        edge_ppm=log_normal(words, params.edge_ppm, params.edge_sigma_ppm)
+    )
+
+
+def act(
+    key: Array, memory: SearcherMemory, view: View, params: SearcherParams, *, spec
+):
+    """One opportunity a block, or the unwinding of the last; transactions [N, 2]."""
+    words = draw_words(key, Stream.SEARCHERS, (spec.count, 2))
+    alert, unwinds = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
+    tries, taste = split_word(words[:, 1], _FIELD_BITS, _FIELD_BITS)
+    alert = bernoulli_ppm(alert, params.alert_ppm, bits=_FIELD_BITS)
+    unwinds = bernoulli_ppm(unwinds, params.unwind_ppm, bits=_FIELD_BITS)
+    snipe, found = _snipe(memory, view, params, spec)
+    unwind, holds = _unwind(view, spec)
+    nothing = transactions((spec.count,))
+    plans = [(found & alert, snipe, nothing), (holds & unwinds, unwind, nothing)]
+    if view.pending is not None:
+        front, offer, seen = _sandwich(view, view.pending, params, taste, spec)
+        tries = bernoulli_ppm(tries, params.sandwich_ppm, bits=_FIELD_BITS)
+        plans.insert(0, (seen & tries, front, offer))
+    first, second = nothing, nothing
+    for condition, one, other in reversed(plans):
+        first = _choose(condition, one, first)
+        second = _choose(condition, other, second)
+    return memory, stacked(first, second)
+
+
+def _choose(condition: Array, new, old):
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+
+
+def _account(spec: FamilySpec) -> Array:
+    return spec.first + jnp.arange(spec.count)
+
+
+def _snipe(memory: SearcherMemory, view: View, params: SearcherParams, spec):
+    """Takes the quote that is furthest on the wrong side of the outside price."""
+    cheap = jnp.where(view.ask > 0, view.price - view.ask, -view.price)
+    dear = jnp.where(view.bid > 0, view.bid - view.price, -view.price)
+    edge = jnp.maximum(cheap, dear) * PPM // view.price
+    market = jnp.argmax(edge)
+    buys = cheap[market] >= dear[market]
+    price, multiplier = view.price[market], view.multiplier[market]
+    budget = lots_for(
+        ppm_floor(jnp.maximum(view.equity, 0), params.size_ppm), price, multiplier
+    )
+    least = price * memory.edge_ppm // (2 * PPM)
+    limit = jnp.where(buys, price - least, price + least)
+    # The other searchers see it too: what is bid is a share of what it may bring.
+    gain = ppm_floor(budget * price * multiplier, edge[market])
+    intent = transactions(
+        (spec.count,),
+        kind=Kind.ORDER,
+        account=_account(spec),
+        market=market,
+        side=jnp.where(buys, 1, -1),
+        ticks=jnp.maximum(limit, 1),
+        lots=budget,
+        flags=Flag.IOC,
+        fee_bid=ppm_floor(jnp.maximum(gain, 0), params.bid_share_ppm),
+        expiry_block=view.height + 1,
+    )
+    return intent, (edge[market] >= memory.edge_ppm) & (budget > 0)
+
+
+def _unwind(view: View, spec: FamilySpec):
+    """Sells or buys back the largest position at the touch."""
+    value = jnp.abs(view.position) * view.worth()
+    market = jnp.argmax(value, axis=1)
+    held = pick(view.position, market)
+    intent = transactions(
+        (spec.count,),
+        kind=Kind.ORDER,
+        account=_account(spec),
+        market=market,
+        side=-jnp.sign(held),
+        lots=jnp.abs(held),
+        flags=Flag.MARKET | Flag.REDUCE_ONLY,
+    )
+    return intent, held != 0
+
+
+def _sandwich(
+    view: View,
+    pending: Pending,
+    params: SearcherParams,
+    taste: Array,
+    spec: FamilySpec,
+):
+    """Buys in front of a large visible taker and offers to it what was bought.
+
+    Each searcher weighs the visible orders of others by its own taste, so that not all
+    fall on one victim. It answers no sooner than the victim's order has arrived, and
+    both answers are for this block alone: a late one lapses.
+    """
+    waiting = pending.txs
+    market = jnp.clip(waiting.market, 0, view.price.shape[0] - 1)
+    takes = (waiting.flags & (Flag.IOC | Flag.MARKET | Flag.FOK)) > 0
+    notional = waiting.lots * view.worth()[market]
+    places = (waiting.kind == Kind.ORDER) | (waiting.kind == Kind.REPLACE)
+    worthy = places & takes & (notional >= params.victim_notional)
+    appeal = jnp.where(worthy, (notional >> 16) + 1, 0)
+    weight = appeal * (1 + (taste[:, None] * (1 + jnp.arange(appeal.shape[0])) & 7))
+    weight = jnp.where(waiting.account == _account(spec)[:, None], 0, weight)
+    victim = jnp.argmax(weight, axis=1)
+    seen = jnp.max(weight, axis=1) > 0
+    market, side = market[victim], waiting.side[victim]
+    touch = jnp.where(side > 0, view.ask[market], view.bid[market])
+    budget = lots_for(
+        ppm_floor(jnp.maximum(view.equity, 0), params.size_ppm),
+        view.price[market],
+        view.multiplier[market],
+    )
+    lots = jnp.minimum(waiting.lots[victim] // 2, budget)
+    step = jnp.maximum(touch // 1_000, 2)
+    bid = waiting.fee_bid[victim]
+    shared = {
+        "account": _account(spec),
+        "market": market,
+        "lots": lots,
+        "arrival_us": jnp.maximum(waiting.arrival_us[victim] - view.now_us, 0),
+        "expiry_block": view.height,
+    }
+    front = transactions(
+        (spec.count,),
+        kind=Kind.ORDER,
+        side=side,
+        ticks=jnp.maximum(touch + side * (step // 2), 1),
+        flags=Flag.IOC,
+        fee_bid=bid + 2 + uniform_int(taste, 1_000, bits=_FIELD_BITS),
+        **shared,
+    )
+    offer = transactions(
+        (spec.count,),
+        kind=Kind.REPLACE,
+        side=-side,
+        ticks=jnp.maximum(touch + side * step, 1),
+        slot=1,
+        fee_bid=bid + 1,
+        **shared,
+    )
+    good = seen & (touch > 0) & (lots > 0)
+    return only(front, good), only(offer, good), good

@@ -1,0 +1,130 @@
+"""From the config's prices to the price model of `market.prices`."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from experiments.config import Config
+from experiments.config.prices import (
+    GENERIC_START,
+    START_PRICES,
+    CrashConfig,
+    JumpDiffusionConfig,
+    ReplayConfig,
+)
+from experiments.config.errors import ConfigError, unknown
+from market.prices import (
+    Driven,
+    KlineError,
+    PriceError,
+    PriceParams,
+    PriceSpec,
+    Quote,
+    Shock,
+    check_prices,
+    crash_prices,
+    jump_diffusion_prices,
+    replay_prices,
+)
+from market.prices.crash import Figures
+from market.prices.replay import ReplayParams, minutes_needed
+from market.types.specs import VenueSpec
+from market.numbers.units import PPM, QUANTA_PER_USD, US_PER_SECOND
+
+
+def exact(whole: int, scale: int) -> Decimal:
+    """The decimal that a whole number of parts stands for."""
+    return Decimal(whole) / scale
+
+
+def build_prices(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PriceParams]:
+    """The price model, checked against the length of the run.
+
+    Raises:
+        ConfigError: a price, a figure or the price file cannot be used.
+    """
+    prices = config.prices
+    blocks, block_us = config.world.length, config.world.block_us
+    names = [market.name for market in venue.markets]
+    for mapping, what in ((prices.start, "start"), (prices.followers, "followers")):
+        for name in mapping:
+            if name not in names:
+                message = unknown("market", name, names)
+                raise ConfigError(f"prices.{what}.{name}: {message}")
+    if names[0] in prices.followers:
+        raise ConfigError(
+            f"prices.followers.{names[0]}: the first market follows none; it is driven "
+            "by the model"
+        )
+    try:
+        spec, params = _model(config, venue)
+        check_prices(params, spec=spec, blocks=blocks, block_us=block_us)
+    except KlineError as error:
+        raise ConfigError(f"prices.file: {error}") from None
+    except PriceError as error:
+        key = (
+            f"prices.file: {prices.file}"
+            if isinstance(prices, ReplayConfig)
+            else "prices"
+        )
+        raise ConfigError(f"{key}: {error}") from None
+    if isinstance(params.model, ReplayParams):
+        # The bars that a run uses, so that files of any length have one shape.
+        bars = params.model.bars[: minutes_needed(blocks, block_us)]
+        params = replace(params, model=ReplayParams(bars=bars))
+    return spec, params
+
+
+def _model(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PriceParams]:
+    prices = config.prices
+    first, *others = [_quote(config, market) for market in venue.markets]
+    driven = [
+        _driven(config, market.name, quote)
+        for market, quote in zip(venue.markets[1:], others, strict=True)
+    ]
+    shocks = [
+        Shock(exact(s.at, US_PER_SECOND), exact(s.size, PPM)) for s in prices.shocks
+    ]
+    match prices:
+        case CrashConfig():
+            figures = prices.figures
+            if prices.custom is not None:
+                own = prices.custom
+                texts = {
+                    name: str(exact(getattr(own, name), PPM))
+                    for name in Figures._fields
+                    if name != "minutes"
+                }
+                figures = Figures(minutes=own.minutes, **texts)
+            calm = exact(prices.calm, PPM)
+            return crash_prices(first, driven, shocks, figures=figures, calm=calm)
+        case ReplayConfig():
+            return replay_prices(
+                prices.file,
+                first.tick,
+                driven,
+                shocks,
+                start_minute=prices.start_minute,
+            )
+        case JumpDiffusionConfig():
+            numbers = {
+                name: exact(getattr(prices, name), PPM)
+                for name in JumpDiffusionConfig.__annotations__
+                if name != "model"
+            }
+            return jump_diffusion_prices(first, driven, shocks, **numbers)
+
+
+def _quote(config: Config, market) -> Quote:
+    start = config.prices.start.get(market.name)
+    if start is None:
+        price = START_PRICES.get(market.name, GENERIC_START)
+    else:
+        price = exact(start, QUANTA_PER_USD)
+    return Quote(price, market.tick_usd)
+
+
+def _driven(config: Config, name: str, quote: Quote) -> Driven:
+    follower = config.prices.followers.get(name)
+    if follower is None:
+        return Driven(quote)
+    return Driven(quote, exact(follower.beta, PPM), exact(follower.correlation, PPM))

@@ -1,0 +1,123 @@
+"""Which numbers of a preset a config may override, and where their keys stand."""
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from experiments.config import Config
+from experiments.config.world import VenueConfig
+from experiments.config.errors import ConfigError
+from experiments.config.values import format_duration
+from market.numbers.units import as_int
+
+V4, STARKEX, HYPERLIQUID = "dydx_v4", "starkex", "hyperliquid"
+_ALL = (V4, STARKEX, HYPERLIQUID)
+_TIERED, _CLAMPED = (V4, HYPERLIQUID), (V4, STARKEX)
+
+
+class Number(NamedTuple):
+    """A number of a preset.
+
+    Attributes:
+        parameter: its name in `market.types.specs.VenueParams`.
+        presets: whose rules have it; elsewhere it would have no effect.
+        per_market: whether the parameter has one for each market.
+    """
+
+    parameter: str
+    presets: tuple[str, ...] = _ALL
+    per_market: bool = False
+
+
+#: By key of the section `venue`.
+NUMBERS: Mapping[str, Number] = {
+    "maker_fee": Number("maker_fee_ppm"),
+    "taker_fee": Number("taker_fee_ppm"),
+    "price_band": Number("price_band_ppm", per_market=True),
+    "initial_margin": Number("initial_ppm", per_market=True),
+    "maintenance_fraction": Number("maintenance_fraction_ppm", _TIERED, True),
+    "risk_factor": Number("risk_ppm", (STARKEX,), True),
+    "liquidation.bankruptcy_adjustment": Number("bankruptcy_adjustment_ppm", (V4,)),
+    "liquidation.spread_to_maintenance": Number("spread_to_maintenance_ppm", (V4,)),
+    "liquidation.max_fee": Number("liquidation_fee_ppm", _CLAMPED),
+    "liquidation.liquidator_reward": Number("liquidator_reward_ppm", _CLAMPED),
+    "liquidation.min_notional": Number("min_liquidation_notional", _TIERED),
+    "liquidation.max_portion": Number("max_liquidation_portion_ppm", _TIERED),
+    "liquidation.max_notional": Number("max_liquidation_notional", (V4,)),
+    "liquidation.cooldown": Number("liquidation_cooldown_us", (HYPERLIQUID,)),
+    "funding.clamp": Number("funding_clamp_ppm", _CLAMPED),
+    "funding.premium_clamp": Number("premium_clamp_ppm", _CLAMPED),
+    "funding.default_rate": Number("default_funding_ppm", _CLAMPED, True),
+}
+#: Insurance fund at the start, quanta: the lab's own; Hyperliquid has none.
+_INSURANCE = {V4: 250_000_000_000, STARKEX: 250_000_000_000, HYPERLIQUID: 0}
+#: Length of a premium sample, microseconds.
+_SAMPLE = {V4: 60_000_000, STARKEX: 60_000_000, HYPERLIQUID: 5_000_000}
+
+
+def check_keys(venue: VenueConfig) -> None:
+    """Refuses numbers that the preset's rules do not have.
+
+    Raises:
+        ConfigError: names each key, and the presets that have it.
+    """
+    having = {key: number.presets for key, number in NUMBERS.items()}
+    given = [key for key in having if attrgetter(key)(venue) is not None]
+    having |= {"tiers": (V4,), "insurance": _CLAMPED, "isolated_insurance": _CLAMPED}
+    others = ("tiers", "insurance", "isolated_insurance")
+    given += [key for key in others if getattr(venue, key)]
+    problems = [
+        f"venue.{key}: preset {venue.preset} has no such number; "
+        f"{' and '.join(having[key])} {'have' if len(having[key]) > 1 else 'has'}"
+        for key in given
+        if venue.preset not in having[key]
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def overridden(venue: VenueConfig, markets: int) -> dict[str, Any]:
+    """The parameters that the config gives instead of the preset."""
+    changed = {}
+    for key, number in NUMBERS.items():
+        value = attrgetter(key)(venue)
+        if value is not None:
+            rows = [value] * markets if number.per_market else value
+            changed[number.parameter] = as_int(rows)
+    return changed
+
+
+def insurance(venue: VenueConfig) -> list[int]:
+    """The insurance funds at the start, in quanta: the shared one, then by market.
+
+    A market that is not isolated has none of its own.
+    """
+    shared = _INSURANCE[venue.preset] if venue.insurance is None else venue.insurance
+    own = venue.isolated_insurance
+    return [shared, *(own if name in venue.isolated else 0 for name in venue.markets)]
+
+
+def funding_clock(config: Config) -> dict[str, int]:
+    """Samples and payments in blocks.
+
+    Raises:
+        ConfigError: the interval is no whole number of the preset's samples.
+    """
+    venue, block_us = config.venue, config.world.block_us
+    funding = venue.funding
+    sample = _SAMPLE[venue.preset] if funding.sample is None else funding.sample
+    if funding.interval % sample:
+        raise ConfigError(
+            f"venue.funding.interval = {format_duration(funding.interval)}: must be a "
+            f"whole number of samples, of {format_duration(sample)} each"
+        )
+    votes = max(1, sample // block_us)
+    samples = funding.interval // sample
+    interval = votes * samples
+    first = funding.interval if funding.first is None else funding.first
+    blocks_to_first = min(max(1, first // block_us), interval)
+    return {
+        "votes_per_sample": votes,
+        "samples_per_funding": samples,
+        "funding_offset_blocks": interval - blocks_to_first,
+    }

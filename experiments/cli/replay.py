@@ -1,0 +1,73 @@
+"""`shakeout replay`: a run of a finished experiment, executed from its record."""
+
+from pathlib import Path
+
+from experiments import runner
+from experiments.config import Experiment, expand
+from experiments.config.errors import ConfigError
+from experiments.engine import DEFAULT_ENGINE
+from experiments.evidence import records
+from experiments.results.store import Store
+
+
+def experiment_of(manifest: dict) -> Experiment:
+    """The experiment that a manifest describes.
+
+    Raises:
+        ConfigError: this version reads another experiment from the same config.
+    """
+    experiment = expand(manifest["config"])
+    if experiment.hash != manifest["config_hash"]:
+        raise ConfigError(
+            f"the config of the manifest has the hash {experiment.hash[:12]} here, "
+            f"{manifest['config_hash'][:12]} there: it was written by another version, "
+            "or its price file has changed"
+        )
+    return experiment
+
+
+def replay_run(run_dir: Path, point: int, run: int) -> tuple[str, bool]:
+    """Replays a run and compares it with its row.
+
+    Takes the record that was kept, or makes one by running the world again with its
+    agents; either way the replay itself knows neither agents nor ordering policy.
+
+    Returns:
+        What to tell the user, and whether everything is equal.
+    """
+    store = Store(run_dir)
+    manifest = store.read_manifest()
+    stored = _stored_root(store, point, run)
+    world = runner.prepare(experiment_of(manifest), DEFAULT_ENGINE).worlds[point]
+    path = records.record_path(run_dir, point, run)
+    if path.exists():
+        (record, root), source = records.load_record(path), f"from {path}"
+    else:
+        record, root = records.make_record(world, manifest["seed"], run)
+        source = "recorded anew"
+    replayed = records.replay_record(world, record, root)
+    equal = replayed.root == root == stored and replayed.differing == 0
+    label = manifest["points"][point]["label"]
+    lines = [
+        f"point {point} ({label}), run {run}, seed {manifest['seed']}, {source}: "
+        f"{replayed.blocks:,} blocks, {replayed.txs:,} transactions",
+        f"  replayed {replayed.root}",
+        f"  recorded {root}",
+        f"  row      {stored}",
+        f"  receipts that differ: {replayed.differing:,}",
+        "equal" if equal else "NOT EQUAL",
+    ]
+    return "\n".join(lines), equal
+
+
+def _stored_root(store: Store, point: int, run: int) -> str:
+    table = store.runs().select(["point", "run", "state_root"]).to_pylist()
+    for row in table:
+        if (row["point"], row["run"]) == (point, run):
+            return row["state_root"]
+    points = {row["point"] for row in table}
+    runs = {row["run"] for row in table}
+    raise ConfigError(
+        f"{store.path}: no run {run} of point {point}; points are 0 to {max(points)}, "
+        f"runs 0 to {max(runs)}"
+    )

@@ -1,0 +1,53 @@
+"""StarkEx's operator drops the orders of accounts that can no longer carry them.
+
+A fill that enlarges a position of an account that is not well leveraged afterwards has
+no proof, so the operator may not let it happen. At the start of a block each resting
+order's reservation is reckoned anew at the oracle price of the block; an account that
+would not be well leveraged with all its orders filled at their worst loses them all.
+After that no fill of the block can leave an account without a proof.
+
+Source: dYdX v3's cancel reason UNDERCOLLATERALIZED.
+"""
+
+from market.kernels.admission import has_orders, worst_loss
+from market.kernels.book import ASKS, BIDS
+from market.kernels.lane import (
+    ACCOUNTS,
+    ALL_MARKETS,
+    MARKETS,
+    NOTHING,
+    OPEN_LOSS,
+    PRESET,
+    SLOTS,
+    book_of,
+    per_position,
+)
+from market.kernels.margin import STARKEX, maintenance_slack
+from market.kernels.matching import cancel_all
+from market.native.ffi import kernel
+
+
+@kernel
+def drop_undercollateralised(t):
+    """Reckons reservations anew and cancels what is not covered; StarkEx only."""
+    if t[PRESET] != STARKEX:
+        return
+    for market in range(t[MARKETS]):
+        reserve_anew(t, market)
+    for account in range(t[ACCOUNTS]):
+        if has_orders(t, account) and maintenance_slack(t, account) < NOTHING:
+            cancel_all(t, account, ALL_MARKETS)
+
+
+@kernel
+def reserve_anew(t, market):
+    """Gives each order of a book the reservation that it would have if new."""
+    book, open_loss = book_of(t, market), per_position(t, OPEN_LOSS)
+    for side in (BIDS, ASKS):
+        sign = 1 if side == BIDS else -1
+        for index in range(book.count[side]):
+            account = book.owner[side, index] // t[SLOTS]
+            loss = worst_loss(t, market, sign, book.ticks[side, index])
+            change = loss - book.loss[side, index]
+            open_loss[account, market] += book.lots[side, index] * change
+            book.loss[side, index] = loss

@@ -1,0 +1,165 @@
+"""What a venue is: the static specification of its markets, and its parameters.
+
+`VenueSpec` changes shapes and code and costs a compilation; `VenueParams` is a pytree
+of integers that may differ from lane to lane. Preset numbers: see `market.venues`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import jax
+from jax import Array
+
+#: S, steps of a market's risk factor.
+RISK_STEPS = 4
+
+
+class Preset(IntEnum):
+    """Whose margin and liquidation rules the exchange runs."""
+
+    DYDX_V4 = 0  # liquidation orders into the book at the fillable price
+    STARKEX = 1  # keepers take positions over; risk steps; dYdX v3
+    HYPERLIQUID = 2  # into the book in stages, then the backstop vault
+
+
+class Deleveraging(IntEnum):
+    """Who gives up how much of a position that nobody can pay for."""
+
+    RANDOM_WALK = 0  # dYdX v4: from a random start, as far as both may move
+    HYPERLIQUID = 1  # queue by mark / entry times leverage
+    BINANCE = 2  # queue by leveraged PnL
+    BITMEX = 3  # queue by PnL and effective leverage
+    PRO_RATA = 4  # in proportion to profits
+    CAPPED_PRO_RATA = 5  # in proportion to profits, within each position
+    CONTRACT_PRO_RATA = 6  # in proportion to positions
+
+
+class SelfTrade(IntEnum):
+    """What happens when an order would trade with one of its own account."""
+
+    CANCEL_OLDEST = 0  # the resting order is cancelled, the incoming one goes on
+    CANCEL_NEWEST = 1  # the incoming order stops there and its rest is dropped
+    DECREMENT = 2  # both shrink by the smaller of the two, without a fill
+
+
+@dataclass(frozen=True)
+class MarketSpec:
+    """One perpetual market.
+
+    Attributes:
+        name: ticker of the base asset.
+        tick_usd: price of one tick, decimal dollars, as text.
+        lot_base: size of one lot in the base asset, as text.
+        multiplier: quote quanta of one lot at one tick; exact by construction.
+        is_isolated: an account that trades it may trade nothing else, and its losses
+            have an insurance fund of their own.
+    """
+
+    name: str
+    tick_usd: str
+    lot_base: str
+    multiplier: int
+    is_isolated: bool = False
+
+
+@dataclass(frozen=True)
+class VenueSpec:
+    """Shapes and code of a venue.
+
+    Attributes:
+        preset: margin and liquidation rules.
+        markets: the M markets.
+        accounts: A, everyone who can hold collateral.
+        slots: order slots of one account in one market.
+        book_capacity: C, resting orders of one side of one book.
+        self_trade: prevention mode.
+        deleveraging: rule of deleveraging.
+        vault: account that takes over what the book does not (Hyperliquid); -1 none.
+        liquidations_per_block, deleverages_per_block: work bounds of a block.
+        votes_per_sample: V, blocks in one funding sample; the rule wants 15 or more.
+        samples_per_funding: samples in one funding interval.
+        funding_offset_blocks: how far into an interval the run starts.
+    """
+
+    preset: Preset
+    markets: tuple[MarketSpec, ...]
+    accounts: int
+    slots: int = 4
+    book_capacity: int = 256
+    self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST
+    deleveraging: Deleveraging = Deleveraging.RANDOM_WALK
+    vault: int = -1
+    liquidations_per_block: int = 50
+    deleverages_per_block: int = 10
+    votes_per_sample: int = 60
+    samples_per_funding: int = 60
+    funding_offset_blocks: int = 0
+
+    @property
+    def multipliers(self) -> tuple[int, ...]:
+        """Quote quanta per lot and tick, one a market."""
+        return tuple(market.multiplier for market in self.markets)
+
+    @property
+    def isolated(self) -> tuple[bool, ...]:
+        """Which markets are isolated, one a market."""
+        return tuple(market.is_isolated for market in self.markets)
+
+    @property
+    def funds(self) -> tuple[int, ...]:
+        """Insurance fund of each market: 0 is shared, ``1 + m`` an isolated one's."""
+        return tuple(1 + m if own else 0 for m, own in enumerate(self.isolated))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class VenueParams:
+    """The numbers of a venue; int64, [M] for one per market, [] for one in all.
+
+    Where a preset does not use a number, it stands there without effect.
+    """
+
+    # margin
+    initial_ppm: Array  # [M] base initial margin fraction
+    maintenance_fraction_ppm: Array  # [M] share of the base initial requirement
+    oi_lower: Array  # [M] quanta: open interest where the initial fraction starts up
+    oi_upper: Array  # [M] quanta: where it reaches one; 0 switches the scaling off
+    risk_upper: Array  # [S, M] largest size of each step, rising; the last has no end
+    risk_ppm: Array  # [S, M] risk factor of the step, for the whole position; rising
+    risk_by_balance: Array  # [M] 1: sizes are lots; 0: quanta at the oracle price
+    # trading
+    maker_fee_ppm: Array  # [] of the fill's notional; may be negative (a rebate)
+    taker_fee_ppm: Array  # []
+    price_band_ppm: Array  # [M] furthest limit from the oracle price
+    max_order_lots: Array  # [M]
+    halted: Array  # [M] 1: orders are rejected, cancels pass
+    max_open_orders: Array  # [] resting orders of an account; 0 is no limit
+    max_market_orders: Array  # [M] resting orders of a market; 0 is no limit
+    # circuit breaker
+    breaker_move_ppm: Array  # [] largest move of the index in the window; 0 is off
+    breaker_window_us: Array  # []
+    breaker_pause_us: Array  # []
+    # liquidation
+    bankruptcy_adjustment_ppm: Array  # [] BA >= 1
+    spread_to_maintenance_ppm: Array  # [] SMMR
+    liquidation_fee_ppm: Array  # [] cap of the fee, of the fill's notional
+    liquidator_reward_ppm: Array  # [] the liquidator's share of that fee
+    min_liquidation_notional: Array  # [] quanta
+    max_liquidation_portion_ppm: Array  # [] of the position
+    max_liquidation_notional: Array  # [] quanta per account and block
+    liquidation_cooldown_us: Array  # [] after a partial one, of a staged liquidation
+    cooldown_waits: Array  # [] 1: nothing is sent meanwhile (`market.rules.staged`)
+    max_liquidation_insurance: Array  # [] quanta the fund pays per account and block
+    # funding
+    funding_interval_us: Array  # [] that a rate is charged for
+    impact_notional: Array  # [M] quanta
+    funding_clamp_ppm: Array  # [] multiple of (IMF - MMF) that caps the 8h rate
+    premium_clamp_ppm: Array  # [] the same for one vote
+    default_funding_ppm: Array  # [M] added to the premium
+    # oracle
+    oracle_threshold_ppm: Array  # [] deviation that publishes at once
+    oracle_heartbeat_us: Array  # [] longest silence while reports arrive
+    oracle_quorum: Array  # [] reports needed for a price
+    oracle_max_age_us: Array  # [] age from which a market is halted; 0: no limit
+    # after a halt of the chain
+    restart_grace_us: Array  # [] liquidations are held back for; 0: not at all

@@ -1,0 +1,58 @@
+"""Hyperliquid's funding in the block: premiums, their mean, a payment every hour.
+
+A sample is the premium of the block that takes it, every five seconds; the rate of an
+interval comes from the mean of the samples of its running blocks, and an eighth of it
+is paid at the oracle price. The rule itself: :mod:`market.venues.hyperliquid.funding`.
+"""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+from jax import Array
+
+from market.numbers.wide import divide_toward_zero, mul_div_toward_zero
+from market.types.specs import VenueSpec
+from market.types.state import ExchangeState
+from market.venues.hyperliquid.funding import (
+    PAYMENTS_PER_RATE,
+    funding_payment,
+    hourly_rate,
+)
+
+
+def sampled(state: ExchangeState, is_halted: Array) -> ExchangeState:
+    """Takes the newest premium; a halted block has none."""
+    place = (state.vote_count - 1) % state.votes.shape[-1]
+    newest = jnp.take(state.votes, place, axis=-1)
+    return replace(
+        state,
+        premium_sum=state.premium_sum + jnp.where(is_halted, 0, newest),
+        premium_samples=state.premium_samples + jnp.where(is_halted, 0, 1),
+        votes=jnp.zeros_like(state.votes),
+        vote_count=jnp.zeros_like(state.vote_count),
+    )
+
+
+def paid(
+    state: ExchangeState, spec: VenueSpec, is_halted: Array
+) -> tuple[ExchangeState, Array]:
+    """Settles an interval with every account at once, and what was paid in all.
+
+    Each position's payment is floored; what the floors take goes to the residue. An
+    interval that ends while the sequencer is halted is not charged.
+    """
+    samples = jnp.maximum(state.premium_samples, 1)
+    rate = hourly_rate(divide_toward_zero(state.premium_sum, samples))
+    rate = jnp.where(is_halted, 0, rate)
+    worth = state.oracle * jnp.asarray(spec.multipliers, jnp.int64)
+    payment = funding_payment(state.position, worth, rate).sum(axis=-1)
+    moves = mul_div_toward_zero(rate, worth, PAYMENTS_PER_RATE)
+    state = replace(
+        state,
+        collateral=state.collateral + payment,
+        residue=state.residue - payment.sum(),
+        funding_index=state.funding_index + moves,
+        premium_sum=jnp.zeros_like(state.premium_sum),
+        premium_samples=jnp.zeros_like(state.premium_samples),
+    )
+    return state, jnp.sum(jnp.abs(payment))

@@ -1,0 +1,278 @@
+import base64
+import gzip
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from experiments.report import ReportError, write_report
+from tests.experiments.report.synthetic import FAULTS, write_run_directory
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    None,
+)
+
+
+class Page(HTMLParser):
+    """Ids, addresses and text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.loads, self.policy = set(), [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        self.ids.add(named.get("id"))
+        if named.get("http-equiv") == "Content-Security-Policy":
+            self.policy = named["content"]
+        if tag != "a":
+            self.loads += [named[key] for key in ("src", "href") if key in named]
+
+
+def packed(text, name):
+    body = re.search(rf'id="{name}">([^<]*)</script>', text).group(1)
+    return gzip.decompress(base64.b64decode(body)).decode()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = write_run_directory(tmp_path_factory.mktemp("demo"), runs=6, samples=60)
+    return write_report(folder)
+
+
+@pytest.fixture(scope="module")
+def text(demo):
+    return demo.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def data(text):
+    return json.loads(packed(text, "data"))
+
+
+def test_the_page_has_every_section(text):
+    wanted = {"headline", "differences", "points", "time", "seeds", "provenance"}
+    assert wanted <= Page(text).ids
+
+
+def test_the_page_loads_nothing(text):
+    page = Page(text)
+    assert [address for address in page.loads if not address.startswith("data:")] == []
+    assert "default-src 'none'" in page.policy
+    assert "@import" not in text and "url(" not in text
+
+
+def test_plotly_is_inside_once(text):
+    assert "plotly.js" in packed(text, "plotly")[:400]
+    assert text.count('id="plotly"') == 1
+
+
+def test_the_headline_says_the_strongest_loss_in_numbers(text, demo):
+    runs = pd.read_parquet(demo.parent / "runs.parquet")
+    auction = runs[runs["sequencer.policy"] == "batch_auction"].set_index("run")
+    there = auction[auction["fault"] == "liquidators censored"]["bad_debt"]
+    added = (there - auction[auction["fault"] == "none"]["bad_debt"]).mean()
+    title = re.search(r"<h1>(.*?)</h1>", text).group(1)
+    assert title == (
+        f"Liquidators censored: ${added / 1e6:.2f}M more bad debt under batch auction"
+    )
+
+
+def test_no_raw_runs_are_in_the_page_only_quantiles(data):
+    assert len(data["points"]) == 12
+    for curves in data["curves"].values():
+        for curve in curves.values():
+            assert len(curve["q"]) in (1, 3)
+            assert all(len(steps) == 60 for steps in curve["q"])
+
+
+def test_every_point_has_its_fault_windows(data):
+    by_fault = {p["label"].split(",")[0]: p["windows"] for p in data["points"]}
+    assert by_fault["no fault"] == []
+    assert by_fault["sequencer halt"] == [["sequencer halt", 720.0, 1020.0]]
+
+
+def test_the_window_of_a_random_fault_is_called_expected(tmp_path):
+    drawn = {**FAULTS["sequencer halt"][0], "random": True}
+    faults = {"none": [], "halts": [drawn]}
+    folder = write_run_directory(tmp_path, faults=faults, runs=1, samples=12)
+    points = json.loads(packed(write_report(folder).read_text(), "data"))["points"]
+    assert points[-1]["windows"] == [["sequencer halt, expected", 720.0, 1020.0]]
+
+
+def test_every_panel_of_every_point_has_a_finding_for_a_title(data):
+    for point in data["points"]:
+        titles = data["titles"][str(point["id"])]
+        for panel in data["panels"]:
+            for market in data["markets"] if panel["perMarket"] else [""]:
+                title = titles[f"{panel['key']}.{market}" if market else panel["key"]]
+                assert title and "nan" not in title
+
+
+def test_side_by_side_names_the_fault_furthest_from_the_untouched_run(data):
+    title = data["sideBySide"]["0"]["bad_debt"]
+    assert "liquidators censored" in title and title.endswith("$0 with no fault")
+
+
+def test_state_roots_and_their_root_are_listed(text, demo):
+    runs = pd.read_parquet(demo.parent / "runs.parquet")
+    assert all(root in text for root in runs["state_root"])
+    assert "Root of roots" in text
+
+
+def test_the_command_is_quoted_as_a_shell_wants_it(text):
+    assert html.unescape(text).count("shakeout run demo.yaml --out 'my demo'") == 1
+
+
+def test_equal_results_give_equal_bytes(demo):
+    before = demo.read_bytes()
+    assert write_report(demo.parent).read_bytes() == before
+
+
+def test_text_of_the_config_cannot_break_out_of_the_page(tmp_path):
+    write_run_directory(tmp_path, runs=1, samples=12)
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["name"] = "</title><script>alert(1)</script>"
+    path.write_text(json.dumps(manifest))
+    assert "<script>alert" not in write_report(tmp_path).read_text()
+
+
+HALT = {"sequencer halt": FAULTS["sequencer halt"]}
+SHAPES = {
+    "one run of one point": dict(
+        faults=HALT, policies=("fcfs",), runs=1, samples=20, sweep=False
+    ),
+    "one point": dict(faults=HALT, policies=("fcfs",), runs=3, samples=12, sweep=False),
+    "one pair": dict(
+        faults={"none": [], **HALT}, policies=("fcfs",), runs=1, samples=12
+    ),
+    "no series": dict(runs=2, samples=12, series=False),
+    "half the series": dict(
+        runs=2,
+        samples=12,
+        omit_series=("fundamental", "mark", "bad_debt", "depth", "batches_settled"),
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_smaller_experiments_have_a_report_too(tmp_path, shape):
+    text = write_report(write_run_directory(tmp_path, **SHAPES[shape])).read_text()
+    assert not re.search(r"\bnan\b|>None<", re.sub(r"<script.*?</script>", "", text))
+    json.loads(packed(text, "data"))
+
+
+def test_metrics_without_a_value_anywhere_do_not_appear(tmp_path):
+    write_run_directory(tmp_path, runs=2, samples=12)
+    path = tmp_path / "runs.parquet"
+    pd.read_parquet(path).assign(withdrawal_delay_us=float("nan")).to_parquet(path)
+    assert "ithdrawal delay" not in write_report(tmp_path).read_text()
+
+
+def refusals(page):
+    """The section on refusals, tags stripped; empty without one."""
+    found = re.search(r'<section id="refusals">.*?</section>', page, re.DOTALL)
+    return re.sub(r"<[^>]*>", " ", found[0]) if found else ""
+
+
+def test_refusals_are_counted_by_their_reason_the_most_frequent_first(tmp_path):
+    write_run_directory(tmp_path, runs=2, samples=12)
+    path = tmp_path / "runs.parquet"
+    counted = {"reject_margin": 31, "reject_price_band": 407, "reject_halted": 0}
+    pd.read_parquet(path).assign(**counted).to_parquet(path)
+    table = refusals(write_report(tmp_path).read_text())
+    assert table.index("Price band") < table.index("Margin")
+    assert "Halted" not in table and "Book full" not in table
+    points = len(json.loads((tmp_path / "manifest.json").read_text())["points"])
+    assert len(re.findall(r"\b407\b", table)) == points
+
+
+def test_where_nothing_was_refused_nothing_is_said_of_it(text):
+    assert refusals(text) == "" and "#refusals" not in text
+
+
+def test_runs_that_are_all_equal_are_said_to_be(tmp_path):
+    write_run_directory(tmp_path, runs=3, samples=12)
+    path = tmp_path / "runs.parquet"
+    runs = pd.read_parquet(path)
+    for name in runs.columns[8:]:
+        runs[name] = 0
+    runs.to_parquet(path)
+    text = write_report(tmp_path).read_text()
+    assert "<h1>No fault moved the losses beyond chance</h1>" in text
+    assert "same in every pair" in text
+
+
+def test_a_conservation_error_stands_at_the_top(tmp_path):
+    write_run_directory(tmp_path, runs=2, samples=12)
+    path = tmp_path / "runs.parquet"
+    runs = pd.read_parquet(path)
+    runs.loc[3, "conservation_error"] = -5
+    runs.to_parquet(path)
+    text = write_report(tmp_path).read_text()
+    assert "Money was created or lost: point 1, run 1." in text
+
+
+def test_hundreds_of_points_stay_small(tmp_path):
+    folder = write_run_directory(
+        tmp_path, leverages=tuple(range(2, 20)), runs=2, samples=40
+    )
+    page = write_report(folder)
+    assert len(json.loads(packed(page.read_text(), "data"))["points"]) == 216
+    assert page.stat().st_size < 6_000_000
+
+
+def test_a_directory_without_results_is_refused_by_name(tmp_path):
+    with pytest.raises(ReportError, match=r"manifest\.json is missing"):
+        write_report(tmp_path)
+    write_run_directory(tmp_path, runs=1, samples=12)
+    (tmp_path / "runs.parquet").unlink()
+    with pytest.raises(ReportError, match="finished no run"):
+        write_report(tmp_path)
+
+
+def opened(page, profile, *flags):
+    """The page's document after its scripts ran, and the browser's console."""
+    command = [
+        CHROMIUM,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={profile}",
+        "--enable-logging=stderr",
+        "--virtual-time-budget=15000",
+        "--window-size=1300,2000",
+        *flags,
+        "--dump-dom",
+        page.as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return done.stdout, console
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("shape", ["demo", "one run of one point"])
+def test_a_browser_draws_every_chart_without_a_complaint(demo, tmp_path, shape):
+    page, charts = demo, 40
+    if shape != "demo":
+        folder = write_run_directory(tmp_path / "run", **SHAPES[shape])
+        page, charts = write_report(folder), 10
+    document, console = opened(page, tmp_path / "profile")
+    assert console == []
+    assert 'data-ready="yes"' in document
+    drawn = len(re.findall(r'class="chart js-plotly-plot"', document))
+    assert drawn == document.count('class="chart') >= charts - 10
