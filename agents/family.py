@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from market.types.orders import Tx
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class FamilySpec:
         count: N members; one account each.
         first: number of the first member's account.
         number: the family's bit in fault targets.
-        preset: whose rules the venue runs; keepers act by it.
+        liquidation: the rule by which keepers act.
     """
 
     name: str
     count: int
     first: int
     number: int
-    preset: Preset = Preset.DYDX_V4
+    liquidation: Liquidation = Liquidation.FILLABLE_PRICE
 
     @property
     def accounts(self) -> slice:

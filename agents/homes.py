@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from market.types.orders import Kind, Tx
-from market.types.specs import Preset, VenueSpec
+from market.types.specs import Liquidation, VenueSpec
 
 
 def may_trade(spec: VenueSpec) -> np.ndarray:
@@ -35,7 +35,7 @@ def settled(intents: Tx, spec: VenueSpec) -> Tx:
     if not any(spec.isolated):
         return intents
     opens = (intents.kind == Kind.ORDER) | (intents.kind == Kind.REPLACE)
-    if spec.preset == Preset.STARKEX:
+    if spec.liquidation == Liquidation.TAKEOVER:
         opens |= intents.kind == Kind.LIQUIDATE
     allowed = jnp.asarray(may_trade(spec))[intents.account, intents.market]
     return replace(intents, kind=jnp.where(opens & ~allowed, Kind.NONE, intents.kind))

@@ -9,7 +9,7 @@ from jax import Array, lax
 from agents.family import FamilySpec, Pending, View
 from market.numbers.units import PPM, ppm_ceil
 from market.rules.risk_steps import Steps, added, factor_ppm, required
-from market.types.specs import Preset, VenueParams, VenueSpec
+from market.types.specs import Margin, VenueParams, VenueSpec
 from market.types.state import ExchangeState
 from market.upkeep.mark import margin_prices
 
@@ -84,7 +84,7 @@ def account_risk(state: ExchangeState, params: VenueParams, spec: VenueSpec) -> 
     notional = state.position * (margin_prices(state, spec) * multiplier)
     base = ppm_ceil(jnp.abs(notional), params.initial_ppm)
     maintenance = jnp.sum(ppm_ceil(base, params.maintenance_fraction_ppm), axis=1)
-    if spec.preset == Preset.STARKEX:
+    if spec.margin == Margin.RISK_STEPS:
         steps = Steps(params.risk_upper, params.risk_ppm, params.risk_by_balance)
         factor = factor_ppm(state.position, notional, steps)
         maintenance = added(*required(notional, factor)).quanta

@@ -3,6 +3,7 @@
 from jax import Array
 
 from market import block as exchange_block
+from market.types.environment import Environment
 from market.types.orders import Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState
@@ -32,17 +33,20 @@ def executor(
     """
 
     def execute(exchange: ExchangeState, txs: Tx, height: Array, is_halted: Array):
+        given = Environment(
+            reports=reports,
+            block=block,
+            block_us=block_us,
+            height=height,
+            is_halted=is_halted,
+            seed_word=seed_word,
+        )
         return exchange_block.step(
             exchange,
             txs,
-            reports,
-            block,
-            height,
-            is_halted,
-            seed_word,
+            given,
             params,
             spec=venue,
-            block_us=block_us,
             auction=POLICIES[chain.policy].auction,
         )
 

@@ -35,7 +35,7 @@ from market.numbers.randomness import (
 )
 from market.numbers.units import PPM, ppm_floor
 from market.types.orders import Flag, Kind
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 
 INTENTS = 2
 _FIELD_BITS = 16
@@ -79,7 +79,7 @@ def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, 
     place = uniform_int(choice, jnp.maximum(count, 1), bits=_FIELD_BITS)
     place = jnp.where(luck & 1, place, place // 4)
     target = view.danger[place]
-    takes_over = spec.preset == Preset.STARKEX
+    takes_over = spec.liquidation == Liquidation.TAKEOVER
     room = _room(view, params, place)
     hunts = alert & (target >= 0) & ((room > 0) if takes_over else True)
     bid = uniform_int(luck, params.fee_bid + 1, bits=_FIELD_BITS)

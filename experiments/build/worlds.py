@@ -26,7 +26,7 @@ from experiments.config.values import Section, format_decimal
 from experiments.build.venue_numbers import insurance
 from market.types.orders import Kind
 from market.numbers.randomness import run_key
-from market.types.specs import Preset
+
 from market.numbers.units import PPM, QUANTA_PER_USD, as_int
 from rollup.settlement.pipeline import BatchParams
 from rollup.chain import ChainParams, ChainSpec
@@ -70,6 +70,7 @@ def _world(config: Config, fault_slots: int, shock_slots: int) -> World:
     families = _families(config)
     accounts = sum(family.count for family in families)
     venue, venue_params, price_spec, prices = build_venue(config, accounts)
+    families = tuple(replace(f, liquidation=venue.liquidation) for f in families)
     block_us = config.world.block_us
     spec = WorldSpec(
         venue=venue,
@@ -107,9 +108,9 @@ def _families(config: Config) -> tuple[FamilySpec, ...]:
     """The families that have members, in order of their accounts."""
     specs, first = [], 0
     for name in FAMILIES:
-        count, preset = config.members(name), Preset[config.venue.preset.upper()]
+        count = config.members(name)
         if count:
-            specs.append(FamilySpec(name, count, first, FAMILY_NUMBERS[name], preset))
+            specs.append(FamilySpec(name, count, first, FAMILY_NUMBERS[name]))
         first += count
     return tuple(specs)
 

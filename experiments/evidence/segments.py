@@ -16,7 +16,7 @@ import numpy as np
 
 from market.numbers.units import PPM
 from market.rules.margin import maintenance_fraction_ppm
-from market.types.specs import Preset, VenueParams, VenueSpec
+from market.types.specs import Margin, VenueParams, VenueSpec
 from rollup.stark.rules.statement import Segment
 from rollup.stark.witness.accounts import AccountTable
 from rollup.stark.witness.batch import BatchUpdates, VenueState, updates_between
@@ -120,7 +120,7 @@ def risk_of(venue: VenueSpec, params: VenueParams) -> tuple[int, ...]:
     holds every size to the first, so large positions are held to less than the venue
     asks.
     """
-    if venue.preset == Preset.STARKEX:
+    if venue.margin == Margin.RISK_STEPS:
         fractions = np.asarray(params.risk_ppm)[0]
     else:
         fractions = maintenance_fraction_ppm(

@@ -23,7 +23,7 @@ from market.arrays.matching import run_cancels
 from market.kernels.admission import FOK, IMMEDIATE, MAX_TICKS, REDUCE_ONLY
 from market.kernels.lane import NO_SLOT, PART_SLOT
 from market.types.orders import Kind, Status
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 
 
 class Batch(NamedTuple):
@@ -102,14 +102,14 @@ def _admit_one(lane: Lane, batch: Batch, row, tx, env: Env, sizes: Sizes):
     seizes = ok & (kind == Kind.LIQUIDATE)
     reason, order = _check_order(lane, batch, tx, env, sizes, account, market)
     taken = (reason * 0, reason * 0)
-    if sizes.preset == Preset.STARKEX:
+    if sizes.liquidation == Liquidation.TAKEOVER:
         takes, seizes = seizes, seizes & False
         lane, batch, done, *taken = _take_over_first(
             lane, batch, tx, env, sizes, takes, account, market
         )
         moved, moves = jnp.where(takes, done, moved), moves | takes
 
-    is_staged = sizes.preset == Preset.HYPERLIQUID
+    is_staged = sizes.liquidation == Liquidation.STAGES
     admitted = _admit_staged if is_staged else _admit_liquidation
 
     def seize(lane, batch):
@@ -362,7 +362,7 @@ def _settle(lane, batch, env, sizes, on, market, column, sides, lots, ticks):
     lane = books.trade(
         lane, on, account, market, delta, value, jnp.where(seized, 0, fee)
     )
-    if sizes.preset == Preset.HYPERLIQUID:
+    if sizes.liquidation == Liquidation.STAGES:
         lane = staged.note_fill(lane, seized, lots * value)
     else:
         payee = jnp.maximum(liquidator, 0)
@@ -396,7 +396,7 @@ def _finish(env: Env, sizes: Sizes):
         lane = lane._replace(counters=over)
         broke = seized & nothing & (equity(lane, env, order.account) < 0)
         lane = liquidation.mark_pending(lane, broke, order.account, order.market)
-        if sizes.preset == Preset.HYPERLIQUID:
+        if sizes.liquidation == Liquidation.STAGES:
             part = seized & ~nothing & (order.slot == PART_SLOT)
             lane = staged.start_cooldown(lane, env, part, order.account)
         status = first_reason(

@@ -6,12 +6,12 @@ from market.arrays import book as books
 from market.arrays.lane import Env, Lane, Sizes
 from market.arrays.margin import equity, maintenance, worst_loss
 from market.rules.risk_steps import added
-from market.types.specs import Preset
+from market.types.specs import Cover
 
 
 def drop_undercollateralised(lane: Lane, env: Env, sizes: Sizes) -> Lane:
-    """Reckons reservations anew and cancels what is not covered; StarkEx only."""
-    if sizes.preset != Preset.STARKEX:
+    """Reckons reservations anew and cancels what is not covered, by `Cover`."""
+    if sizes.cover != Cover.EVERY_BLOCK:
         return lane
     market = jnp.arange(sizes.markets)[:, None, None]
     sign = jnp.array([1, -1])[:, None]

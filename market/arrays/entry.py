@@ -32,8 +32,8 @@ def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
 
     def one_lane(state, txs, prices, params, block, seed, now_us):
         multiplier, (price, previous_mark) = jnp.array(multipliers, jnp.int64), prices
-        held, preset = state[_POSITION], sizes.preset
-        env = reckon(price, multiplier, params, held, block, seed, preset)
+        held = state[_POSITION]
+        env = reckon(price, multiplier, params, held, block, seed, sizes)
         places = [1 + m if own else 0 for m, own in enumerate(sizes.isolated)]
         env = env._replace(
             previous_mark=previous_mark,

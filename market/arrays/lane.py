@@ -25,7 +25,9 @@ class Sizes(NamedTuple):
     self_trade: int
     auction: int
     deleverages: int
-    preset: int
+    margin: int
+    liquidation: int
+    cover: int
     deleveraging: int
     vault: int
     isolated: tuple[int, ...]  # [M] flags
@@ -74,7 +76,7 @@ class Env(NamedTuple):
     seed: Array
     previous_mark: Array  # [M] ticks
     now_us: Array  # [] time of the block
-    preset: int  # static
+    sizes: Sizes  # static
     fund: Array  # [M] insurance fund of each market
 
     def param(self, name: str, market=0) -> Array:

@@ -14,7 +14,7 @@ from market.numbers.wide import mul_div_floor
 from market.rules import liquidation
 from market.rules.risk_steps import Standing, close_quote
 from market.types.orders import Status
-from market.types.specs import Preset
+from market.types.specs import Margin
 
 
 class Plan(NamedTuple):
@@ -42,7 +42,7 @@ def rules_of(env: Env, market) -> liquidation.LiquidationRules:
 def bankruptcy_quote(env: Env, market, held, delta, now: Standing):
     """Quanta that the account gets for ``delta`` lots at the bankruptcy price."""
     notional = delta * env.unit[market]
-    if env.preset == Preset.STARKEX:
+    if env.sizes.margin == Margin.RISK_STEPS:
         after = with_position(env, now, market, held, held + delta)
         return close_quote(now, after, notional)
     released = maintenance_of(env, market, held).quanta

@@ -2,15 +2,15 @@
 
 import jax.numpy as jnp
 
-from market.arrays.lane import Env, Lane
+from market.arrays.lane import Env, Lane, Sizes
 from market.kernels.margin import MAX_NOTIONAL
 from market.numbers.units import ppm_ceil
 from market.rules import margin, risk_steps
 from market.rules.risk_steps import Required, Standing
-from market.types.specs import Preset
+from market.types.specs import Cover, Margin
 
 
-def reckon(price, multiplier, params, position, block, seed, preset: int) -> Env:
+def reckon(price, multiplier, params, position, block, seed, sizes: Sizes) -> Env:
     """The constants of a block from the state at its start."""
     unit = price * multiplier
     base = Env(
@@ -23,7 +23,7 @@ def reckon(price, multiplier, params, position, block, seed, preset: int) -> Env
         seed,
         previous_mark=price,
         now_us=block,
-        preset=preset,
+        sizes=sizes,
         fund=jnp.zeros_like(price),
     )
     long_lots = jnp.maximum(position, 0).sum(axis=0)
@@ -50,7 +50,7 @@ def maintenance_of(env: Env, market, lots) -> Required:
 
 def _required(env: Env, lots, market) -> Required:
     notional = abs(lots) * env.unit[market]
-    if env.preset == Preset.STARKEX:
+    if env.sizes.margin == Margin.RISK_STEPS:
         factor = risk_steps.factor_ppm(lots, notional, env.steps(market))
         return risk_steps.required(notional, factor)
     initial = ppm_ceil(notional, env.param("initial_ppm", market))
@@ -81,7 +81,7 @@ def with_position(env: Env, now: Standing, market, held, lots) -> Required:
 def initial_fraction(env: Env, lots, market=slice(None)):
     """Initial fraction of positions; on StarkEx at least their risk factor."""
     fraction = env.fraction[market]
-    if env.preset == Preset.STARKEX:
+    if env.sizes.margin == Margin.RISK_STEPS:
         notional = lots * env.unit[market]
         factor = risk_steps.factor_ppm(lots, notional, env.steps(market))
         return jnp.maximum(fraction, factor)
@@ -97,7 +97,7 @@ def initial(lane: Lane, env: Env, account):
 def may_move(before: Lane, after: Lane, env: Env, account):
     """The transition rule of an account that holds less in ``after``."""
     now, new = risk(before, env, account), risk(after, env, account)
-    if env.preset == Preset.STARKEX:
+    if env.sizes.margin == Margin.RISK_STEPS:
         return risk_steps.is_transition_valid(now, new, jnp.bool_(True))
     required = initial(after, env, account)
     return margin.is_update_allowed(
@@ -155,10 +155,11 @@ def _reduces_risk(lane: Lane, env: Env, account, market, sign, lots, limit):
     equity = now.equity + gain - lots * ppm_ceil(value, fee_bound(env))
     required = with_position(env, now, market, held, held + sign * lots)
     new = Standing(equity, *required)
-    if env.preset == Preset.STARKEX:
+    if env.sizes.cover == Cover.EVERY_BLOCK:
         alone = lane.open_lots[account].sum() == 0
-        valid = risk_steps.is_transition_valid(now, new, jnp.bool_(True))
-        return opposite & alone & valid
+        opposite &= alone
+    if env.sizes.margin == Margin.RISK_STEPS:
+        return opposite & risk_steps.is_transition_valid(now, new, jnp.bool_(True))
     flat = (equity >= 0) | (equity >= now.equity)
     kept = risk_steps.is_ratio_kept(now, new)
     return opposite & jnp.where(new.quanta == 0, flat, kept)

@@ -18,7 +18,7 @@ from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason, when
 from market.arrays.margin import can_afford, worst_loss
 from market.kernels.admission import FOK, IMMEDIATE, POST_ONLY, REDUCE_ONLY
 from market.types.orders import Kind, Status
-from market.types.specs import Preset, SelfTrade
+from market.types.specs import Liquidation, SelfTrade
 
 
 def execute_one(lane: Lane, tx, env: Env, sizes: Sizes):
@@ -31,7 +31,7 @@ def execute_one(lane: Lane, tx, env: Env, sizes: Sizes):
     moves = ok & moves_money(kind)
     lane, moved = funds.transfer(lane, env, moves, kind, account, tx.lots)
     lane, status, lots, quote = _trade(lane, tx, env, sizes, ok, account, market, found)
-    if sizes.preset == Preset.STARKEX:
+    if sizes.liquidation == Liquidation.TAKEOVER:
         seizes = ok & (kind == Kind.LIQUIDATE)
         lane, *taken = takeover.run(lane, env, sizes, seizes, account, market, tx)
         ours = (status, lots, quote)
@@ -151,14 +151,14 @@ def _trade(lane: Lane, tx, env: Env, sizes: Sizes, ok, account, market, busy):
     """Orders and liquidations: ``(lane, status, filled lots, filled quote)``."""
     orders = ok & ((tx.kind == Kind.ORDER) | (tx.kind == Kind.REPLACE))
     seizes = ok & (tx.kind == Kind.LIQUIDATE)
-    if sizes.preset == Preset.STARKEX:
+    if sizes.liquidation == Liquidation.TAKEOVER:
         seizes = seizes & False  # the book has no part in it
     target = jnp.clip(tx.slot, 0, sizes.accounts - 1)
     reason, limit, lots, loss = _check_order(
         lane, tx, env, sizes, account, market, busy
     )
 
-    is_staged = sizes.preset == Preset.HYPERLIQUID
+    is_staged = sizes.liquidation == Liquidation.STAGES
     planned = staged.plan if is_staged else _plan_liquidation
 
     def plan(lane):

@@ -4,14 +4,15 @@ from market.kernels.lane import (
     ACCOUNTS,
     BAND,
     BLOCK,
+    COVER_RULE,
     HALTED,
     ISOLATED,
     MAKER_FEE,
+    MARGIN_RULE,
     MARKETS,
     MAX_LOTS,
     MULTIPLIER,
     POSITION,
-    PRESET,
     PRICE,
     SLOTS,
     TAKER_FEE,
@@ -23,8 +24,9 @@ from market.kernels.lane import (
     vector,
 )
 from market.kernels.margin import (
+    EVERY_BLOCK,
     MAX_NOTIONAL,
-    STARKEX,
+    STEPS,
     account_risk,
     is_no_riskier,
     is_proven,
@@ -183,7 +185,7 @@ def _reduces_risk(t, account, market, sign, lots, limit):
     if resting + lots > abs(held):
         return False
     params = parameters(t)
-    if t[PRESET] == STARKEX and has_orders(t, account):
+    if t[COVER_RULE] == EVERY_BLOCK and has_orders(t, account):
         return False
     value = limit * vector(t, MULTIPLIER, t[MARKETS])[market]
     fee_ppm = max(params[MAKER_FEE, market], params[TAKER_FEE, market], 0)
@@ -192,7 +194,7 @@ def _reduces_risk(t, account, market, sign, lots, limit):
     # A fee is rounded up with each fill, of which there may be one a lot.
     equity = now[0] + gain - lots * ppm_ceil(value, fee_ppm)
     required, excess = with_position(t, now, market, held, held + sign * lots)
-    if t[PRESET] == STARKEX:
+    if t[MARGIN_RULE] == STEPS:
         return is_proven(now, (equity, required, excess))
     if required == 0:
         return equity >= 0 or equity >= now[0]

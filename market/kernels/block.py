@@ -25,8 +25,8 @@ from market.kernels.lane import (
     FILLED_LOTS,
     FILLED_QUOTE,
     LIQUIDATED,
+    LIQUIDATION_RULE,
     MESSAGES,
-    PRESET,
     SET_ASIDE,
     STATUS,
     TX_ACCOUNT,
@@ -44,7 +44,7 @@ from market.kernels.lane import (
     vector,
 )
 from market.kernels.liquidation import liquidate
-from market.kernels.margin import STARKEX, reckon_prices
+from market.kernels.margin import reckon_prices
 from market.kernels.matching import FILLED, cancel, cancel_all, place_order, reduce
 from market.kernels.settlement import drop_expired
 from market.kernels.staged import liquidate_in_stages
@@ -52,9 +52,10 @@ from market.kernels.staged_batch import admit_staged
 from market.kernels.takeover import take_over
 from market.native.ffi import kernel
 from market.types.orders import Kind
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 
-HYPERLIQUID, NONE = int(Preset.HYPERLIQUID), int(Kind.NONE)
+TAKEOVER, STAGES = int(Liquidation.TAKEOVER), int(Liquidation.STAGES)
+NONE = int(Kind.NONE)
 
 
 @kernel
@@ -93,9 +94,9 @@ def run_cancel(t, kind, account, market, slot, lots):
 @kernel
 def run_liquidation(t, liquidator, target, market, cap, ticks):
     """A liquidation by the rules of the venue."""
-    if t[PRESET] == STARKEX:
+    if t[LIQUIDATION_RULE] == TAKEOVER:
         return take_over(t, liquidator, target, market, cap, ticks)
-    if t[PRESET] == HYPERLIQUID:
+    if t[LIQUIDATION_RULE] == STAGES:
         return liquidate_in_stages(t, liquidator, target, market, cap)
     return liquidate(t, liquidator, target, market, cap)
 
@@ -150,9 +151,9 @@ def admit_one(t, index):
 @kernel
 def admit_any_liquidation(t, index, liquidator, target, market, cap, ticks):
     """A liquidation by the rules of the venue, in an auction's block."""
-    if t[PRESET] == STARKEX:
+    if t[LIQUIDATION_RULE] == TAKEOVER:
         return take_over_first(t, index, liquidator, target, market, cap, ticks)
-    if t[PRESET] == HYPERLIQUID:
+    if t[LIQUIDATION_RULE] == STAGES:
         return admit_staged(t, index, liquidator, target, market, cap)
     return admit_liquidation(t, index, liquidator, target, market, cap)
 

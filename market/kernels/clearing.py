@@ -38,6 +38,7 @@ from market.kernels.lane import (
     FILLED_QUOTE,
     INFO_LIQUIDATED,
     INFO_LIQUIDATIONS,
+    LIQUIDATION_RULE,
     MAKER_FEE,
     MARKETS,
     MESSAGES,
@@ -46,7 +47,6 @@ from market.kernels.lane import (
     NOTHING,
     PART_SLOT,
     POSITION,
-    PRESET,
     SLOTS,
     STATUS,
     TAKER_FEE,
@@ -68,9 +68,9 @@ from market.kernels.matching import BOOK_FULL, FILLED, PARTIAL, RESTING
 from market.kernels.settlement import record_fill, reserve, trade
 from market.kernels.staged import note_staged_fill, start_cooldown
 from market.native.ffi import kernel
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 
-HYPERLIQUID = int(Preset.HYPERLIQUID)
+STAGES = int(Liquidation.STAGES)
 
 # Rows of the scratch: the orders of one market, one a column.
 SIDE, TICKS, LOTS, BATCH_NUMBER, FILLS, KEYS = range(6)
@@ -131,7 +131,7 @@ def settle_waiting(t, market, side, row, lots, value):
     if order[LIQUIDATOR] < 0:
         trade(t, account, market, delta, value, parameters(t)[TAKER_FEE, market])
         return
-    if t[PRESET] == HYPERLIQUID:
+    if t[LIQUIDATION_RULE] == STAGES:
         trade(t, account, market, delta, value, NO_FEE)
         note_staged_fill(t, lots * value)
         return

@@ -14,23 +14,23 @@ from market.kernels.book import ASKS, BIDS
 from market.kernels.lane import (
     ACCOUNTS,
     ALL_MARKETS,
+    COVER_RULE,
     MARKETS,
     NOTHING,
     OPEN_LOSS,
-    PRESET,
     SLOTS,
     book_of,
     per_position,
 )
-from market.kernels.margin import STARKEX, maintenance_slack
+from market.kernels.margin import EVERY_BLOCK, maintenance_slack
 from market.kernels.matching import cancel_all
 from market.native.ffi import kernel
 
 
 @kernel
 def drop_undercollateralised(t):
-    """Reckons reservations anew and cancels what is not covered; StarkEx only."""
-    if t[PRESET] != STARKEX:
+    """Reckons reservations anew and cancels what is not covered, by `Cover`."""
+    if t[COVER_RULE] != EVERY_BLOCK:
         return
     for market in range(t[MARKETS]):
         reserve_anew(t, market)

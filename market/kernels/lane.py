@@ -28,9 +28,10 @@ def _numbers(first: int, count: int) -> tuple[np.int64, ...]:
 # Sizes and scalars.
 ACCOUNTS, MARKETS, SLOTS, CAPACITY, MESSAGES = range(5)
 SELF_TRADE, AUCTION, DELEVERAGES = range(5, 8)
-PRESET, DELEVERAGING, VAULT = range(8, 11)
+MARGIN_RULE, LIQUIDATION_RULE, COVER_RULE = range(8, 11)
+DELEVERAGING, VAULT = range(11, 13)
 # The words above come from the static operand; then M multipliers, M isolation flags.
-STATIC_WORDS = 11
+STATIC_WORDS = 13
 BLOCK, SEED = 16, 17
 LIQUIDATED = 18  # liquidations noted in this block
 BATCHED = 19  # orders that wait for the clearing

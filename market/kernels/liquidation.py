@@ -21,6 +21,7 @@ from market.kernels.lane import (
     LIQUIDATED_PAID,
     LIQUIDATED_QUOTE,
     LIQUIDATION_FEE,
+    MARGIN_RULE,
     MARKETS,
     MAX_INSURANCE,
     MAX_LIQUIDATION,
@@ -30,7 +31,6 @@ from market.kernels.lane import (
     NO_FEE,
     PORTION,
     POSITION,
-    PRESET,
     PRICE,
     REWARD,
     SELF_TRADE,
@@ -48,7 +48,7 @@ from market.kernels.lane import (
     vector,
 )
 from market.kernels.margin import (
-    STARKEX,
+    STEPS,
     account_risk,
     least_equity,
     position_maintenance,
@@ -174,7 +174,7 @@ def bankruptcy_quote(t, market, held, delta, risk):
         risk: what `account_risk` says of the account.
     """
     notional = delta * vector(t, UNIT, t[MARKETS])[market]
-    if t[PRESET] == STARKEX:
+    if t[MARGIN_RULE] == STEPS:
         required, excess = with_position(t, risk, market, held, held + delta)
         return least_equity(risk, required, excess) - risk[0] - notional
     released = position_maintenance(t, market, held)

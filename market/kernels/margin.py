@@ -11,13 +11,13 @@ from market.kernels.lane import (
     FRACTION,
     INITIAL,
     MAINTENANCE,
+    MARGIN_RULE,
     MARKETS,
     MULTIPLIER,
     OI_LOWER,
     OI_UPPER,
     OPEN_LOSS,
     POSITION,
-    PRESET,
     PRICE,
     RISK_PPM,
     RISK_UPPER,
@@ -29,13 +29,13 @@ from market.kernels.lane import (
 )
 from market.kernels.wide import at_least_sum, mul_div_floor, ppm_ceil
 from market.native.ffi import kernel
-from market.types.specs import RISK_STEPS, Preset
+from market.types.specs import RISK_STEPS, Cover, Margin
 
 #: No position, order or exposure may be worth more, in quanta (1.1 bn USD).
 MAX_NOTIONAL = 1 << 50
 _MAX_OPEN_INTEREST = 1 << 61
 _PPM = 1_000_000
-STARKEX = int(Preset.STARKEX)
+STEPS, EVERY_BLOCK = int(Margin.RISK_STEPS), int(Cover.EVERY_BLOCK)
 
 
 @kernel
@@ -89,7 +89,7 @@ def position_required(t, market, lots):
     """
     params = parameters(t)
     notional = abs(lots) * vector(t, UNIT, t[MARKETS])[market]
-    if t[PRESET] == STARKEX:
+    if t[MARGIN_RULE] == STEPS:
         factor = risk_factor(t, market, lots)
         return ppm_ceil(notional, factor), -(notional % _PPM) * factor % _PPM
     initial = ppm_ceil(notional, params[INITIAL, market])
@@ -147,7 +147,7 @@ def initial_fraction(t, market, lots):
     less than well leveraged.
     """
     fraction = vector(t, FRACTION, t[MARKETS])[market]
-    if t[PRESET] == STARKEX:
+    if t[MARGIN_RULE] == STEPS:
         return max(fraction, risk_factor(t, market, lots))
     return fraction
 
@@ -245,7 +245,7 @@ def may_move(t, account, before):
         before: what `account_risk` said before; the account holds less now.
     """
     after = account_risk(t, account)
-    if t[PRESET] == STARKEX:
+    if t[MARGIN_RULE] == STEPS:
         return is_proven(before, after)
     if after[0] >= initial_requirement(t, account):
         return True

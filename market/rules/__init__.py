@@ -1,7 +1,6 @@
-"""The rules of real venues in their own units, on plain ints: for the prompt and tests.
+"""The formulas of margin, liquidation, funding and deleveraging in the lab's units.
 
-``dydx_v4``, ``starkex`` (dYdX v3) and ``hyperliquid`` are the presets; ``adl`` holds
-the rankings of centralised venues and the allocation rules, ``drift`` socialised loss.
-The formulas that do not depend on units are in :mod:`market.rules.margin`,
-:mod:`market.rules.liquidation`, :mod:`market.rules.funding`, and are not written twice.
+They hold for plain integers and for arrays alike and know nothing of blocks or books.
+The rules of a venue in the venue's own units stand in `market.venues`, and call these
+where the formula is the same.
 """

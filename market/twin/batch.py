@@ -26,7 +26,7 @@ from market.twin.lane import (
 )
 from market.twin.staged import PART_SLOT
 from market.types.orders import BUY, SELL, Flag, Kind, Status
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 
 _ORDER_FIELDS = tuple(field.name for field in fields(Order))
 CANCELS = (Kind.CANCEL, Kind.CANCEL_ALL, Kind.REDUCE)
@@ -94,7 +94,7 @@ class ReferenceBatch:
 
     def _admit_one(self, tx: dict) -> Fill:
         if tx["kind"] == Kind.LIQUIDATE:
-            if self.spec.preset == Preset.STARKEX:
+            if self.spec.liquidation == Liquidation.TAKEOVER:
                 return self._take_over_first(tx)
             return self._admit_liquidation(tx)
         if tx["kind"] not in (Kind.ORDER, Kind.REPLACE):
@@ -138,7 +138,7 @@ class ReferenceBatch:
         return lots
 
     def _admit_liquidation(self, tx: dict) -> Fill:
-        if self.spec.preset == Preset.HYPERLIQUID:
+        if self.spec.liquidation == Liquidation.STAGES:
             return self._admit_in_stages(tx)
         target, market = tx["slot"], tx["market"]
         risk, delta = self._target(tx)
@@ -224,7 +224,7 @@ class ReferenceBatch:
             fee_ppm = self.params["taker_fee_ppm"]
             self.trade(order.account, market, side * lots, value, fee_ppm)
             return
-        if self.spec.preset == Preset.HYPERLIQUID:
+        if self.spec.liquidation == Liquidation.STAGES:
             self.trade(order.account, market, side * lots, value, 0)
             self._note_staged_fill(lots * value)
             return

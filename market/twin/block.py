@@ -22,7 +22,7 @@ from market.twin.lane import (
 from market.twin.matching import ReferenceMatching
 from market.twin.staged import ReferenceStaged
 from market.types.orders import Kind, Status
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 
 
 class ReferenceExchange(
@@ -64,7 +64,7 @@ class ReferenceExchange(
             self._remove(account, tx["market"], tx["slot"])
             return self._order(tx)
         if kind == Kind.LIQUIDATE:
-            if self.spec.preset == Preset.STARKEX:
+            if self.spec.liquidation == Liquidation.TAKEOVER:
                 return self._take_over(tx)
             return self._liquidate(tx)
         return self._without_matching(tx)
@@ -126,7 +126,7 @@ class ReferenceExchange(
         return min(ticks, MAX_TICKS)
 
     def _liquidate(self, tx: dict) -> Fill:
-        if self.spec.preset == Preset.HYPERLIQUID:
+        if self.spec.liquidation == Liquidation.STAGES:
             return self._liquidate_in_stages(tx)
         target, market = tx["slot"], tx["market"]
         risk, delta = self._target(tx)

@@ -27,7 +27,7 @@ the rest stays as negative collateral.
 
 from market.rules import liquidation, margin, ranking
 from market.twin.takeover import ReferenceTakeover
-from market.types.specs import Deleveraging, Preset
+from market.types.specs import Deleveraging, Margin
 from market.venues import rankings as adl
 
 MAX_COUNTERPARTIES = 500
@@ -68,7 +68,7 @@ class ReferenceDeleveraging(ReferenceTakeover):
         self, target: int, market: int, delta: int, risk: margin.Risk
     ) -> int:
         """Quanta that the account gets for ``delta`` lots at the bankruptcy price."""
-        if self.spec.preset == Preset.STARKEX:
+        if self.spec.margin == Margin.RISK_STEPS:
             return self.close_quote(target, market, delta)
         tier = self.tiers[market]
         return liquidation.bankruptcy_quote_of_position(

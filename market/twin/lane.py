@@ -12,7 +12,7 @@ from market.rules import margin
 from market.rules.liquidation import LiquidationRules
 from market.rules.margin import Risk, Tier
 from market.types.orders import BUY, SELL, STATUS_COUNT, Flag, Kind, Status
-from market.types.specs import Preset, VenueSpec
+from market.types.specs import Margin, VenueSpec
 from market.venues import starkex
 from market.venues.starkex import FXP_32
 
@@ -153,7 +153,7 @@ class ReferenceAccounts:
         risk = margin.account_risk(
             self.collateral[account], notionals, self.open_interest, self.tiers
         )
-        if self.spec.preset != Preset.STARKEX:
+        if self.spec.margin != Margin.RISK_STEPS:
             return risk
         pairs = list(enumerate(held))
         imr = sum(self.initial_requirement(m, lots) for m, lots in pairs)
@@ -178,7 +178,7 @@ class ReferenceAccounts:
         """Initial requirement of a position; on StarkEx at least its risk."""
         tier, interest = self.tiers[market], self.open_interest[market]
         fraction = margin.initial_fraction_ppm(interest, tier)
-        if self.spec.preset == Preset.STARKEX:
+        if self.spec.margin == Margin.RISK_STEPS:
             fraction = max(fraction, self._factor(market, lots))
         return margin.initial_requirement(abs(lots) * self.unit[market], fraction)
 
@@ -190,7 +190,7 @@ class ReferenceAccounts:
 
     def may_move(self, before: Standing, after: Standing) -> bool:
         """Whether an account may go from one standing to another."""
-        if self.spec.preset != Preset.STARKEX:
+        if self.spec.margin != Margin.RISK_STEPS:
             return margin.is_update_allowed(before.risk, after.risk)
         totals = (*before.totals(), *after.totals())
         smaller = starkex.is_smaller(before.held, after.held)

@@ -18,7 +18,7 @@ from market.twin.lane import (
     RejectError,
 )
 from market.types.orders import BUY, SELL, Flag, Kind, Status
-from market.types.specs import Preset, SelfTrade
+from market.types.specs import Cover, Margin, SelfTrade
 
 
 class ReferenceMatching(ReferenceAccounts):
@@ -106,8 +106,10 @@ class ReferenceMatching(ReferenceAccounts):
         self._shift(account, market, side * lots, -paid)
         after = self.standing(account)
         self._shift(account, market, -side * lots, paid)
-        if self.spec.preset == Preset.STARKEX:
-            return not self.has_orders(account) and self.may_move(before, after)
+        if self.spec.cover == Cover.EVERY_BLOCK and self.has_orders(account):
+            return False
+        if self.spec.margin == Margin.RISK_STEPS:
+            return self.may_move(before, after)
         now, new, equity = before.risk, after.risk, after.risk.nc
         if new.mmr == 0:
             return equity >= 0 or equity >= now.nc

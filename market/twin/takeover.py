@@ -14,7 +14,7 @@ from market.twin.lane import (
     RejectError,
 )
 from market.types.orders import Status
-from market.types.specs import Preset
+from market.types.specs import Cover
 
 
 class ReferenceTakeover(ReferenceAccounts):
@@ -24,7 +24,7 @@ class ReferenceTakeover(ReferenceAccounts):
 
     def _open_block(self, block: int):
         super()._open_block(block)
-        if self.spec.preset == Preset.STARKEX:
+        if self.spec.cover == Cover.EVERY_BLOCK:
             self._drop_undercollateralised()
 
     def _drop_undercollateralised(self):

@@ -14,12 +14,40 @@ from jax import Array
 RISK_STEPS = 4
 
 
-class Preset(IntEnum):
-    """Whose margin and liquidation rules the exchange runs."""
+class Margin(IntEnum):
+    """What an account must have for its positions."""
 
-    DYDX_V4 = 0  # liquidation orders into the book at the fillable price
-    STARKEX = 1  # keepers take positions over; risk steps; dYdX v3
-    HYPERLIQUID = 2  # into the book in stages, then the backstop vault
+    FRACTIONS = 0  # shares of the notional, scaled by open interest (dYdX v4)
+    RISK_STEPS = 1  # a risk factor that rises with the position (StarkEx)
+
+
+class Liquidation(IntEnum):
+    """How a position of an account below its maintenance margin is closed."""
+
+    FILLABLE_PRICE = 0  # into the book, no worse than the fillable price (dYdX v4)
+    TAKEOVER = 1  # a keeper takes it over, margin and all (StarkEx)
+    STAGES = 2  # into the book in parts, then to the backstop vault (Hyperliquid)
+
+
+class Mark(IntEnum):
+    """The price at which margin is reckoned."""
+
+    ORACLE = 0  # the oracle's
+    MEDIAN = 1  # a median of oracle, book and their means (Hyperliquid)
+
+
+class Funding(IntEnum):
+    """How the funding rate is found, and how often it is paid."""
+
+    VOTES = 0  # votes of every block, sampled; paid once an interval (dYdX v4)
+    HOURLY = 1  # samples of the impact price against the oracle (Hyperliquid)
+
+
+class Cover(IntEnum):
+    """When an open order must be covered by its account's margin."""
+
+    AT_ADMISSION = 0  # once: its reservation is frozen
+    EVERY_BLOCK = 1  # reckoned anew each block; uncovered orders are dropped (StarkEx)
 
 
 class Deleveraging(IntEnum):
@@ -67,13 +95,13 @@ class VenueSpec:
     """Shapes and code of a venue.
 
     Attributes:
-        preset: margin and liquidation rules.
         markets: the M markets.
         accounts: A, everyone who can hold collateral.
         slots: order slots of one account in one market.
         book_capacity: C, resting orders of one side of one book.
         self_trade: prevention mode.
-        deleveraging: rule of deleveraging.
+        margin, liquidation, mark, funding, cover, deleveraging: the venue's rules,
+            each chosen apart from the others.
         vault: account that takes over what the book does not (Hyperliquid); -1 none.
         liquidations_per_block, deleverages_per_block: work bounds of a block.
         votes_per_sample: V, blocks in one funding sample; the rule wants 15 or more.
@@ -81,12 +109,16 @@ class VenueSpec:
         funding_offset_blocks: how far into an interval the run starts.
     """
 
-    preset: Preset
     markets: tuple[MarketSpec, ...]
     accounts: int
     slots: int = 4
     book_capacity: int = 256
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST
+    margin: Margin = Margin.FRACTIONS
+    liquidation: Liquidation = Liquidation.FILLABLE_PRICE
+    mark: Mark = Mark.ORACLE
+    funding: Funding = Funding.VOTES
+    cover: Cover = Cover.AT_ADMISSION
     deleveraging: Deleveraging = Deleveraging.RANDOM_WALK
     vault: int = -1
     liquidations_per_block: int = 50

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from market.kernels.admission import MAX_TICKS
-from market.types.specs import Preset, VenueSpec
+from market.types.specs import Mark, VenueSpec
 from market.types.state import BookState, ExchangeState
 from market.venues.hyperliquid.oracle import (
     BOOK_EMA_US,
@@ -35,7 +35,7 @@ from market.venues.hyperliquid.oracle import (
 
 def marks_itself(spec: VenueSpec) -> bool:
     """Whether margin is reckoned at a mark of the venue's own."""
-    return spec.preset == Preset.HYPERLIQUID
+    return spec.mark == Mark.MEDIAN
 
 
 def margin_prices(state: ExchangeState, spec: VenueSpec) -> Array:

@@ -1,12 +1,15 @@
-"""Venues from friendly numbers: dollars and fractions in, integers out.
+"""Real venues: their rules in their own units, and a builder of the lab's venue each.
 
-Each builder makes the static specification and the parameters of a venue with the rules
-and the production numbers of a real one. Numbers that the venue does not have, and that
-the lab adds, are named as such in the docstring of the builder.
+``dydx_v4``, ``starkex`` (dYdX v3) and ``hyperliquid`` are rooms of their own: the rules
+on plain integers, for a prompt and for tests, and in ``preset`` a builder that turns
+dollars and fractions into the static specification and the parameters of a venue with
+the production numbers of the real one. Numbers that a venue does not have, and that the
+lab adds, are named as such in the docstring of its builder. ``rankings`` holds the
+queues of centralised venues and the allocation rules, ``drift`` socialised loss.
 """
 
-from market.venues.dydx_v4.preset import TIERS, Tier, dydx_v4
-from market.venues.hyperliquid.preset import hyperliquid
+from market.venues.dydx_v4 import preset as _dydx_v4
+from market.venues.hyperliquid import preset as _hyperliquid
 from market.venues.listings import (
     GENERIC,
     LISTINGS,
@@ -15,10 +18,16 @@ from market.venues.listings import (
     market_spec,
     ticks_of,
 )
-from market.venues.starkex.preset import starkex
+from market.venues.starkex import preset as _starkex
+
+TIERS, Tier = _dydx_v4.TIERS, _dydx_v4.Tier
 
 #: Builders by the name that a config calls a venue.
-VENUES = {"dydx_v4": dydx_v4, "starkex": starkex, "hyperliquid": hyperliquid}
+VENUES = {
+    "dydx_v4": _dydx_v4.dydx_v4,
+    "starkex": _starkex.starkex,
+    "hyperliquid": _hyperliquid.hyperliquid,
+}
 
 __all__ = [
     "GENERIC",
@@ -27,10 +36,7 @@ __all__ = [
     "VENUES",
     "Listing",
     "Tier",
-    "dydx_v4",
-    "hyperliquid",
     "lots_of",
     "market_spec",
-    "starkex",
     "ticks_of",
 ]

@@ -18,7 +18,7 @@ from experiments.config import Config
 from market.numbers.randomness import block_key, run_key
 from market.numbers.units import PPM, as_int
 from market.types.orders import Kind, Tx
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 
 USD = 1_000_000
 PRICE = (100_000, 50_000)
@@ -79,14 +79,14 @@ def numbers(family: str, **changes):
 
 
 def family_spec(
-    family: str, members: int, preset: Preset = Preset.DYDX_V4
+    family: str, members: int, liquidation: Liquidation = Liquidation.FILLABLE_PRICE
 ) -> FamilySpec:
-    return FamilySpec(family, members, FIRST, FAMILY_NUMBERS[family], preset)
+    return FamilySpec(family, members, FIRST, FAMILY_NUMBERS[family], liquidation)
 
 
 @cache
-def _compiled(family: str, members: int, preset: Preset = Preset.DYDX_V4):
-    spec, code = family_spec(family, members, preset), FAMILIES[family]
+def _compiled(family: str, members: int, liquidation=Liquidation.FILLABLE_PRICE):
+    spec, code = family_spec(family, members, liquidation), FAMILIES[family]
 
     @jax.jit
     def init(key, params, collateral):
@@ -111,7 +111,7 @@ def decide(
     params,
     memory=None,
     block: int = 0,
-    preset: Preset = Preset.DYDX_V4,
+    liquidation: Liquidation = Liquidation.FILLABLE_PRICE,
 ):
     """One decision: the new memory and the intents as rows by member.
 
@@ -121,7 +121,7 @@ def decide(
     members = seen.collateral.shape[0]
     if memory is None:
         memory = drawn(family, params, members)
-    _, act = _compiled(family, members, preset)
+    _, act = _compiled(family, members, liquidation)
     memory, intents = act(block_key(run_key(7, 0), block), memory, seen, params)
     return memory, rows_of(intents)
 

@@ -19,7 +19,7 @@ def test_the_examples_of_the_page_run():
 @pytest.mark.parametrize("venue", VENUES)
 def test_every_rule_of_a_venue_is_on_the_page(venue):
     text = PAGE.read_text()
-    module = importlib.import_module(f"market.rules.{venue}")
+    module = importlib.import_module(f"market.venues.{venue}")
     missing = [name for name in module.__all__ if f"`{name}" not in text]
     assert missing == []
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.types.orders import Kind, Status
-from market.types.specs import Preset
 from tests.market.forms import exchange_cases as cases
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -44,7 +43,7 @@ def assert_in_order(state):
     assert (steps[place[1:] < count] >= 0).all()
 
 
-def histories(seed, auction, preset=Preset.DYDX_V4, blocks=6):
+def histories(seed, auction, preset="dydx_v4", blocks=6):
     """States, receipts and rows of random blocks."""
     rng = np.random.default_rng(seed)
     kind = cases.Venue(preset)

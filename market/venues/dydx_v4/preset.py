@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from market.numbers.units import PPM, US_PER_SECOND, as_int, ppm, usd
-from market.types.specs import Preset, SelfTrade, VenueParams, VenueSpec
+from market.types.specs import SelfTrade, VenueParams, VenueSpec
 from market.venues.listings import GENERIC, LISTINGS, checked_names, market_specs
 from market.venues.neutral import venue_params
 
@@ -81,7 +81,6 @@ def dydx_v4(
         for name, listing in zip(names, listings, strict=True)
     ]
     spec = VenueSpec(
-        preset=Preset.DYDX_V4,
         markets=market_specs(names, isolated),
         accounts=accounts,
         slots=slots,

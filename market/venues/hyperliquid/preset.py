@@ -9,7 +9,9 @@ from collections.abc import Collection, Sequence
 from market.numbers.units import PPM, US_PER_SECOND, as_int, ppm
 from market.types.specs import (
     Deleveraging,
-    Preset,
+    Funding,
+    Liquidation,
+    Mark,
     SelfTrade,
     VenueParams,
     VenueSpec,
@@ -93,7 +95,9 @@ def hyperliquid(
     if min(leverage) < 1:
         raise ValueError(f"max_leverage: at least 1, not {min(leverage)}")
     spec = VenueSpec(
-        preset=Preset.HYPERLIQUID,
+        liquidation=Liquidation.STAGES,
+        mark=Mark.MEDIAN,
+        funding=Funding.HOURLY,
         markets=market_specs(names, isolated),
         accounts=accounts,
         slots=slots,

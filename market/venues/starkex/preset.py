@@ -13,8 +13,10 @@ import numpy as np
 from market.numbers.units import PPM, US_PER_SECOND, as_int, ppm, usd
 from market.types.specs import (
     RISK_STEPS,
+    Cover,
+    Liquidation,
+    Margin,
     MarketSpec,
-    Preset,
     SelfTrade,
     VenueParams,
     VenueSpec,
@@ -83,7 +85,9 @@ def starkex(
     names = checked_names(markets)
     specs = market_specs(names, isolated)
     spec = VenueSpec(
-        preset=Preset.STARKEX,
+        margin=Margin.RISK_STEPS,
+        liquidation=Liquidation.TAKEOVER,
+        cover=Cover.EVERY_BLOCK,
         markets=specs,
         accounts=accounts,
         slots=slots,

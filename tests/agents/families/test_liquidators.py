@@ -5,7 +5,7 @@ import pytest
 
 from market.numbers.units import PPM
 from market.types.orders import BUY, SELL, Flag, Kind
-from market.types.specs import Preset
+from market.types.specs import Liquidation
 from tests.agents.cases import (
     ALWAYS,
     FIRST,
@@ -96,7 +96,7 @@ def test_a_sleeping_liquidator_leaves_the_endangered_alone():
 
 def taken_over(seen, params=PARAMS):
     """What a single keeper sends on StarkEx."""
-    _, (rows,) = decide(FAMILY, seen, params, preset=Preset.STARKEX)
+    _, (rows,) = decide(FAMILY, seen, params, liquidation=Liquidation.TAKEOVER)
     return rows
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.evidence.segments import Ledger, batch_updates, risk_of
-from market.types.specs import Preset
+from market.types.specs import Margin
 from rollup.stark.rules.parameters import StarkParameters
 from rollup.stark.rules.statement import Segment
 from rollup.stark.witness.accounts import root_of
@@ -114,8 +114,8 @@ def test_the_requirement_is_the_maintenance_fraction_or_the_first_risk_step():
         risk_ppm = np.array([[25_000, 50_000], [40_000, 80_000]])
 
     class Venue:
-        preset = Preset.DYDX_V4
+        margin = Margin.FRACTIONS
 
     assert risk_of(Venue, Params) == (12_000, 30_000)
-    Venue.preset = Preset.STARKEX
+    Venue.margin = Margin.RISK_STEPS
     assert risk_of(Venue, Params) == (25_000, 50_000)

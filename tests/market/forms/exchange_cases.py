@@ -11,7 +11,7 @@ from market.exchange import execute
 from market.numbers.units import QUANTA_PER_USD
 from market.twin.block import ReferenceExchange
 from market.types.orders import Kind, Tx
-from market.types.specs import Preset, SelfTrade, VenueParams
+from market.types.specs import SelfTrade, VenueParams
 from market.types.state import open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from market.venues.starkex.preset import starkex
@@ -25,14 +25,14 @@ STATE = (
 
 
 #: Presets that run as whole blocks.
-PRESETS = (Preset.DYDX_V4, Preset.STARKEX)
+PRESETS = ("dydx_v4", "starkex")
 
 
 @dataclass(frozen=True)
 class Venue:
     """What differs between the venues that the forms are compared on."""
 
-    preset: Preset = Preset.DYDX_V4
+    preset: str = "dydx_v4"
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST
     isolated: tuple[str, ...] = ()
 
@@ -50,7 +50,7 @@ def venue(kind: Venue = Venue()):
         "self_trade": kind.self_trade,
         "isolated": kind.isolated,
     }
-    if kind.preset == Preset.STARKEX:
+    if kind.preset == "starkex":
         spec, params = starkex(("BTC", "SOL"), **common)
         numbers = {
             "initial_ppm": jnp.asarray([12_000, 15_000]),

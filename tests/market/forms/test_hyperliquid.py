@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from market import block as exchange_block
 from market.twin.upkeep import ReferenceBlock
+from market.types.environment import Environment
 from tests.market.forms import exchange_cases as cases
 from tests.market.venues import rule_cases
 
@@ -37,14 +38,16 @@ def compiled(auction, lowering=None):
         return exchange_block.step(
             state,
             txs,
-            reports,
-            block,
-            height,
-            is_halted,
-            word,
+            Environment(
+                reports=reports,
+                block=block,
+                block_us=BLOCK_US,
+                height=height,
+                is_halted=is_halted,
+                seed_word=word,
+            ),
             params,
             spec=spec,
-            block_us=BLOCK_US,
             auction=auction,
         )
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from market.numbers.units import QUANTA_PER_USD as USD
 from market.types.orders import BUY, SELL, Kind, Status
-from market.types.specs import Preset
 from market.types.state import open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from tests.market.forms import exchange_cases as cases
@@ -199,7 +198,7 @@ def test_native_blocks_with_an_isolated_market_equal_the_specification(
 
 def test_an_exchange_opens_with_a_fund_for_each_isolated_market():
     spec, _ = dydx_v4(("BTC", "SOL"), accounts=2, isolated=("SOL",))
-    assert spec.funds == (0, 2) and spec.preset == Preset.DYDX_V4
+    assert spec.funds == (0, 2)
     money = jnp.asarray([5, 6])
     state = open_exchange(spec, money, jnp.asarray(7), jnp.asarray([1, 1]))
     assert state.insurance.tolist() == [7, 0, 0] and int(state.paid_in) == 18

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from market.numbers.units import PPM
 from market.numbers.units import QUANTA_PER_USD as USD
 from market.types.orders import BUY, SELL, Kind, Status
-from market.types.specs import Preset
 from market.venues import starkex
 from market.venues.starkex import FXP_32, ErrorCode
 from market.venues.starkex.preset import starkex as starkex_venue
@@ -316,7 +315,7 @@ def totals(spec, params, collateral, position, oracle):
 @given(seed=st.integers(0, 2**32 - 1))
 def test_no_block_moves_an_account_as_the_program_would_refuse(auction, seed):
     rng = np.random.default_rng(seed)
-    kind = cases.Venue(Preset.STARKEX)
+    kind = cases.Venue("starkex")
     spec, params = cases.venue(kind)
     collateral, insurance, oracle = cases.random_start(rng)
     state, _ = cases.start(spec, params, collateral, insurance, oracle)
@@ -345,7 +344,7 @@ def test_no_block_moves_an_account_as_the_program_would_refuse(auction, seed):
 def test_takeovers_are_judged_as_the_program_judges_them(seed):
     """Random accounts and prices, one takeover each; twelve of them a seed."""
     rng = np.random.default_rng(seed)
-    kind = cases.Venue(Preset.STARKEX)
+    kind = cases.Venue("starkex")
     spec, params = cases.venue(kind)
     run = cases.compiled(kind, False, "native")
     money = [10**9] * cases.ACCOUNTS

@@ -9,7 +9,7 @@ import numpy as np
 
 from market.exchange import execute
 from market.numbers.units import QUANTA_PER_USD
-from market.types.specs import Deleveraging, Preset
+from market.types.specs import Deleveraging, Liquidation, Mark
 from tests.market.forms import exchange_cases as cases
 
 #: Time between two blocks.
@@ -40,7 +40,9 @@ def staged(vault=2, waits=0):
         "cooldown_waits": waits,
     }
     values = {name: jnp.asarray(value) for name, value in numbers.items()}
-    return replace(spec, preset=Preset.HYPERLIQUID), replace(params, **values)
+    return replace(spec, liquidation=Liquidation.STAGES, mark=Mark.MEDIAN), replace(
+        params, **values
+    )
 
 
 @cache
@@ -74,7 +76,7 @@ def inputs(seed, spec, params, blocks):
     rng = np.random.default_rng(seed)
     collateral, insurance, oracle = cases.random_start(rng)
     insurance = 0 if rng.random() < 0.7 else insurance
-    table, previous, is_staged = [], oracle, spec.preset == Preset.HYPERLIQUID
+    table, previous, is_staged = [], oracle, spec.liquidation == Liquidation.STAGES
     for block in range(1, blocks + 1):
         oracle = moved(rng, oracle) if is_staged else cases.moved(rng, oracle)
         rows = cases.random_rows(rng, oracle, block, collateral)
@@ -92,7 +94,7 @@ def at_prices(state, oracle, previous):
 def opened(seed, spec, params, start):
     """The exchange twice, with leveraged positions where liquidations are staged."""
     state, twin = cases.start(spec, params, *start)
-    if spec.preset != Preset.HYPERLIQUID:
+    if spec.liquidation != Liquidation.STAGES:
         return state, twin
     rng = np.random.default_rng(seed + 1)
     position = np.zeros((cases.ACCOUNTS, 2), np.int64)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from market.numbers.units import QUANTA_PER_USD as USD
 from market.rules.margin import initial_requirement, maintenance_requirement
-from market.types.specs import Deleveraging, Preset
+from market.types.specs import Deleveraging, Funding, Liquidation, Mark
 from market.types.state import open_exchange
 from market.upkeep import hourly_funding
 from market.venues import VENUES
@@ -22,7 +22,8 @@ NO, YES = jnp.asarray(False), jnp.asarray(True)
 
 def test_the_numbers_are_those_of_the_documents():
     spec, params = hyperliquid(("BTC", "ETH", "SOL", "XYZ"), accounts=9, vault=3)
-    assert (spec.preset, spec.vault) == (Preset.HYPERLIQUID, 3)
+    choices = (spec.liquidation, spec.mark, spec.funding, spec.vault)
+    assert choices == (Liquidation.STAGES, Mark.MEDIAN, Funding.HOURLY, 3)
     assert spec.deleveraging == Deleveraging.HYPERLIQUID
     assert params.initial_ppm.tolist() == [25_000, 40_000, 50_000, 100_000]
     assert params.maintenance_fraction_ppm.tolist() == [500_000] * 4

@@ -7,11 +7,13 @@ import pkgutil
 import pytest
 
 import market.rules
+import market.upkeep
+import market.venues
 
-ROOMS = ["margin", "liquidation", "funding", "oracle", "deleveraging", "allocation"]
-MODULES = [f"market.{room}" for room in ROOMS] + [
+MODULES = [
     module.name
-    for module in pkgutil.walk_packages(market.rules.__path__, "market.rules.")
+    for room in (market.rules, market.upkeep, market.venues)
+    for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
 ]
 
 
