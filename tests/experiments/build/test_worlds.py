@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 
 from agents.families import FAMILIES, FAMILY_NUMBERS
-from experiments.fleet import plan
-from experiments.evidence import records
-from experiments.build import venue_numbers
-from experiments.build import worlds
 from experiments import config
+from experiments.build import venue_numbers, worlds
 from experiments.config.errors import ConfigError
+from experiments.evidence import records
+from experiments.fleet import plan
 from market import venues as presets
-from market.types.orders import Kind
-from market.venues import VENUES
-from market.types.specs import Deleveraging
 from market.numbers.units import PPM
+from market.types.orders import Kind
+from market.types.specs import Deleveraging
+from market.venues import VENUES
 from rollup.faults.windows import FaultKind
 from rollup.sequencing import POLICIES, SequencerParams
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from market import block as exchange_block
 from market.twin.upkeep import ReferenceBlock
 from market.types.environment import Environment
+from market.types.specs import Funding
 from tests.market.forms import exchange_cases as cases
 from tests.market.venues import rule_cases
 
@@ -22,7 +23,8 @@ BLOCK_US, REPORTERS = 5_000_000, 3
 def venue():
     """The staged venue with short funding intervals and a thin impact notional."""
     spec, params = rule_cases.staged()
-    spec = replace(spec, votes_per_sample=2, samples_per_funding=3)
+    clock = {"funding": Funding.HOURLY, "votes_per_sample": 2, "samples_per_funding": 3}
+    spec = replace(spec, **clock)
     numbers = {
         "impact_notional": jnp.asarray([50_000_000, 500_000_000]),
         "premium_clamp_ppm": jnp.asarray(10**14),
