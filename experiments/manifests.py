@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments import provenance
-from experiments.config import Config, Experiment
+from experiments.config import Config, Experiment, plugins
 from experiments.engine import Engine, World
 from experiments.fleet.plan import group_points
 from experiments.results import tables as metrics
@@ -42,6 +42,10 @@ def manifest_of(
         "name": experiment.config.name,
         "config_hash": experiment.hash,
         "config": experiment.as_document(),
+        "plugins": experiment.plugins,
+        "plugin_folders": [
+            str(path) for path in plugins.folders() if experiment.plugins
+        ],
         "axes": experiment.axes,
         "points": [
             {

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from experiments import runner
-from experiments.config import Experiment, expand
+from experiments.config import Experiment, expand, plugins
 from experiments.config.errors import ConfigError
 from experiments.engine import DEFAULT_ENGINE
 from experiments.evidence import records
@@ -16,12 +16,14 @@ def experiment_of(manifest: dict) -> Experiment:
     Raises:
         ConfigError: this version reads another experiment from the same config.
     """
+    for folder in manifest.get("plugin_folders", []):
+        plugins.look_in(Path(folder))
     experiment = expand(manifest["config"])
     if experiment.hash != manifest["config_hash"]:
         raise ConfigError(
             f"the config of the manifest has the hash {experiment.hash[:12]} here, "
             f"{manifest['config_hash'][:12]} there: it was written by another version, "
-            "or its price file has changed"
+            "or its price file or the source of a plug-in has changed"
         )
     return experiment
 

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from experiments.config import documents, sweep
+from experiments.config import documents, plugin_sources, plugins, sweep
 from experiments.config.chain import (
     Faults,
     NetworkConfig,
@@ -157,8 +157,26 @@ class Experiment:
             "points": [identity_of(config) for config in self.configs],
             "axes": [point.axes for point in self.points],
         }
+        if self.plugins:
+            identity["plugins"] = self.plugins
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def plugins(self) -> dict[str, dict[str, str]]:
+        """The import paths named, each with SHA-256 of its sources by module.
+
+        Raises:
+            ConfigError: a source has changed since this process imported it.
+        """
+        named = {path for config in self.configs for path in plugins.paths_in(config)}
+        try:
+            return {
+                str(path): plugin_sources.hashes_of(path.module)
+                for path in sorted(named)
+            }
+        except plugins.PluginError as error:
+            raise ConfigError(str(error)) from None
 
     def as_document(self) -> dict[str, Any]:
         """The config as it can be read again, every default written out."""
@@ -203,6 +221,9 @@ def load(name: str, overrides: Sequence[str] = ()) -> Experiment:
         ConfigError: anything is wrong with it; nothing has been computed then.
     """
     path = find_config(name)
+    if path.parent != SCENARIOS:
+        plugins.look_in(Path.cwd())
+        plugins.look_in(path.parent)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

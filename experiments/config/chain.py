@@ -5,9 +5,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from experiments.config.errors import unknown
+from experiments.config.plugins import SCHEME, named
 from experiments.config.values import (
     Section,
     Share,
@@ -30,7 +30,7 @@ Transaction = Literal[
 class SequencerConfig(Section):
     """Who orders transactions, and how."""
 
-    policy: str = Field(default="fcfs", description="ordering scheme")
+    policy: named(SCHEME) = Field(default="fcfs", description="ordering scheme")
     gas_fee: usd(0, 1000) = Field(
         default=0.01, description="of each included transaction"
     )
@@ -39,15 +39,6 @@ class SequencerConfig(Section):
     block_txs: whole(1, 4096) = Field(
         default=256, description="transactions of a block"
     )
-
-    @field_validator("policy")
-    @classmethod
-    def _known(cls, policy: str) -> str:
-        from rollup.sequencing import POLICIES
-
-        if policy not in POLICIES:
-            raise wrong_value(unknown("policy", policy, POLICIES))
-        return policy
 
     @model_validator(mode="after")
     def _block_fits(self) -> "SequencerConfig":

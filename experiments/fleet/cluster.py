@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from experiments.config import plugins
 from experiments.config.errors import ConfigError
 from experiments.fleet import environment
 from experiments.fleet.plan import Shard, Work
@@ -74,6 +75,7 @@ class Worker:
         from experiments.fleet.install_check import check_packages
 
         check_packages()
+        plugins.look_where_told()
         self._simulator = Simulator()
 
     def run(self, work: Work) -> ShardResult:
@@ -97,10 +99,11 @@ class RayPool:
 
         self._ray = ray
         self._connect(workers, address, gpus)
+        variables = {**environment.of_worker(), **plugins.folders_of_worker()}
         options: dict[str, Any] = {
             "num_cpus": 1,
             "max_restarts": 0,
-            "runtime_env": {"env_vars": environment.of_worker()},
+            "runtime_env": {"env_vars": variables},
         }
         if gpus:
             options["num_gpus"] = 1

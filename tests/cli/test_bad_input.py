@@ -20,7 +20,7 @@ BAD_CONFIGS = [
     ("seed: 1.5", "bad.yaml:1: seed = 1.5: must be a whole number"),
     ("seed: -1", "seed = -1: must be at least 0"),
     ("sweep: {sequencer.polcy: [fcfs]}", "did you mean 'policy'"),
-    ("sweep: {sequencer.policy: [fcfs, lifo]}", "unknown policy 'lifo'"),
+    ("sweep: {sequencer.policy: [fcfs, lifo]}", "unknown ordering scheme 'lifo'"),
     ("checks: [bad_dept < 1]", "did you mean 'bad_debt'"),
     ("checks: [import os]", "invalid syntax"),
     ("metrics: [bad_dept]", "did you mean 'bad_debt'"),

@@ -1,7 +1,11 @@
+import sys
+
 import pytest
 from rich.console import Console
 
 from experiments import config, runner
+from experiments.config import plugins
+from tests.experiments.plugin_modules import Lab
 
 TOY = "tests.experiments.toy_engine"
 
@@ -39,3 +43,12 @@ def toy():
 def _no_report(monkeypatch):
     """Reports have their own tests."""
     monkeypatch.setattr(runner, "write_report", lambda path, console: None)
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """The current folder is a user's, and the only one with plug-ins."""
+    monkeypatch.setattr(plugins, "_FOLDERS", [])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    return Lab(tmp_path)

@@ -7,12 +7,13 @@ fee; so rows are exact, paired across points, and known in advance.
 import os
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.config import plugins
 from experiments.engine import Layout, World
 from market.numbers.randomness import block_key, draw_words, run_key
 
@@ -31,7 +32,7 @@ class SeriesInfo(NamedTuple):
 
 
 class Spec(NamedTuple):
-    policy: str
+    policy: Any  # a name, or a scheme of a test's own
     samples: int
     markets: int
     trouble: str
@@ -67,6 +68,8 @@ def build(configs):
             trouble = ""
         blocks = config.world.length
         samples = blocks // config.world.sampling
+        if plugins.is_path(policy):
+            policy = plugins.resolve(policy, plugins.SCHEME)
         spec = Spec(policy, samples, len(config.venue.markets), trouble)
         faults = sum(fault.duration for fault in config.faults)
         numbers = np.array([config.venue.taker_fee or 0, faults], np.int64)

@@ -72,7 +72,7 @@ def test_a_sweep_over_an_entry_of_a_list_changes_that_entry():
 BAD = [
     ({"sequncer": {}}, r"unknown key 'sequncer' \(did you mean 'sequencer'\?\)"),
     ({"sequencer": {"polcy": 1}}, r"sequencer\.polcy = 1: unknown key .* 'policy'"),
-    ({"sequencer": {"policy": "fcsf"}}, r"policy 'fcsf' \(did you mean 'fcfs'\?\)"),
+    ({"sequencer": {"policy": "fcsf"}}, r"scheme 'fcsf' \(did you mean 'fcfs'\?\)"),
     ({"sequencer": {"block_txs": 99, "queue": 16}}, "block_txs = 99: must be at most"),
     ({"runs": 0}, "runs = 0: must be at least 1"),
     ({"runs": 2.0}, r"runs = 2\.0: must be a whole number"),

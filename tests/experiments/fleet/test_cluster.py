@@ -1,7 +1,12 @@
 """Orchestration on the toy engine, over Ray workers."""
 
+import json
+
 import pandas as pd
 import pytest
+
+from experiments.config import plugins
+from tests.experiments.plugin_modules import scheme_source
 
 pytestmark = pytest.mark.ray
 
@@ -49,3 +54,20 @@ def test_an_error_in_a_worker_is_not_retried_and_keeps_its_traceback(
     assert summary.finished == 6
     assert [point["point"] for point in summary.failures[0]["points"]] == [0, 1]
     assert "the toy was told to fail" in summary.failures[0]["reason"]
+
+
+def test_workers_find_a_plug_in_from_another_folder(
+    document, toy, lab, tmp_path, monkeypatch
+):
+    name = lab.write(scheme_source())
+    document["sweep"] = {"sequencer.policy": ["fcfs", f"{name}:LIFO"]}
+    plugins.look_in(lab.folder)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    toy(document, tmp_path / "alone")
+    summary = toy({**document, "plan": {"lanes": 1}}, tmp_path / "two", workers=2)
+    assert (summary.finished, summary.failures) == (6, [])
+    assert_same_rows(tmp_path / "alone", tmp_path / "two")
+    manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
+    assert list(manifest["plugins"]) == [f"{name}:LIFO"]
+    assert str(lab.folder) in manifest["plugin_folders"]
