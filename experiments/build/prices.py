@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from experiments.config import Config
+from experiments.config.errors import ConfigError, unknown
 from experiments.config.prices import (
     GENERIC_START,
     START_PRICES,
@@ -11,7 +12,7 @@ from experiments.config.prices import (
     JumpDiffusionConfig,
     ReplayConfig,
 )
-from experiments.config.errors import ConfigError, unknown
+from market.numbers.units import PPM, QUANTA_PER_USD, US_PER_SECOND
 from market.prices import (
     Driven,
     KlineError,
@@ -28,7 +29,6 @@ from market.prices import (
 from market.prices.crash import Figures
 from market.prices.replay import ReplayParams, minutes_needed
 from market.types.specs import VenueSpec
-from market.numbers.units import PPM, QUANTA_PER_USD, US_PER_SECOND
 
 
 def exact(whole: int, scale: int) -> Decimal:

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from experiments.build.prices import build_prices
+from experiments.build.venue_numbers import check_keys, funding_clock, overridden
 from experiments.config import Config
-from experiments.config.world import VenueConfig
 from experiments.config.errors import ConfigError
 from experiments.config.values import format_decimal
-from experiments.build.venue_numbers import check_keys, funding_clock, overridden
-from market.venues import VENUES
+from experiments.config.world import VenueConfig
+from market.numbers.units import QUANTA_PER_USD, as_int
 from market.prices import PriceParams, PriceSpec
 from market.types.specs import Deleveraging, SelfTrade, VenueParams, VenueSpec
-from market.numbers.units import QUANTA_PER_USD, as_int
+from market.venues import VENUES
 
 #: No position's notional may reach this, in quanta (about 1.1 billion USD).
 MAX_NOTIONAL = 1 << 50

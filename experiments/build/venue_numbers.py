@@ -5,9 +5,9 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from experiments.config import Config
-from experiments.config.world import VenueConfig
 from experiments.config.errors import ConfigError
 from experiments.config.values import format_duration
+from experiments.config.world import VenueConfig
 from market.numbers.units import as_int
 
 V4, STARKEX, HYPERLIQUID = "dydx_v4", "starkex", "hyperliquid"

@@ -13,25 +13,24 @@ import numpy as np
 
 from agents import run as agents_run
 from agents.families import FAMILIES, FAMILY_NUMBERS
+from agents.family import Endowment, FamilySpec, Latency
 from agents.measure.measures import explain
 from agents.measure.metrics import METRICS
-from agents.family import Endowment, FamilySpec, Latency
 from agents.measure.series import SERIES
 from agents.world import OracleParams, WorldParams, WorldSpec
 from experiments.build.venue import MAX_NOTIONAL, build_venue
+from experiments.build.venue_numbers import insurance
 from experiments.config import Config
-from experiments.engine import Layout, World
 from experiments.config.errors import ConfigError
 from experiments.config.values import Section, format_decimal
-from experiments.build.venue_numbers import insurance
-from market.types.orders import Kind
+from experiments.engine import Layout, World
 from market.numbers.randomness import run_key
-
 from market.numbers.units import PPM, QUANTA_PER_USD, as_int
-from rollup.settlement.pipeline import BatchParams
+from market.types.orders import Kind
 from rollup.chain import ChainParams, ChainSpec
 from rollup.faults.windows import FaultKind, FaultParams, draw_windows
 from rollup.sequencing import SequencerParams
+from rollup.settlement.pipeline import BatchParams
 
 __all__ = [
     "METRICS",
@@ -135,11 +134,7 @@ def _family(config: Config, name: str) -> Any:
 
 
 def _params_class(name: str) -> type:
-    from agents.families import liquidators
-    from agents.families import makers
-    from agents.families import searchers
-    from agents.families import traders
-    from agents.families import vault
+    from agents.families import liquidators, makers, searchers, traders, vault
 
     return {
         "market_makers": makers.MakerParams,

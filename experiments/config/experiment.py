@@ -1,0 +1,122 @@
+"""An experiment: a config, the points of its sweep, and its identity."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from experiments.config import documents, plugin_sources, plugins, sweep
+from experiments.config.errors import ConfigError, explain, place
+from experiments.config.errors import Path as KeyPath
+from experiments.config.prices import ReplayConfig
+from experiments.config.schema import Config
+
+#: Raised when a run of the same config may give another result than before.
+RESULTS_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A validated config with its sweep expanded.
+
+    Attributes:
+        config: the base, with the sweep as written.
+        points: what varies.
+        configs: one per point, complete.
+    """
+
+    config: Config
+    points: tuple[sweep.Point, ...]
+    configs: tuple[Config, ...]
+
+    @property
+    def axes(self) -> list[str]:
+        """Names of the sweep's axes."""
+        return list(self.points[0].axes)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of everything that decides a result, in canonical JSON.
+
+        The plan is left out, and of a price file the content counts, not the name.
+        """
+        identity = {
+            "results_version": RESULTS_VERSION,
+            "points": [identity_of(config) for config in self.configs],
+            "axes": [point.axes for point in self.points],
+        }
+        if self.plugins:
+            identity["plugins"] = self.plugins
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def plugins(self) -> dict[str, dict[str, str]]:
+        """The import paths named, each with SHA-256 of its sources by module.
+
+        Raises:
+            ConfigError: a source has changed since this process imported it.
+        """
+        named = {path for config in self.configs for path in plugins.paths_in(config)}
+        try:
+            return {
+                str(path): plugin_sources.hashes_of(path.module)
+                for path in sorted(named)
+            }
+        except plugins.PluginError as error:
+            raise ConfigError(str(error)) from None
+
+    def as_document(self) -> dict[str, Any]:
+        """The config as it can be read again, every default written out."""
+        return self.config.model_dump(mode="json", exclude_none=True)
+
+
+def identity_of(config: Config) -> dict[str, Any]:
+    """What decides the result of a point's runs, and how it is reported."""
+    document = config.model_dump(mode="json", exclude={"plan", "sweep"})
+    if isinstance(config.prices, ReplayConfig):
+        document["prices"]["file"] = config.prices.sha256
+    document["world"] = {
+        "blocks": config.world.length,
+        "block_us": config.world.block_us,
+        "series_every": config.world.sampling,
+    }
+    return document
+
+
+def expand(document: dict, origins: dict[KeyPath, str] | None = None) -> Experiment:
+    """Validates a document and every point of its sweep."""
+    origins = origins or {}
+    config = validate(document, origins)
+    try:
+        points = sweep.expand(document)
+    except ConfigError as error:
+        where = place(("sweep",), origins)
+        raise ConfigError([where + problem for problem in error.problems]) from None
+    configs = [_point(point, origins) for point in points]
+    return Experiment(config, tuple(points), tuple(configs))
+
+
+def validate(document: dict, origins: dict[KeyPath, str]) -> Config:
+    """The document as a config."""
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise explain(error, Config, origins) from None
+
+
+def _point(point: sweep.Point, origins: dict[KeyPath, str]) -> Config:
+    """The config of a point; its errors are told at the axis that brought them."""
+    moved = {
+        documents.parse_key(str(key)): setting.axis
+        for setting in point.settings
+        for key, _ in setting.overrides
+    }
+    places = {}
+    for path, axis in moved.items():
+        where = place(("sweep", axis), origins).removesuffix(": ")
+        places[path] = f"{where}: sweep.{axis}" if where else f"sweep.{axis}"
+    return validate(point.document, {**origins, **places})

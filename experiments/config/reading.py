@@ -1,0 +1,107 @@
+"""Reading a config: from a file, a ready scenario or a mapping, with overrides."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.config import documents, plugins
+from experiments.config.errors import ConfigError, shown, unknown
+from experiments.config.errors import Path as KeyPath
+from experiments.config.experiment import Experiment, expand
+
+SCENARIOS = Path(__file__).parents[1] / "scenarios"
+
+
+def find_config(name: str) -> Path:
+    """The file of a config: a path, or the name of a ready scenario."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    ready = SCENARIOS / f"{name}.yaml"
+    if ready.is_file() and "/" not in name:
+        return ready
+    if path.suffix in (".yaml", ".yml", ".json") or "/" in name:
+        raise ConfigError(f"{name}: no such file")
+    raise ConfigError(unknown("scenario", name, scenario_names()))
+
+
+def scenario_names() -> list[str]:
+    """Names of the ready scenarios."""
+    return sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
+
+
+def load(
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+) -> Experiment:
+    """Reads a config, overrides keys of it, and expands its sweep.
+
+    Args:
+        source: a config file, the name of a ready scenario, or the config itself.
+        overrides: values by dotted key, or ``KEY=VALUE`` as on the command line.
+
+    Raises:
+        ConfigError: anything is wrong with it; nothing has been computed then.
+    """
+    if isinstance(source, Mapping):
+        document, origins = copy.deepcopy(dict(source)), {}
+    else:
+        document, origins = _read_file(str(source))
+    if isinstance(overrides, Mapping):
+        for key, value in overrides.items():
+            document = documents.with_value(document, key, value)
+    else:
+        for override in overrides:
+            document = _override(document, override, origins)
+    return expand(document, origins)
+
+
+def _read_file(name: str) -> tuple[dict, dict[KeyPath, str]]:
+    """The document of a file, and where each of its keys stands."""
+    path = find_config(name)
+    if path.parent != SCENARIOS:
+        plugins.look_in(Path.cwd())
+        plugins.look_in(path.parent)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name}: cannot be read ({error})") from None
+    source = path.name
+    document = documents.parse_yaml(text, source)
+    if document is None:
+        document = {}
+    if not isinstance(document, dict):
+        raise ConfigError(
+            f"{source}: must map keys to values, not be {shown(document)}"
+        )
+    origins: dict[KeyPath, str] = {(): source}
+    for key, line in documents.line_numbers(text).items():
+        origins[key] = f"{source}:{line}"
+    _resolve_price_file(document, path.parent)
+    return document, origins
+
+
+def _resolve_price_file(document: dict, folder: Path) -> None:
+    """A relative price file stands beside its config, if it is there."""
+    prices = document.get("prices")
+    if isinstance(prices, dict) and isinstance(prices.get("file"), str):
+        beside = folder / prices["file"]
+        if beside.is_file():
+            prices["file"] = str(beside.resolve())
+
+
+def _override(document: dict, override: str, origins: dict[KeyPath, str]) -> dict:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: must be KEY=VALUE")
+    label = f"--set {override}"
+    try:
+        value = documents.parse_yaml(text, label)
+        path = documents.parse_key(key)
+        for known in [known for known in origins if known[: len(path)] == path]:
+            del origins[known]
+        origins[path] = label
+        return documents.with_value(document, key, value)
+    except ConfigError as error:
+        raise ConfigError([f"--set: {problem}" for problem in error.problems]) from None

@@ -1,0 +1,114 @@
+"""The schema of a config: its sections, and what must hold between them."""
+
+# pyright: reportInvalidTypeForm=false
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from experiments.config.chain import (
+    Faults,
+    NetworkConfig,
+    RollupConfig,
+    SequencerConfig,
+)
+from experiments.config.errors import unknown
+from experiments.config.populations import PopulationsConfig
+from experiments.config.prices import CrashConfig, PricesConfig
+from experiments.config.values import Section, whole, wrong_value
+from experiments.config.world import OracleConfig, VenueConfig, WorldConfig
+
+
+class RecordConfig(Section):
+    """Which runs keep their transactions, to be replayed."""
+
+    runs: Annotated[list[whole(0)], Field(max_length=1024)] = Field(
+        default=[], description="numbers of runs, of every point"
+    )
+
+
+class PlanConfig(Section):
+    """How an experiment is run, never what: results do not depend on it."""
+
+    lanes: whole(1, 1 << 20) | None = Field(
+        default=None, description="runs in one program"
+    )
+    workers: whole(0, 4096) | None = Field(
+        default=None, description="0: in this process"
+    )
+
+
+class Config(Section):
+    """An experiment: one world, varied by a sweep, repeated over seeds."""
+
+    name: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    ] = Field(default="experiment", description="letters, digits, and . _ -")
+    seed: whole(0, (1 << 31) - 1) = 0
+    runs: whole(1, 10_000_000) = Field(
+        default=16, description="seeds of each point, paired"
+    )
+    world: WorldConfig = WorldConfig()
+    venue: VenueConfig = VenueConfig()
+    populations: PopulationsConfig = PopulationsConfig()
+    sequencer: SequencerConfig = SequencerConfig()
+    rollup: RollupConfig = RollupConfig()
+    prices: PricesConfig = CrashConfig()
+    oracle: OracleConfig = OracleConfig()
+    network: NetworkConfig = NetworkConfig()
+    faults: Faults = Field(default=[], description="what fails, when and how badly")
+    sweep: dict[str, list[Any]] = Field(
+        default={},
+        description="dotted key -> values, or own name -> [{name, set: {…}}]",
+    )
+    metrics: list[str] = Field(default=[], description="columns to keep; all if empty")
+    checks: list[str] = Field(default=[], description="such as bad_debt <= 1e6")
+    record: RecordConfig = RecordConfig()
+    plan: PlanConfig = PlanConfig()
+
+    @model_validator(mode="after")
+    def _records_exist(self) -> "Config":
+        for run in self.record.runs:
+            if run >= self.runs:
+                raise wrong_value(f"record.runs: {run} is not below runs = {self.runs}")
+        return self
+
+    @model_validator(mode="after")
+    def _fault_markets_exist(self) -> "Config":
+        for number, fault in enumerate(self.faults):
+            for name in fault.markets:
+                if name not in self.venue.markets:
+                    message = unknown("market", name, self.venue.markets)
+                    raise wrong_value(f"faults.{number}.markets: {message}")
+        return self
+
+    @model_validator(mode="after")
+    def _vault_has_a_venue(self) -> "Config":
+        if self.populations.vault.count and self.venue.preset != "hyperliquid":
+            raise wrong_value(
+                f"populations.vault.count: preset {self.venue.preset} has no vault; "
+                "hyperliquid has"
+            )
+        return self
+
+    def members(self, family: str) -> int:
+        """How many members a family has; a vault only where the venue has one."""
+        count = getattr(self.populations, family).count
+        if count is None:
+            return int(self.venue.preset == "hyperliquid")
+        return count
+
+    @property
+    def participants(self) -> int:
+        """Accounts of a run."""
+        return sum(map(self.members, type(self.populations).model_fields))
+
+    @field_validator("metrics", "checks")
+    @classmethod
+    def _once(cls, names: list[str]) -> list[str]:
+        return list(dict.fromkeys(names))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a config."""
+    return Config.model_json_schema(mode="validation")
