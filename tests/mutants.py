@@ -412,7 +412,7 @@ MUTANTS = [
         ),
     ),
     *_of(
-        "kernels/limits",
+        "kernels/admission",
         "forms/test_exchange",
         ("limit of an account", "+ own >= most", "+ own > most"),
         ("limit of a market", "+ here >= most", "+ here > most"),

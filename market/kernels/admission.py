@@ -1,5 +1,6 @@
 """Which transactions are well formed, and which orders an account can afford."""
 
+from market.kernels.book import count_range
 from market.kernels.lane import (
     ACCOUNTS,
     BAND,
@@ -11,6 +12,8 @@ from market.kernels.lane import (
     MARGIN_RULE,
     MARKETS,
     MAX_LOTS,
+    MAX_MARKET_ORDERS,
+    MAX_OPEN_ORDERS,
     MULTIPLIER,
     POSITION,
     PRICE,
@@ -18,6 +21,7 @@ from market.kernels.lane import (
     TAKER_FEE,
     UNIT,
     VAULT,
+    book_of,
     open_lots_of,
     parameters,
     per_position,
@@ -233,3 +237,39 @@ def breaks_isolation(t, account, market):
         if position[account, other] != 0 or has_orders_in(t, account, other):
             return True
     return False
+
+
+# --- how many orders may rest --------------------------------------------------------
+
+
+@kernel
+def resting_orders(t, account):
+    """Orders of the account in all books."""
+    open_lots, first, found = open_lots_of(t), account * t[SLOTS], 0
+    for market in range(t[MARKETS]):
+        for side in range(2):
+            if open_lots[account, market, side] > 0:
+                book = book_of(t, market)
+                found += count_range(book, side, first, first + t[SLOTS])
+    return found
+
+
+@kernel
+def has_too_many(t, account, market, own, here):
+    """Whether one more order would pass a limit.
+
+    Args:
+        t: the table.
+        account: whose order it is.
+        market: where it would rest.
+        own: orders of the account that wait for a clearing.
+        here: orders of the market that wait for a clearing.
+    """
+    params = parameters(t)
+    most = params[MAX_MARKET_ORDERS, market]
+    if most > 0:
+        count = book_of(t, market).count
+        if count[0] + count[1] + here >= most:
+            return True
+    most = params[MAX_OPEN_ORDERS, market]
+    return most > 0 and resting_orders(t, account) + own >= most

@@ -89,15 +89,15 @@ def _share(keys, start, end, lots, left, whole, filled):
 
 
 @kernel
-def _ration(keys, count, ticks, lots, batch, volume, filled):
-    """Fills one side in rank order, one (price, batch) group after the other."""
+def _ration(keys, count, ticks, lots, came, volume, filled):
+    """Fills one side in rank order, each group of equal price and block in turn."""
     start, left = 0, volume
     while start < count and left > 0:
         first = keys[start] & _INDEX_MASK
         whole, end = 0, start
         while end < count:
             index = keys[end] & _INDEX_MASK
-            if ticks[index] != ticks[first] or batch[index] != batch[first]:
+            if ticks[index] != ticks[first] or came[index] != came[first]:
                 break
             whole += lots[index]
             end += 1
@@ -112,14 +112,14 @@ def _ration(keys, count, ticks, lots, batch, volume, filled):
 
 
 @kernel
-def clear(side, ticks, lots, batch, keys, filled):
+def clear(side, ticks, lots, came, keys, filled):
     """Clears one market at a uniform price.
 
     Args:
         side: [N] +1 buy, -1 sell, anything else is no order; N at most `MAX_ORDERS`.
         ticks: [N] limits below 2**31.
         lots: [N]; orders without lots are none. All together below `MAX_LOTS`.
-        batch: [N] smaller came earlier; among orders of one side and price it must not
+        came: [N] block in which it came; among orders of one side and price it must not
             fall along the index, so that an earlier index is an earlier order.
         keys: [2, N] scratch.
         filled: [N] lots that fill; overwritten.
@@ -134,6 +134,6 @@ def clear(side, ticks, lots, batch, keys, filled):
     volume, low, high = _volume(bids, bid_count, asks, ask_count, ticks, lots)
     if volume == 0:
         return 0, 0
-    _ration(bids, bid_count, ticks, lots, batch, volume, filled)
-    _ration(asks, ask_count, ticks, lots, batch, volume, filled)
+    _ration(bids, bid_count, ticks, lots, came, volume, filled)
+    _ration(asks, ask_count, ticks, lots, came, volume, filled)
     return (low + high) // 2, volume

@@ -10,18 +10,12 @@ from market.kernels.admission import (
     check_names,
     takes_off,
 )
-from market.kernels.batch import (
-    admit_liquidation,
-    admit_order,
-    drop_reductions,
-    drop_waiting,
-)
 from market.kernels.clearing import clear
 from market.kernels.cover import drop_undercollateralised
 from market.kernels.deleveraging import close_gate, deleverage_pending
+from market.kernels.fills import drop_expired
 from market.kernels.funds import deposit, withdraw
 from market.kernels.lane import (
-    BATCHED,
     FILLED_LOTS,
     FILLED_QUOTE,
     LIQUIDATED,
@@ -38,6 +32,7 @@ from market.kernels.lane import (
     TX_SIDE,
     TX_SLOT,
     TX_TICKS,
+    WAITING,
     counters_of,
     funds_of,
     information,
@@ -46,9 +41,13 @@ from market.kernels.lane import (
 from market.kernels.liquidation import liquidate
 from market.kernels.margin import reckon_prices
 from market.kernels.matching import FILLED, cancel, cancel_all, place_order, reduce
-from market.kernels.settlement import drop_expired
-from market.kernels.staged import liquidate_in_stages
-from market.kernels.staged_batch import admit_staged
+from market.kernels.rounds import (
+    admit_liquidation,
+    admit_order,
+    drop_reductions,
+    drop_waiting,
+)
+from market.kernels.staged import admit_staged, liquidate_in_stages
 from market.kernels.takeover import take_over
 from market.native.ffi import kernel
 from market.types.orders import Kind
@@ -202,7 +201,7 @@ def open_block(t):
     for field in (STATUS, FILLED_LOTS, FILLED_QUOTE):
         vector(t, field, t[MESSAGES])[:] = 0
     information(t)[:] = 0
-    t[LIQUIDATED], t[BATCHED] = 0, 0
+    t[LIQUIDATED], t[WAITING] = 0, 0
     funds_of(t, SET_ASIDE)[:] = 0
     reckon_prices(t)
     drop_expired(t)

@@ -1,37 +1,22 @@
-"""Clearing a batch: what trades at the uniform price, and what becomes of the rest.
+"""Clearing a round: what trades at the uniform price, and what becomes of the rest.
 
 Price and rationing are `market.kernels.auction`'s: the price maximises volume; at the
 margin of a side, orders of earlier blocks come first, block after block, and those of
 one block share what is left for them in proportion to their size.
 
-An account's own orders may meet in a batch: nobody is the taker, dropping one of a
+An account's own orders may meet in a round: nobody is the taker, dropping one of a
 crossing pair would move the price for everyone, and the fills cancel but for the fees.
-Orders that rest from earlier blocks pay the maker's fee, those of the batch the
+Orders that rest from earlier blocks pay the maker's fee, those of the round the
 taker's, liquidations none.
 """
 
 from market.kernels.admission import IMMEDIATE
 from market.kernels.auction import clear as find_price
-from market.kernels.batch import (
-    ACCOUNT,
-    EXPIRY,
-    FLAGS,
-    GOT,
-    INDEX,
-    LIMIT,
-    LIQUIDATOR,
-    LOSS,
-    MARKET,
-    SIGN,
-    SIZE,
-    SLOT,
-    batch_of,
-)
 from market.kernels.book import ASKS, BIDS, drop_empty, insert, resting_side
+from market.kernels.fills import record_fill, reserve, trade
 from market.kernels.lane import (
     ADL_PENDING,
     AUCTION_ROWS,
-    BATCHED,
     BLOCK,
     CAPACITY,
     FILLED_LOTS,
@@ -50,6 +35,7 @@ from market.kernels.lane import (
     SLOTS,
     STATUS,
     TAKER_FEE,
+    WAITING,
     book_of,
     counters_of,
     information,
@@ -60,12 +46,26 @@ from market.kernels.lane import (
 )
 from market.kernels.liquidation import (
     NOTHING_TO_TAKE,
+    apply_insurance,
     bankruptcy_quote,
-    settle_insurance,
 )
 from market.kernels.margin import account_equity, account_risk
 from market.kernels.matching import BOOK_FULL, FILLED, PARTIAL, RESTING
-from market.kernels.settlement import record_fill, reserve, trade
+from market.kernels.rounds import (
+    ACCOUNT,
+    EXPIRY,
+    FLAGS,
+    GOT,
+    INDEX,
+    LIMIT,
+    LIQUIDATOR,
+    LOSS,
+    MARKET,
+    SIGN,
+    SIZE,
+    SLOT,
+    round_of,
+)
 from market.kernels.staged import note_staged_fill, start_cooldown
 from market.native.ffi import kernel
 from market.types.specs import Liquidation
@@ -73,13 +73,13 @@ from market.types.specs import Liquidation
 STAGES = int(Liquidation.STAGES)
 
 # Rows of the scratch: the orders of one market, one a column.
-SIDE, TICKS, LOTS, BATCH_NUMBER, FILLS, KEYS = range(6)
+SIDE, TICKS, LOTS, CAME, FILLS, KEYS = range(6)
 ROWS = 7  # KEYS has two
 
 
 @kernel
 def _columns(t):
-    """Resting bids and asks, then the batch: [ROWS, 2 C + B]."""
+    """Resting bids and asks, then the round: [ROWS, 2 C + B]."""
     return matrix(t, AUCTION_ROWS, ROWS, 2 * t[CAPACITY] + t[MESSAGES])
 
 
@@ -91,27 +91,27 @@ def gather_resting(t, market, side, column):
         columns[SIDE, column] = 1 if side == BIDS else -1
         columns[TICKS, column] = book.ticks[side, index]
         columns[LOTS, column] = book.lots[side, index]
-        columns[BATCH_NUMBER, column] = book.batch[side, index]
+        columns[CAME, column] = book.batch[side, index]
         column += 1
     return column
 
 
 @kernel
 def gather_waiting(t, market, column):
-    """Writes the batch of a market in sequence; returns the next column."""
-    batch, columns = batch_of(t), _columns(t)
-    for row in range(t[BATCHED]):
-        is_here = batch[row, MARKET] == market
-        columns[SIDE, column] = batch[row, SIGN] if is_here else 0
-        columns[TICKS, column] = batch[row, LIMIT]
-        columns[LOTS, column] = batch[row, SIZE] if is_here else 0
-        columns[BATCH_NUMBER, column] = t[BLOCK]
+    """Writes the round of a market in sequence; returns the next column."""
+    waiting, columns = round_of(t), _columns(t)
+    for row in range(t[WAITING]):
+        is_here = waiting[row, MARKET] == market
+        columns[SIDE, column] = waiting[row, SIGN] if is_here else 0
+        columns[TICKS, column] = waiting[row, LIMIT]
+        columns[LOTS, column] = waiting[row, SIZE] if is_here else 0
+        columns[CAME, column] = t[BLOCK]
         column += 1
     return column
 
 
 @kernel
-def settle_resting(t, market, side, index, lots, value):
+def apply_resting(t, market, side, index, lots, value):
     """Fills an order of the book."""
     book, sign = book_of(t, market), 1 if side == BIDS else -1
     account = book.owner[side, index] // t[SLOTS]
@@ -122,9 +122,9 @@ def settle_resting(t, market, side, index, lots, value):
 
 
 @kernel
-def settle_waiting(t, market, side, row, lots, value):
-    """Fills an order of the batch."""
-    order = batch_of(t)[row]
+def apply_waiting(t, market, side, row, lots, value):
+    """Fills an order of the round."""
+    order = round_of(t)[row]
     account, delta = order[ACCOUNT], order[SIGN] * lots
     reserve(t, account, market, side, -lots, order[LOSS])
     order[GOT] = lots
@@ -138,13 +138,13 @@ def settle_waiting(t, market, side, row, lots, value):
     held = per_position(t, POSITION)[account, market]
     bankruptcy = bankruptcy_quote(t, market, held, delta, account_risk(t, account))
     trade(t, account, market, delta, value, NO_FEE)
-    settle_insurance(t, order[LIQUIDATOR], account, market, -delta * value, bankruptcy)
+    apply_insurance(t, order[LIQUIDATOR], account, market, -delta * value, bankruptcy)
     information(t)[INFO_LIQUIDATIONS, 0] += 1
     information(t)[INFO_LIQUIDATED, 0] += lots * value
 
 
 @kernel
-def settle_column(t, market, column, bids, resting, ticks):
+def apply_column(t, market, column, bids, resting, ticks):
     """Fills the order of one column at the uniform price."""
     columns, book = _columns(t), book_of(t, market)
     lots = columns[FILLS, column]
@@ -153,11 +153,11 @@ def settle_column(t, market, column, bids, resting, ticks):
     if column < resting:
         first = 0 if side == BIDS else bids
         index = book.count[side] - 1 - (column - first)
-        settle_resting(t, market, side, index, lots, value)
+        apply_resting(t, market, side, index, lots, value)
     else:
         row = column - resting
-        settle_waiting(t, market, side, row, lots, value)
-        vector(t, FILLED_QUOTE, t[MESSAGES])[batch_of(t)[row, INDEX]] = lots * value
+        apply_waiting(t, market, side, row, lots, value)
+        vector(t, FILLED_QUOTE, t[MESSAGES])[round_of(t)[row, INDEX]] = lots * value
     if side == BIDS:
         record_fill(t, market, ticks, lots, lots * value)
 
@@ -170,13 +170,13 @@ def clear_market(t, market):
     count = gather_waiting(t, market, resting)
     table, book = _columns(t)[:, :count], book_of(t, market)
     side, ticks, lots = table[SIDE], table[TICKS], table[LOTS]
-    numbers, fills, keys = table[BATCH_NUMBER], table[FILLS], table[KEYS:]
+    numbers, fills, keys = table[CAME], table[FILLS], table[KEYS:]
     price, volume = find_price(side, ticks, lots, numbers, keys, fills)
     if volume == 0:
         return
     for column in range(count):
         if fills[column] > 0:
-            settle_column(t, market, column, bids, resting, price)
+            apply_column(t, market, column, bids, resting, price)
     for each in range(2):
         drop_empty(book, each)
 
@@ -225,8 +225,8 @@ def clear(t):
         clear_market(t, market)
     statuses = vector(t, STATUS, t[MESSAGES])
     filled = vector(t, FILLED_LOTS, t[MESSAGES])
-    for row in range(t[BATCHED]):
-        order = batch_of(t)[row]
+    for row in range(t[WAITING]):
+        order = round_of(t)[row]
         if order[LIQUIDATOR] >= 0:
             status = finish_liquidation(t, order)
         else:

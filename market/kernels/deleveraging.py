@@ -10,9 +10,12 @@ Source: dYdX v4, ``x/clob/keeper/deleveraging``; Hyperliquid's documentation,
 from market.kernels.allocation import (
     add_floored,
     add_pro_rata,
+    profit_of,
+    score_of,
     take_by_score,
     take_capped,
 )
+from market.kernels.fills import cancel_orders, change_position
 from market.kernels.lane import (
     ACCOUNTS,
     ADL_PENDING,
@@ -52,8 +55,6 @@ from market.kernels.margin import (
     may_move,
 )
 from market.kernels.matching import cancel_all
-from market.kernels.ranking import profit_of, score_of
-from market.kernels.settlement import cancel_orders, change_position
 from market.kernels.wide import mul_div_floor
 from market.native.ffi import kernel
 from market.types.specs import Deleveraging
@@ -164,7 +165,7 @@ def _close_against(t, target, other, market, delta):
     if may_move(t, target, before):
         if may_move(t, other, before_other):
             _shift(t, target, other, market, -delta, -quote)
-            _settle(t, target, other, market, delta, quote)
+            _apply(t, target, other, market, delta, quote)
             return
     _shift(t, target, other, market, -delta, -quote)
 
@@ -181,7 +182,7 @@ def _shift(t, target, other, market, delta, quote):
 
 
 @kernel
-def _settle(t, target, other, market, delta, quote):
+def _apply(t, target, other, market, delta, quote):
     unit = vector(t, UNIT, t[MARKETS])[market]
     change_position(t, target, market, delta, unit)
     vector(t, COLLATERAL, t[ACCOUNTS])[target] += quote

@@ -1,6 +1,6 @@
 """The block of the exchange as one XLA custom call on the CPU.
 
-All lanes of a batch are run one after the other by `market.kernels.block`. The state
+All lanes of a call are run one after the other by `market.kernels.block`. The state
 is changed in place: its operands share their buffers with the results, and XLA copies
 beforehand what is still needed elsewhere, so to the caller the call is pure.
 """
@@ -13,10 +13,10 @@ import numpy as np
 from numba import carray
 
 from market.kernels import lane as lay
-from market.kernels.batch import WIDTH as BATCH_WIDTH
 from market.kernels.block import run_auction_block, run_continuous_block
 from market.kernels.book import EVENT_WIDTH
 from market.kernels.clearing import ROWS as AUCTION_ROWS
+from market.kernels.rounds import WIDTH as ROUND_WIDTH
 from market.native import ffi as native
 from market.native.ffi import (
     _pointer,
@@ -54,7 +54,7 @@ def _open_table(frame):
     scratch[0], scratch[1] = markets, markets
     scratch[2] = (capacity + 1) * EVENT_WIDTH
     scratch[3], scratch[4] = messages, messages
-    scratch[5] = messages * BATCH_WIDTH
+    scratch[5] = messages * ROUND_WIDTH
     scratch[6] = AUCTION_ROWS * (2 * capacity + messages)
     scratch[7] = lay.SHARE_ROWS * static[lay.ACCOUNTS]
     scratch[8] = messages

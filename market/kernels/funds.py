@@ -58,7 +58,7 @@ def free_collateral(t, account):
 
 @kernel
 def withdraw(t, account, quanta):
-    """Moves free collateral out; the chain pays it when the batch settles."""
+    """Moves free collateral out; the chain pays it when the batch is settled."""
     if quanta < 1:
         return BAD_LOTS
     gate = amount(t, GATE_BLOCK)[0]

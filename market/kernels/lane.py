@@ -34,7 +34,7 @@ DELEVERAGING, VAULT = range(11, 13)
 STATIC_WORDS = 13
 BLOCK, SEED = 16, 17
 LIQUIDATED = 18  # liquidations noted in this block
-BATCHED = 19  # orders that wait for the clearing
+WAITING = 19  # orders that wait for the clearing
 NOW = 21  # time of the block in microseconds
 
 # Addresses of the arrays that a block changes, in the order of the operands.
@@ -44,7 +44,7 @@ STATE_FIELDS = (
     "cooldown_us"
 ).split()
 _STATE = 32
-TICKS, LOTS, OWNER, LOSS, EXPIRY, ORDER_BATCH, COUNT = _numbers(_STATE, 7)
+TICKS, LOTS, OWNER, LOSS, EXPIRY, CAME, COUNT = _numbers(_STATE, 7)
 COLLATERAL, POSITION, COST, OPEN_LOTS = _numbers(_STATE + 7, 4)
 OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE = _numbers(_STATE + 11, 4)
 FEES, PAID_IN, LAST = _numbers(_STATE + 15, 3)
@@ -90,7 +90,7 @@ SCRATCH_COUNT = 10
     EVENTS,  # [C + 1, EVENT_WIDTH] rows of the book's primitives
     LIQUIDATED_KEY,  # [B] target * M + market of the liquidations so far
     LIQUIDATED_QUOTE,  # [B] their notional at the margin price
-    BATCH,  # [B, 12] orders that wait for the clearing
+    ROUND,  # [B, 12] orders that wait for the clearing
     AUCTION_ROWS,  # [7, 2 C + B] the orders of one market as the auction takes them
     SHARES,  # [SHARE_ROWS, A] who gives how much in a deleveraging
     LIQUIDATED_PAID,  # [B] what the fund pays, or has set aside, for each of those
@@ -249,6 +249,6 @@ def book_of(t, market):
         _two_sides(t, OWNER, market),
         _two_sides(t, LOSS, market),
         _two_sides(t, EXPIRY, market),
-        _two_sides(t, ORDER_BATCH, market),
+        _two_sides(t, CAME, market),
         carray(_pointer(t[COUNT] + market * 16), (2,), np.int64),
     )

@@ -5,6 +5,7 @@ The formulas, their sources and their roundings: `market.rules.liquidation`.
 
 from market.kernels.admission import BAD_LOTS, HALTED, IS_HALTED, MAX_TICKS
 from market.kernels.book import crosses, sweep, taken_side
+from market.kernels.fills import apply_events
 from market.kernels.lane import (
     ACCOUNTS,
     ADJUSTMENT,
@@ -55,7 +56,6 @@ from market.kernels.margin import (
     with_position,
 )
 from market.kernels.matching import FILLED, PARTIAL, cancel_all
-from market.kernels.settlement import settle_events
 from market.kernels.wide import (
     at_least,
     mul_add_div_floor,
@@ -220,11 +220,11 @@ def check_target(t, liquidator, target, market, cap):
 
 
 @kernel
-def settle_insurance(t, liquidator, target, market, quote, bankruptcy):
+def apply_insurance(t, liquidator, target, market, quote, bankruptcy):
     """Bills a fill that brought ``quote``: the fund pays the loss or takes the fee.
 
     The fund never pays more than it has; the caller saw to it that it need not, but for
-    the rounding of a partial fill in a batch, which the account then bears.
+    the rounding of a partial fill in a round, which the account then bears.
     """
     params, info = parameters(t), information(t)
     collateral = vector(t, COLLATERAL, t[ACCOUNTS])
@@ -273,7 +273,7 @@ def liquidate(t, liquidator, target, market, cap):
         pending[target, market] = 1
         return INSURANCE_EMPTY, 0, 0
     _execute(t, target, market, sign, limit, lots)
-    settle_insurance(t, liquidator, target, market, quote, bankruptcy)
+    apply_insurance(t, liquidator, target, market, quote, bankruptcy)
     note_liquidation(t, target, market, filled, paid)
     information(t)[INFO_LIQUIDATIONS, 0] += 1
     information(t)[INFO_LIQUIDATED, 0] += abs(quote)
@@ -287,4 +287,4 @@ def _execute(t, target, market, sign, limit, lots):
     book, side, first = book_of(t, market), taken_side(sign), target * t[SLOTS]
     end, mode = first + t[SLOTS], t[SELF_TRADE]
     _, rows, _ = sweep(book, side, limit, lots, first, end, mode, events_of(t))
-    settle_events(t, market, side, rows, target, sign, NO_FEE)
+    apply_events(t, market, side, rows, target, sign, NO_FEE)

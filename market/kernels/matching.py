@@ -12,6 +12,7 @@ from market.kernels.admission import (
     breaks_isolation,
     can_afford,
     check_order,
+    has_too_many,
     reducible_lots,
     worst_loss,
 )
@@ -26,6 +27,7 @@ from market.kernels.book import (
     volume,
     would_take,
 )
+from market.kernels.fills import apply_events, cancel_orders, reserve
 from market.kernels.lane import (
     BLOCK,
     MARKETS,
@@ -39,8 +41,6 @@ from market.kernels.lane import (
     open_lots_of,
     parameters,
 )
-from market.kernels.limits import has_too_many
-from market.kernels.settlement import cancel_orders, reserve, settle_events
 from market.native.ffi import kernel
 from market.types.orders import Status
 
@@ -173,7 +173,7 @@ def _match(t, account, market, sign, limit, lots, flags, slot, expiry, loss):
     if stopped and rows == 0:
         return IS_SELF_TRADE, 0, 0
     fee_ppm = parameters(t)[TAKER_FEE, market]
-    filled, quote = settle_events(t, market, side, rows, account, sign, fee_ppm)
+    filled, quote = apply_events(t, market, side, rows, account, sign, fee_ppm)
     if filled == lots:
         return FILLED, filled, quote
     if left == 0 or stopped or flags & IMMEDIATE != 0:

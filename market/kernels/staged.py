@@ -12,6 +12,7 @@ from market.kernels.admission import (
     limit_of_market_order,
 )
 from market.kernels.book import sweep, taken_side
+from market.kernels.fills import apply_events, change_position
 from market.kernels.lane import (
     ACCOUNTS,
     ADL_PENDING,
@@ -20,14 +21,19 @@ from market.kernels.lane import (
     COOLDOWN,
     COOLDOWN_US,
     COOLDOWN_WAITS,
+    FILLED_LOTS,
+    FILLED_QUOTE,
     INFO_LIQUIDATED,
     INFO_LIQUIDATIONS,
     INFO_TAKEN_OVER,
     MARKETS,
+    MESSAGES,
     MIN_LIQUIDATION,
     NO_FEE,
+    NO_SLOT,
     NOTHING,
     NOW,
+    PART_SLOT,
     PORTION,
     POSITION,
     PRICE,
@@ -52,7 +58,7 @@ from market.kernels.liquidation import (
 )
 from market.kernels.margin import MAX_NOTIONAL, account_risk
 from market.kernels.matching import FILLED, PARTIAL, cancel_all
-from market.kernels.settlement import change_position, settle_events
+from market.kernels.rounds import LIQUIDATOR, append, drop_waiting, round_of
 from market.kernels.wide import ppm_ceil
 from market.native.ffi import kernel
 from market.types.orders import Status
@@ -187,9 +193,39 @@ def liquidate_in_stages(t, liquidator, target, market, cap):
     cancel_all(t, target, ALL_MARKETS)
     book = book_of(t, market)
     _, rows, _ = sweep(book, side, limit, lots, first, end, t[SELF_TRADE], events_of(t))
-    filled, quote = settle_events(t, market, side, rows, target, sign, NO_FEE)
+    filled, quote = apply_events(t, market, side, rows, target, sign, NO_FEE)
     note_liquidation(t, target, market, filled, NOTHING)
     note_staged_fill(t, quote)
     if is_part:
         start_cooldown(t, target)
     return FILLED if filled == lots else PARTIAL, filled, quote
+
+
+# --- in an auction -------------------------------------------------------------------
+
+
+@kernel
+def admit_staged(t, index, liquidator, target, market, cap):
+    """Admits a liquidation: `OK` and a row in the round, or what became of it."""
+    status, lots, is_part = next_stage(t, liquidator, target, market, cap)
+    if status == FILLED:
+        drop_waiting(t, target)
+        backstop(t, target)
+        unit = vector(t, UNIT, t[MARKETS])[market]
+        vector(t, FILLED_LOTS, t[MESSAGES])[index] = lots
+        vector(t, FILLED_QUOTE, t[MESSAGES])[index] = lots * unit
+    if status == BANKRUPT:
+        mark_bankrupt(t, target)
+    if status != 0:
+        return status
+    sign = -1 if per_position(t, POSITION)[target, market] > 0 else 1
+    limit = edge_of_band(t, market, sign)
+    cancel_all(t, target, ALL_MARKETS)
+    drop_waiting(t, target)
+    note_liquidation(t, target, market, lots, NOTHING)
+    slot = PART_SLOT if is_part else NO_SLOT
+    row = append(
+        t, index, market, target, sign, limit, lots, NOTHING, slot, NOTHING, NOTHING
+    )
+    round_of(t)[row, LIQUIDATOR] = liquidator
+    return status

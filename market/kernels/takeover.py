@@ -22,6 +22,7 @@ from market.kernels.admission import (
     MAX_TICKS,
     breaks_isolation,
 )
+from market.kernels.fills import change_position
 from market.kernels.lane import (
     ACCOUNTS,
     ADL_PENDING,
@@ -58,7 +59,6 @@ from market.kernels.margin import (
     worst_exposure,
 )
 from market.kernels.matching import FILLED, MARGIN, cancel_all
-from market.kernels.settlement import change_position
 from market.kernels.wide import ppm_floor
 from market.native.ffi import kernel
 from market.types.orders import Status
@@ -127,7 +127,7 @@ def take_over(t, keeper, target, market, cap, ticks):
         _move(t, keeper, market, delta, quote + share)
         return MARGIN, 0, 0
     _move(t, keeper, market, delta, quote + share)
-    _settle(t, keeper, target, market, delta, quote, missing, share)
+    _apply(t, keeper, target, market, delta, quote, missing, share)
     _report(t, gain, missing, abs(quote))
     return FILLED, lots, abs(quote)
 
@@ -148,7 +148,7 @@ def _is_margined(t, account, market):
 
 
 @kernel
-def _settle(t, keeper, target, market, delta, quote, missing, share):
+def _apply(t, keeper, target, market, delta, quote, missing, share):
     """Position and money change hands; the target's orders go."""
     collateral = vector(t, COLLATERAL, t[ACCOUNTS])
     cancel_all(t, target, ALL_MARKETS)

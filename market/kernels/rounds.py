@@ -3,7 +3,7 @@
 The cancels of a block come first and all take effect on the orders that rest from
 earlier blocks. Then the rest is admitted in sequence, each reserving what its worst
 fill would cost, as if it rested. A fill-or-kill order is rejected, because a sealed
-batch can promise nobody a whole fill; post-only asks for nothing, because nobody takes.
+round can promise nobody a whole fill; post-only asks for nothing, because nobody takes.
 """
 
 from market.kernels.admission import (
@@ -16,21 +16,23 @@ from market.kernels.admission import (
     breaks_isolation,
     can_afford,
     check_order,
+    has_too_many,
     worst_loss,
 )
 from market.kernels.book import resting_side
+from market.kernels.fills import reserve
 from market.kernels.lane import (
     ADL_PENDING,
     ALL_MARKETS,
-    BATCH,
-    BATCHED,
     MARKETS,
     MESSAGES,
     MULTIPLIER,
     NO_SLOT,
     NOTHING,
     POSITION,
+    ROUND,
     SET_ASIDE,
+    WAITING,
     fund_index,
     funds_of,
     matrix,
@@ -38,7 +40,6 @@ from market.kernels.lane import (
     per_position,
     vector,
 )
-from market.kernels.limits import has_too_many
 from market.kernels.liquidation import (
     INSURANCE_EMPTY,
     MAX_TICKS,
@@ -56,7 +57,6 @@ from market.kernels.matching import (
     cancel_all,
     place_of,
 )
-from market.kernels.settlement import reserve
 from market.native.ffi import kernel
 
 # Columns of a waiting order.
@@ -67,18 +67,18 @@ WIDTH = 12
 
 
 @kernel
-def batch_of(t):
+def round_of(t):
     """The orders that wait for the clearing, in sequence."""
-    return matrix(t, BATCH, t[MESSAGES], WIDTH)
+    return matrix(t, ROUND, t[MESSAGES], WIDTH)
 
 
 @kernel
 def waits(t, account, market, slot):
-    """Whether an order of that name waits in the batch."""
-    batch = batch_of(t)
-    for row in range(t[BATCHED]):
-        if batch[row, ACCOUNT] == account and batch[row, MARKET] == market:
-            if batch[row, SLOT] == slot and batch[row, SIZE] > 0:
+    """Whether an order of that name waits in the round."""
+    waiting = round_of(t)
+    for row in range(t[WAITING]):
+        if waiting[row, ACCOUNT] == account and waiting[row, MARKET] == market:
+            if waiting[row, SLOT] == slot and waiting[row, SIZE] > 0:
                 return True
     return False
 
@@ -86,9 +86,9 @@ def waits(t, account, market, slot):
 @kernel
 def is_crowded(t, account, market):
     """Whether the account or the market has as many orders as it may have."""
-    batch, own, here = batch_of(t), 0, 0
-    for row in range(t[BATCHED]):
-        order = batch[row]
+    waiting, own, here = round_of(t), 0, 0
+    for row in range(t[WAITING]):
+        order = waiting[row]
         if order[SIZE] > 0 and order[LIQUIDATOR] < 0 and order[FLAGS] & IMMEDIATE == 0:
             own += order[ACCOUNT] == account
             here += order[MARKET] == market
@@ -107,21 +107,21 @@ def reducible_by_all(t, account, market, sign, lots):
 
 @kernel
 def append(t, index, market, account, sign, limit, lots, flags, slot, expiry, loss):
-    """Adds an order to the batch and reserves for it; returns its row."""
-    row = t[BATCHED]
-    order = batch_of(t)[row]
+    """Adds an order to the round and reserves for it; returns its row."""
+    row = t[WAITING]
+    order = round_of(t)[row]
     order[INDEX], order[MARKET], order[ACCOUNT] = index, market, account
     order[SIGN], order[LIMIT], order[SIZE] = sign, limit, lots
     order[FLAGS], order[SLOT], order[EXPIRY] = flags, slot, expiry
     order[LOSS], order[LIQUIDATOR], order[GOT] = loss, -1, 0
-    t[BATCHED] = row + 1
+    t[WAITING] = row + 1
     reserve(t, account, market, resting_side(sign), lots, loss)
     return row
 
 
 @kernel
 def admit_order(t, index, account, market, sign, ticks, lots, flags, slot, expiry):
-    """Every check of an order; `OK` and a row in the batch, or the reason."""
+    """Every check of an order; `OK` and a row in the round, or the reason."""
     reason, limit = check_order(t, market, sign, ticks, lots, flags)
     if reason != OK:
         return reason
@@ -167,20 +167,20 @@ def affordable_limit(t, target, market, sign, lots, limit):
 @kernel
 def drop_waiting(t, account):
     """Drops the waiting orders of an account that is liquidated."""
-    batch = batch_of(t)
-    for row in range(t[BATCHED]):
-        if batch[row, ACCOUNT] == account and batch[row, LIQUIDATOR] < 0:
-            side, lots = resting_side(batch[row, SIGN]), batch[row, SIZE]
-            reserve(t, account, batch[row, MARKET], side, -lots, batch[row, LOSS])
-            batch[row, SIZE] = 0
+    waiting = round_of(t)
+    for row in range(t[WAITING]):
+        if waiting[row, ACCOUNT] == account and waiting[row, LIQUIDATOR] < 0:
+            side, lots = resting_side(waiting[row, SIGN]), waiting[row, SIZE]
+            reserve(t, account, waiting[row, MARKET], side, -lots, waiting[row, LOSS])
+            waiting[row, SIZE] = 0
 
 
 @kernel
 def drop_reductions(t, account, market):
     """Drops the waiting reduce-only orders of a keeper whose position has changed."""
-    batch = batch_of(t)
-    for row in range(t[BATCHED]):
-        order = batch[row]
+    waiting = round_of(t)
+    for row in range(t[WAITING]):
+        order = waiting[row]
         if order[ACCOUNT] == account and order[MARKET] == market:
             if order[FLAGS] & REDUCE_ONLY != 0:
                 side = resting_side(order[SIGN])
@@ -190,7 +190,7 @@ def drop_reductions(t, account, market):
 
 @kernel
 def admit_liquidation(t, index, liquidator, target, market, cap):
-    """Every check of a liquidation; `OK` and a row in the batch, or the reason."""
+    """Every check of a liquidation; `OK` and a row in the round, or the reason."""
     reason, lots, limit = check_target(t, liquidator, target, market, cap)
     if reason != OK:
         return reason
@@ -206,5 +206,5 @@ def admit_liquidation(t, index, liquidator, target, market, cap):
     row = append(
         t, index, market, target, sign, limit, lots, NOTHING, NO_SLOT, NOTHING, NOTHING
     )
-    batch_of(t)[row, LIQUIDATOR] = liquidator
+    round_of(t)[row, LIQUIDATOR] = liquidator
     return OK

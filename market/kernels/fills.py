@@ -93,7 +93,7 @@ def record_fill(t, market, ticks, lots, quote):
 
 
 @kernel
-def settle_events(t, market, side, rows, taker, sign, taker_fee_ppm):
+def apply_events(t, market, side, rows, taker, sign, taker_fee_ppm):
     """Settles what happened to the orders of ``side``, best first.
 
     Args:
