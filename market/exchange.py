@@ -1,4 +1,4 @@
-"""One block of the exchange: admit, match, settle, liquidate, deleverage.
+"""One block of the exchange: admit, match, apply fills, liquidate, deleverage.
 
 `execute` runs the transactions of a block in their order. It has two lowerings that
 are equal to the bit: a sequential kernel on the CPU, and dense array operations on

@@ -19,7 +19,7 @@ from market.types.orders import Receipt, Tx
 from market.types.specs import SelfTrade
 from market.types.state import BookState
 
-_FIELDS = ("ticks", "lots", "owner", "loss", "expiry", "batch", "count")
+_FIELDS = ("ticks", "lots", "owner", "loss", "expiry", "came", "count")
 _COLUMNS = (
     "kind",
     "account",
@@ -55,7 +55,7 @@ def empty_side_pair(capacity: int) -> BookState:
         owner=zero,
         loss=zero,
         expiry=zero,
-        batch=zero,
+        came=zero,
         count=jnp.zeros((2,), jnp.int64),
     )
 

@@ -343,8 +343,8 @@ MUTANTS = [
         ),
         (
             "residue",
-            "Settlement(payment, -jnp.sum(payment))",
-            "Settlement(payment, 0 * jnp.sum(payment))",
+            "Payments(payment, -jnp.sum(payment))",
+            "Payments(payment, 0 * jnp.sum(payment))",
         ),
         (
             "floor of the clamp",
@@ -407,7 +407,7 @@ MUTANTS = [
         "forms/test_exchange",
         (
             "orders of one block are one batch",
-            "= book.batch[side, index]",
+            "= book.came[side, index]",
             "= column",
         ),
     ),

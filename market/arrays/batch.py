@@ -301,7 +301,7 @@ def _columns(lane: Lane, batch: Batch, env: Env, sizes: Sizes, market):
     """Resting bids and asks best first, then the batch: four arrays [2 C + B]."""
     place = jnp.arange(sizes.capacity)
     present = place < lane.count[market][:, None]
-    columns = (lane.ticks, lane.lots, lane.batch)
+    columns = (lane.ticks, lane.lots, lane.came)
     best_first = [column[market][:, ::-1].reshape(-1) for column in columns]
     signs = jnp.where(present, jnp.array([[1], [-1]]), 0)[:, ::-1].reshape(-1)
     here = batch.market == market

@@ -9,7 +9,7 @@ from market.numbers.units import ppm_ceil
 from market.numbers.wide import mul_div_floor
 from market.types.specs import SelfTrade
 
-COLUMNS = ("ticks", "lots", "owner", "loss", "expiry", "batch")
+COLUMNS = ("ticks", "lots", "owner", "loss", "expiry", "came")
 
 
 def _rest(lane: Lane, market, side):

@@ -41,7 +41,7 @@ class Lane(NamedTuple):
     owner: Array
     loss: Array
     expiry: Array
-    batch: Array
+    came: Array
     count: Array
     collateral: Array
     position: Array

@@ -51,7 +51,7 @@ class Book(NamedTuple):
     owner: np.ndarray  # [2, C] account * slots + slot
     loss: np.ndarray  # [2, C] quanta reserved per lot at admission
     expiry: np.ndarray  # [2, C] last block in which it rests; 0 is never
-    batch: np.ndarray  # [2, C] block in which it came to rest
+    came: np.ndarray  # [2, C] block in which it came to rest
     count: np.ndarray  # [2]
 
 
@@ -139,7 +139,7 @@ def _close_gap(column, place, count):
 
 
 @kernel
-def insert(book, side, ticks, lots, owner, loss, expiry, batch):
+def insert(book, side, ticks, lots, owner, loss, expiry, came):
     """Rests an order at its price-time place; the newest is last of its price.
 
     Args:
@@ -150,7 +150,7 @@ def insert(book, side, ticks, lots, owner, loss, expiry, batch):
         owner: name of the order; no other order may rest under it.
         loss: quanta reserved per lot.
         expiry: last block in which it rests; 0 is never.
-        batch: the block of now.
+        came: the block of now.
 
     Returns:
         True; False and an untouched book where the side is full.
@@ -163,7 +163,7 @@ def insert(book, side, ticks, lots, owner, loss, expiry, batch):
     _open_gap(book.owner[side], place, count, owner)
     _open_gap(book.loss[side], place, count, loss)
     _open_gap(book.expiry[side], place, count, expiry)
-    _open_gap(book.batch[side], place, count, batch)
+    _open_gap(book.came[side], place, count, came)
     book.count[side] = count + 1
     return True
 
@@ -177,7 +177,7 @@ def remove(book, side, index):
     _close_gap(book.owner[side], index, count)
     _close_gap(book.loss[side], index, count)
     _close_gap(book.expiry[side], index, count)
-    _close_gap(book.batch[side], index, count)
+    _close_gap(book.came[side], index, count)
     book.count[side] = count - 1
 
 
@@ -200,7 +200,7 @@ def _pop(book, side):
     book.owner[side, index] = 0
     book.loss[side, index] = 0
     book.expiry[side, index] = 0
-    book.batch[side, index] = 0
+    book.came[side, index] = 0
     book.count[side] = index
 
 
@@ -279,7 +279,7 @@ def _keep(book, side, index, place):
     book.owner[side, place] = book.owner[side, index]
     book.loss[side, place] = book.loss[side, index]
     book.expiry[side, place] = book.expiry[side, index]
-    book.batch[side, place] = book.batch[side, index]
+    book.came[side, place] = book.came[side, index]
 
 
 @kernel

@@ -91,7 +91,7 @@ def gather_resting(t, market, side, column):
         columns[SIDE, column] = 1 if side == BIDS else -1
         columns[TICKS, column] = book.ticks[side, index]
         columns[LOTS, column] = book.lots[side, index]
-        columns[CAME, column] = book.batch[side, index]
+        columns[CAME, column] = book.came[side, index]
         column += 1
     return column
 

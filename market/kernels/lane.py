@@ -39,7 +39,7 @@ NOW = 21  # time of the block in microseconds
 
 # Addresses of the arrays that a block changes, in the order of the operands.
 STATE_FIELDS = (
-    "ticks lots owner loss expiry batch count collateral position cost open_lots "
+    "ticks lots owner loss expiry came count collateral position cost open_lots "
     "open_loss adl_pending withdrawn insurance fees paid_in last counters gate_block "
     "cooldown_us"
 ).split()

@@ -233,7 +233,7 @@ def _levels(draws, weights, turns, worst, params, phases):
     top = highest - jnp.maximum(deviation >> 3, tick)
     below = deviation * (64 + turns.below_rebound // 2) >> 9
     at_rebound = jnp.minimum(highest - below, top)
-    settle = low + ((at_rebound - low) >> 1)
+    calm_floor = low + ((at_rebound - low) >> 1)
     steps = (
         # first edge, its level, deviation per bar, lowest and highest level
         (0, origin, calm, origin - 4 * calm, turns.at_peak),
@@ -243,10 +243,10 @@ def _levels(draws, weights, turns, worst, params, phases):
         (worst + 1, before + worst_step, deviation, floor, turns.at_peak),
         (phases.low, opened, deviation, floor, turns.at_peak),
         (phases.low + 1, closed, deviation, floor, top),
-        (phases.rebound, at_rebound, deviation, settle, top),
-        (phases.rebound + 1, at_rebound, deviation, settle, top),
+        (phases.rebound, at_rebound, deviation, calm_floor, top),
+        (phases.rebound + 1, at_rebound, deviation, calm_floor, top),
     )
-    final = jnp.maximum(at_rebound - 2 * deviation, settle)
+    final = jnp.maximum(at_rebound - 2 * deviation, calm_floor)
     pins = [
         jnp.stack([jnp.asarray(x, INT) for x in column])
         for column in zip(*steps, strict=True)

@@ -93,7 +93,7 @@ def random_walk(
 
     Holders of the other side are taken in account order from ``start``, cyclically.
     Each gives min(remaining, its own position) at the bankruptcy price of the target
-    (at the oracle price in final settlement), if both accounts pass
+    (at the oracle price in a market that is wound up), if both accounts pass
     :func:`market.rules.margin.is_update_allowed`. Fills stand even if the walk ends
     early. The quote one side gains the other loses; no fee, and no insurance.
 
@@ -104,7 +104,7 @@ def random_walk(
       notional_per_lot: ticks * multiplier of the market.
       tier: its margin parameters (scalars).
       fraction_ppm: its initial fraction now, kept during the walk.
-      is_at_oracle: bool, final settlement of a solvent account.
+      is_at_oracle: bool, a solvent account in a market that is wound up.
       max_counterparties: holders looked at, at most.
     """
     is_holder = walk.lots * jnp.sign(walk.remaining) > 0
@@ -168,13 +168,13 @@ def random_walk(
     return lax.while_loop(goes_on, try_next, (jnp.int64(0), walk))[1]
 
 
-def can_deleverage(tnc: IntLike, is_final_settlement) -> tuple:
+def can_deleverage(tnc: IntLike, is_wound_up) -> tuple:
     """Whether an account may be deleveraged: (at bankruptcy price, at oracle price).
 
     Below zero at its bankruptcy price; otherwise only in a market that is being
-    settled for good, at the oracle price.
+    wound up for good, at the oracle price.
     """
-    return tnc < 0, (tnc >= 0) & is_final_settlement
+    return tnc < 0, (tnc >= 0) & is_wound_up
 
 
 # --- what is paid ------------------------------------------------------------------

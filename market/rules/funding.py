@@ -216,7 +216,7 @@ def index_delta(rate: IntLike, seconds: IntLike, notional_per_lot: IntLike) -> I
 # --- a payment ---------------------------------------------------------------------
 
 
-class Settlement(NamedTuple):
+class Payments(NamedTuple):
     """What funding does to balances.
 
     Attributes:
@@ -234,8 +234,8 @@ def funding_payment(index_moves, lots) -> IntLike:
     """``floor(sum over positions of -move * lots / 1e6)``: one floor over the sum.
 
     Args:
-      index_moves: index minus what the account was last settled at: int64[A M] or
-        int64[M], or a list of ints.
+      index_moves: index minus its value at the account's last payment: int64[A M]
+        or int64[M], or a list of ints.
       lots: int64[A M] signed positions, |lots| within 2**42, or a list of ints.
 
     >>> funding_payment([1_500_000, -500_000], [1, 1]), funding_payment([500_000], [1])
@@ -250,10 +250,10 @@ def funding_payment(index_moves, lots) -> IntLike:
     return jnp.sum(quotients, axis=-1) + jnp.sum(rests, axis=-1) // PPM
 
 
-def settle_funding(index_moves: jax.Array, lots: jax.Array) -> Settlement:
-    """Payments of all accounts and the residue of their floors (see Settlement)."""
+def pay_funding(index_moves: jax.Array, lots: jax.Array) -> Payments:
+    """Payments of all accounts and the residue of their floors (see `Payments`)."""
     payment = funding_payment(index_moves, lots)
-    return Settlement(payment, -jnp.sum(payment))
+    return Payments(payment, -jnp.sum(payment))
 
 
 def vote_or_zero(vote: IntLike, is_active) -> IntLike:

@@ -122,7 +122,7 @@ def is_transition_valid(before: Standing, after: Standing, is_smaller):
     risk to begin with TV not reduced.
 
     Args:
-      before: the account with funding settled.
+      before: the account with funding paid.
       after: what it would become.
       is_smaller: whether every holding kept its side and none grew.
     """

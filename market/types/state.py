@@ -12,7 +12,9 @@ from jax import Array
 
 from market.types.orders import STATUS_COUNT
 from market.types.specs import VenueSpec
-from market.upkeep.breaker import BreakerState, open_breaker
+
+#: K, index prices that the breaker of a market remembers.
+BREAKER_SAMPLES = 8
 
 
 @jax.tree_util.register_dataclass
@@ -29,8 +31,18 @@ class BookState:
     owner: Array  # [M, 2, C] account * slots + slot: the name of the order
     loss: Array  # [M, 2, C] quanta reserved per lot at admission (StarkEx: block open)
     expiry: Array  # [M, 2, C] last block in which it rests; 0 is never
-    batch: Array  # [M, 2, C] block in which it came to rest
+    came: Array  # [M, 2, C] block in which it came to rest
     count: Array  # [M, 2]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class BreakerState:
+    """What the circuit breakers remember (`market.upkeep.breaker`)."""
+
+    ticks: Array  # [M, K] index prices, the newest first; 0 is none
+    taken_us: Array  # [M, K] when
+    paused_until_us: Array  # [M] end of the pause; 0 without one
 
 
 @jax.tree_util.register_dataclass
@@ -103,8 +115,16 @@ def empty_book(spec: VenueSpec) -> BookState:
         owner=zero,
         loss=zero,
         expiry=zero,
-        batch=zero,
+        came=zero,
         count=jnp.zeros((markets, 2), jnp.int64),
+    )
+
+
+def open_breaker(markets: int) -> BreakerState:
+    """Breakers that remember nothing and pause nothing."""
+    none = jnp.zeros((markets, BREAKER_SAMPLES), jnp.int64)
+    return BreakerState(
+        ticks=none, taken_us=none, paused_until_us=jnp.zeros((markets,), jnp.int64)
     )
 
 

@@ -1,12 +1,13 @@
 """Circuit breaker: a market whose index price runs away pauses, and reopens anew.
 
 The model is that of volatility controls with a moving reference. Of the last
-``window`` a market remembers `SAMPLES` of its index prices, taken at least a
-`SAMPLES`-th of the window apart. Where the index of a block is more than ``move`` away
-from any of them, up or down, the market is halted from that block on for ``pause``:
-orders and liquidations are refused (`Status.HALTED`), cancels and reductions pass,
-nobody is deleveraged. The first block at or after the end of the pause trades again,
-and its index is the new reference: what was remembered before is forgotten.
+``window`` a market remembers `BREAKER_SAMPLES` of its index prices, taken at least a
+`BREAKER_SAMPLES`-th of the window apart. Where the index of a block is more than
+``move`` away from any of them, up or down, the market is halted from that block on for
+``pause``: orders and liquidations are refused (`Status.HALTED`), cancels and
+reductions pass, nobody is deleveraged. The first block at or after the end of the
+pause trades again, and its index is the new reference: what was remembered before is
+forgotten.
 
 The index is watched, not the last trade: limits stay within the price band around the
 index, so that a trade alone cannot leave it, and a cascade in the venue's own book
@@ -19,35 +20,12 @@ Mechanism (10 % from the price five minutes ago); those watch trades, and the fi
 quotes at the band stand for 15 seconds before it pauses.
 """
 
-from dataclasses import dataclass
-
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from market.numbers.units import PPM
 from market.types.specs import VenueParams
-
-#: K, index prices that a market remembers.
-SAMPLES = 8
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class BreakerState:
-    """What the breakers remember; int64."""
-
-    ticks: Array  # [M, K] index prices, the newest first; 0 is none
-    taken_us: Array  # [M, K] when
-    paused_until_us: Array  # [M] end of the pause; 0 without one
-
-
-def open_breaker(markets: int) -> BreakerState:
-    """Nothing remembered, nothing paused."""
-    none = jnp.zeros((markets, SAMPLES), jnp.int64)
-    return BreakerState(
-        ticks=none, taken_us=none, paused_until_us=jnp.zeros((markets,), jnp.int64)
-    )
+from market.types.state import BREAKER_SAMPLES, BreakerState
 
 
 def is_paused(state: BreakerState, now_us: Array) -> Array:
@@ -76,7 +54,7 @@ def watched(
     is_on = params.breaker_move_ppm > 0
     trips = is_on & ~pauses & moved
     until = jnp.where(trips, now_us + params.breaker_pause_us, state.paused_until_us)
-    step = params.breaker_window_us // SAMPLES
+    step = params.breaker_window_us // BREAKER_SAMPLES
     due = is_on & ~pauses & ((ticks[:, 0] == 0) | (age[:, 0] >= step))
 
     def pushed(row, value):

@@ -17,11 +17,11 @@ from market.rules.funding import (
     BookSide,
     funding_clamp_ppm,
     index_delta,
+    pay_funding,
     premium_ppm,
     premium_vote_ppm,
     rate_ppm,
     sample_ppm,
-    settle_funding,
 )
 from market.types.specs import Funding, VenueParams, VenueSpec
 from market.types.state import ExchangeState
@@ -98,13 +98,13 @@ def _pay(state: ExchangeState, params: VenueParams, spec: VenueSpec, is_halted):
     worth = state.oracle * jnp.asarray(spec.multipliers, jnp.int64)
     moves = index_delta(rate, params.funding_interval_us // US_PER_SECOND, worth)
     moves = jnp.where(is_halted, 0, moves)
-    settlement = settle_funding(moves, state.position)
+    payments = pay_funding(moves, state.position)
     state = replace(
         state,
-        collateral=state.collateral + settlement.payment,
-        residue=state.residue + settlement.residue,
+        collateral=state.collateral + payments.payment,
+        residue=state.residue + payments.residue,
         funding_index=state.funding_index + moves,
         premium_sum=jnp.zeros_like(state.premium_sum),
         premium_samples=jnp.zeros_like(state.premium_samples),
     )
-    return state, jnp.sum(jnp.abs(settlement.payment))
+    return state, jnp.sum(jnp.abs(payments.payment))

@@ -36,7 +36,7 @@ def sampled(state: ExchangeState, is_halted: Array) -> ExchangeState:
 def paid(
     state: ExchangeState, spec: VenueSpec, is_halted: Array
 ) -> tuple[ExchangeState, Array]:
-    """Settles an interval with every account at once, and what was paid in all.
+    """Pays an interval with every account at once, and what was paid in all.
 
     Each position's payment is floored; what the floors take goes to the residue. An
     interval that ends while the sequencer is halted is not charged.

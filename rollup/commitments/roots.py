@@ -44,7 +44,7 @@ def accounts_root(state: ExchangeState) -> Array:
 def books_root(state: ExchangeState) -> Array:
     """Blake2s Merkle root over all order slots, market by market; uint32 [8]."""
     book = state.book
-    columns = (book.ticks, book.lots, book.owner, book.loss, book.expiry, book.batch)
+    columns = (book.ticks, book.lots, book.owner, book.loss, book.expiry, book.came)
     rows = jnp.stack([column.reshape(-1) for column in columns], axis=-1)
     return merkle_root(account_leaf(rows))
 

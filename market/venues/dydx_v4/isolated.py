@@ -52,10 +52,10 @@ def _insure(pools: Pools, insurance_delta: int) -> Pools:
 def close_isolated_position(
     pools: Pools, quote_after_fill: int, insurance_delta: int
 ) -> tuple[Pools, int]:
-    """Settles the fill that closes an isolated position: the fund first, then the rest.
+    """Applies the fill that closes an isolated position: the fund first, then the rest.
 
     Args:
-      pools: before the settlement; the account's quote is in the isolated pool.
+      pools: before the fill; the account's quote is in the isolated pool.
       quote_after_fill: balance of the account after the fill, before insurance.
       insurance_delta: what the fund receives; negative: what it pays.
 

@@ -139,10 +139,10 @@ def deleveraging_quote(
     perpetual: Perpetual,
     tier: Tier,
     total: Risk,
-    is_final_settlement: bool = False,
+    is_wound_up: bool = False,
 ) -> int:
-    """Quote delta of a deleveraging fill: bankruptcy price, or oracle if settling."""
-    if is_final_settlement:
+    """Quote delta of a deleveraging fill: bankruptcy price, or oracle if wound up."""
+    if is_wound_up:
         return perpetual.to_quote(-delta)
     return bankruptcy_price(position, delta, perpetual, tier, total)
 

@@ -1,4 +1,4 @@
-"""Funding of StarkEx: lazily settled, floored, and bounded per second.
+"""Funding of StarkEx: lazily paid, floored, and bounded per second.
 
 Source: ``position/funding.cairo``, ``transactions/funding_tick.cairo``,
 ``execute_batch.cairo``.
@@ -34,7 +34,7 @@ def funded_collateral(collateral, balances, index_moves):
 
 
 def apply_funding(position: Position, indices: tuple[int, ...]) -> Position:
-    """The position settled at the global indices.
+    """The position with its funding paid up to the global indices.
 
     The program writes the funded position even when the transaction that touched it
     then fails.

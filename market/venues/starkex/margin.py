@@ -66,7 +66,7 @@ class Position:
     Attributes:
       collateral: integer balance of the collateral.
       balances: signed balance of each synthetic asset.
-      cached: funding index of each asset that it was last settled at.
+      cached: funding index of each asset up to which it last paid.
     """
 
     collateral: int

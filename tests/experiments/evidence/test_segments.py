@@ -88,17 +88,17 @@ def test_a_ledger_takes_one_fund_or_one_for_each_market():
 @pytest.mark.parametrize("seed", range(3))
 def test_random_funding_is_undone_to_the_quantum(seed):
     """Payments by the venue's own function, taken back from the state after."""
-    from market.rules.funding import settle_funding
+    from market.rules.funding import pay_funding
 
     rng = np.random.default_rng(seed)
     held = rng.integers(-(10**9), 10**9, (20, 2))
     held[0] -= held.sum(axis=0)
     moves, start = rng.integers(-(10**12), 10**12, 2), rng.integers(-9, 9, 2)
     money = rng.integers(-(10**14), 10**14, 20)
-    settled = settle_funding(moves, held)
+    paid = pay_funding(moves, held)
     positions = np.concatenate([held, np.zeros((3, 2), np.int64)])
     after = Ledger(
-        np.concatenate([money + settled.payment, [1, 2, 3 + int(settled.residue)]]),
+        np.concatenate([money + paid.payment, [1, 2, 3 + int(paid.residue)]]),
         positions,
         start + moves,
         np.array([1, 1]),

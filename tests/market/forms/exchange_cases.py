@@ -139,7 +139,7 @@ def start(spec, params, collateral, insurance, ticks):
 def book_rows(twin) -> dict:
     """The twin's books in the layout of `BookState`."""
     shape = (twin.markets, 2, twin.spec.book_capacity)
-    names = ("ticks", "lots", "owner", "loss", "expiry", "batch")
+    names = ("ticks", "lots", "owner", "loss", "expiry", "came")
     table = {name: np.zeros(shape, np.int64) for name in names}
     for market, sides in enumerate(twin.books):
         for side, orders in enumerate(sides):

@@ -247,7 +247,7 @@ def test_a_reduction_keeps_the_orders_time_and_frees_what_it_reserved(auction):
     assert int(venue.state.open_lots[ALICE, 0, 0]) == 2
     assert int(venue.state.open_loss[ALICE, 0]) == 2 * per_lot
     assert venue.state.book.owner[0, 0].tolist() == [BOB * 4 + 2, ALICE * 4, 0]
-    assert venue.state.book.batch[0, 0].tolist() == [1, 1, 0]
+    assert venue.state.book.came[0, 0].tolist() == [1, 1, 0]
     assert venue.send(reduction(ALICE, 2)) == [Status.ACCEPTED]
     assert venue.state.book.owner[0, 0].tolist() == [BOB * 4 + 2, 0, 0]
     assert int(venue.state.open_loss[ALICE, 0]) == 0
@@ -481,11 +481,11 @@ def test_rests_of_a_batch_keep_their_batch_behind_a_later_better_price():
     venue = Venue(auction=True)
     venue.send(order(ALICE, BUY, 60_000, 3), order(BOB, BUY, 60_000, 3))
     venue.send(order(CAROL, BUY, 60_100, 2))
-    assert venue.state.book.batch[0, 0].tolist() == [1, 1, 2]
+    assert venue.state.book.came[0, 0].tolist() == [1, 1, 2]
     venue.send(order(DAVE, SELL, 60_000, 5, Flag.IOC))
     assert [venue.held(a) for a in range(4)] == [2, 1, 2, -5]
     venue.send(order(BOB, BUY, 60_000, 2, slot=1))
-    assert venue.state.book.batch[0, 0].tolist() == [4, 1, 1]
+    assert venue.state.book.came[0, 0].tolist() == [4, 1, 1]
 
 
 def test_cancels_come_first_in_an_auction_and_fill_or_kill_is_rejected():

@@ -181,14 +181,14 @@ def test_the_index_moves_by_an_hour_of_the_eight_hour_rate():
 
 def test_longs_pay_when_the_index_rises_and_shorts_receive():
     move = array([2_000_000])
-    got = funding.settle_funding(move, array([[5], [-5]]))
+    got = funding.pay_funding(move, array([[5], [-5]]))
     assert got.payment.tolist() == [-10, 10]
     assert int(got.residue) == 0
 
 
 def test_payments_are_floored_so_that_funding_never_creates_money():
     # 102.5, 102.5 and -205 quanta: 102, 102, -205.
-    got = funding.settle_funding(array([500_000]), array([[-205], [-205], [410]]))
+    got = funding.pay_funding(array([500_000]), array([[-205], [-205], [410]]))
     assert got.payment.tolist() == [102, 102, -205]
     assert int(got.residue) == 1
 
@@ -207,7 +207,7 @@ def test_the_floor_is_taken_once_over_all_positions():
 def test_payments_equal_the_specification_and_conserve(moves, lots):
     # A move times a position within 2**62, so that the payment itself fits.
     moves = [m >> max(0, m.bit_length() + 42 - 80) for m in moves]
-    got = jax.jit(funding.settle_funding)(array(moves), array(lots))
+    got = jax.jit(funding.pay_funding)(array(moves), array(lots))
     expected = [reference_rules.funding_payment(moves, row) for row in lots]
     assert got.payment.tolist() == expected
     assert expected == [funding.funding_payment(moves, row) for row in lots]
@@ -218,7 +218,7 @@ def test_payments_equal_the_specification_and_conserve(moves, lots):
 @given(lanes(signed(35), 3), lanes(lanes(signed(30), 3), 4))
 def test_the_residue_is_what_the_floors_took(moves, lots):
     closing = [-sum(row[m] for row in lots) for m in range(3)]
-    got = funding.settle_funding(array(moves), array([*lots, closing]))
+    got = funding.pay_funding(array(moves), array([*lots, closing]))
     assert 0 <= int(got.residue) < len(lots) + 1
 
 
@@ -226,7 +226,7 @@ def test_funding_holds_no_floating_point():
     book = side([(1, 1)])
     assert not inexact_dtypes(vote, array(1), book, book, *array([1, 1, 1]))
     assert not inexact_dtypes(sample, array([0] * 24), array(1))
-    assert not inexact_dtypes(funding.settle_funding, array([1]), array([[1]]))
+    assert not inexact_dtypes(funding.pay_funding, array([1]), array([[1]]))
     assert not inexact_dtypes(funding.premium_ppm, array(1), array(1))
     assert not inexact_dtypes(funding.index_delta, *array([1, 1, 1]))
 

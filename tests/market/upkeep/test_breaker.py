@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from market import block
 from market.numbers.units import PPM, as_int
 from market.types.orders import BUY, SELL, Kind, Status
-from market.types.state import open_exchange
-from market.upkeep.breaker import SAMPLES, is_paused, open_breaker, watched
+from market.types.state import BREAKER_SAMPLES, open_breaker, open_exchange
+from market.upkeep.breaker import is_paused, watched
 from market.venues.dydx_v4.preset import dydx_v4
 from tests.market.upkeep.test_stops import records
 
@@ -43,10 +43,12 @@ class Oracle:
             return True
         if self.until is not None:
             self.samples, self.until = [], None
-        fresh = [p for t, p in self.samples[-SAMPLES:] if now - t <= self.window]
+        fresh = [
+            p for t, p in self.samples[-BREAKER_SAMPLES:] if now - t <= self.window
+        ]
         if self.move and any(abs(price - p) * PPM > self.move * p for p in fresh):
             self.until = now + self.pause
-        step = self.window // SAMPLES
+        step = self.window // BREAKER_SAMPLES
         if self.move and (not self.samples or now - self.samples[-1][0] >= step):
             self.samples.append((now, price))
         return self.until is not None and now < self.until

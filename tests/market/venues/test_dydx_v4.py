@@ -217,8 +217,8 @@ def test_deleveraging_is_at_the_bankruptcy_price_or_the_oracle():
     total = dydx_v4.account_risk(-50_100_000_000, [(10**10, BTC, tier)])
     args = (10**10, -(10**10), BTC, tier, total)
     assert dydx_v4.deleveraging_quote(*args) == 50_100_000_000
-    settling = dydx_v4.deleveraging_quote(*args, is_final_settlement=True)
-    assert settling == 50_000_000_000
+    last = dydx_v4.deleveraging_quote(*args, is_wound_up=True)
+    assert last == 50_000_000_000
 
 
 def test_liquidations_are_sorted_by_distance_then_size_then_hash():

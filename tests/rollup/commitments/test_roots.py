@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from market.numbers.units import as_int
-from market.types.state import BookState, ExchangeState, open_exchange
-from market.upkeep.breaker import BreakerState
+from market.types.state import BookState, BreakerState, ExchangeState, open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from rollup import chain
 from rollup.chain import ChainSpec
@@ -91,7 +90,7 @@ def accounts_by_hashlib(state: ExchangeState) -> bytes:
 
 def books_by_hashlib(state: ExchangeState) -> bytes:
     book = state.book
-    columns = (book.ticks, book.lots, book.owner, book.loss, book.expiry, book.batch)
+    columns = (book.ticks, book.lots, book.owner, book.loss, book.expiry, book.came)
     arrays = [np.asarray(column).ravel() for column in columns]
     return merkle(np.stack(arrays, axis=1))
 
@@ -138,7 +137,7 @@ def test_every_field_of_the_exchange_is_bound(state, rollup, name):
     assert as_bytes(ROOT(other, rollup)) != as_bytes(ROOT(state, rollup))
 
 
-@pytest.mark.parametrize("name", ["ticks", "lots", "owner", "loss", "expiry", "batch"])
+@pytest.mark.parametrize("name", ["ticks", "lots", "owner", "loss", "expiry", "came"])
 def test_every_field_of_an_order_is_bound(state, rollup, name):
     book = replace(state.book, **{name: changed(getattr(state.book, name), -1)})
     other = replace(state, book=book)
