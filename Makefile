@@ -1,10 +1,12 @@
-# make demo     install into .venv, run the demo experiment, say where the report is
-# make test     install what the tests need and run them, but for the slow ones
+# make demo       install into .venv, run the demo experiment, say where the report is
+# make quick      the twin, the rules, the structure and a tiny world: under 90 seconds
+# make test       every test but the slow ones
 # make test-slow  the slow ones
-# make lint     ruff and pyright
-# make bench    the benchmarks, as JSON lines
-# make lock     the versions and hashes that CI installs, made anew
-# make clean    everything that the above made, .venv included
+# make lint       ruff, import-linter and pyright
+# make hooks      let git run `make lint` and `make quick` before a commit and a push
+# make bench      the benchmarks, as JSON lines
+# make lock       the versions and hashes that CI installs; FRESH=1 takes the newest
+# make clean      remove everything that the above made, .venv included
 #
 # PYTHON=python3.12 make demo chooses the interpreter (3.11 to 3.13).
 
@@ -20,7 +22,7 @@ SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	if "$$p" -c '$(SUITS)' 2>/dev/null; then echo "$$p"; exit; fi; done)
 
-.PHONY: help demo test test-slow lint bench lock clean
+.PHONY: help demo quick test test-slow lint hooks bench lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -44,38 +46,48 @@ LOCKED = $(shell $(BIN)/python -c 'import platform, sys; print(int( \
 	sys.version_info[:2] == (3, 11) and platform.system() == "Linux" \
 	and platform.machine() == "x86_64"))' 2>/dev/null)
 
-$(VENV)/.installed-test: pyproject.toml requirements-ci.txt | $(BIN)/python
+$(VENV)/.installed-dev: pyproject.toml requirements-ci.txt | $(BIN)/python
 	if [ "$(LOCKED)" = 1 ]; then \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 			--require-hashes -r requirements-ci.txt; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 			--no-deps --no-build-isolation -e .; \
 	else \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+			-e '.[test,dev]'; \
 	fi
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/shakeout run demo --out runs/demo --overwrite
 
-test: $(VENV)/.installed-test
+# The cheapest tests that still cover a rule, its three forms, the structure and a world.
+QUICK := tests/structure tests/market/rules tests/market/venues tests/market/upkeep
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(QUICK)
+
+test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
-test-slow: $(VENV)/.installed-test
+test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n 2 -m slow
 
-lint: $(VENV)/.installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+hooks: $(VENV)/.installed-dev
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	$(BIN)/python -m benchmarks
 
 lock: $(BIN)/python
-	$(BIN)/python tools/lock.py > requirements-ci.txt.new
+	$(BIN)/python tools/lock.py $(if $(FRESH),--fresh) > requirements-ci.txt.new
 	mv requirements-ci.txt.new requirements-ci.txt
 
 clean:

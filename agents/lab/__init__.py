@@ -1,0 +1,1 @@
+"""The lab in Mesa: the model, its participants, and guests in plain Python."""

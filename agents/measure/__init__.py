@@ -1,0 +1,1 @@
+"""What is kept of a run: sums, metrics and series, as integers."""

@@ -1,0 +1,1 @@
+"""From a config to the specs and parameters of a world."""

@@ -1,0 +1,1 @@
+"""Proofs and inclusion proofs of a run, and the records they rest on."""

@@ -1,0 +1,1 @@
+"""Many runs: how they are divided into shards, simulated and spread over Ray."""

@@ -1,0 +1,1 @@
+"""What a finished experiment is: tables, statistics, checks and pins."""

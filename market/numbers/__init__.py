@@ -1,0 +1,1 @@
+"""Exact integer arithmetic, units, random words and declared numbers."""

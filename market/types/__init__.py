@@ -1,0 +1,1 @@
+"""What every room of the market shares: orders, specs, states and limits."""

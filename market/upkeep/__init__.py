@@ -1,0 +1,1 @@
+"""What a block does by itself: oracle, mark, stops, breakers and funding."""

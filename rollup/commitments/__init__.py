@@ -1,0 +1,1 @@
+"""Merkle roots over the accounts, their hashes and a plain-Python verifier."""

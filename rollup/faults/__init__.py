@@ -1,0 +1,1 @@
+"""What can go wrong on the chain, when, and with which effect."""

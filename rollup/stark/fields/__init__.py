@@ -1,0 +1,1 @@
+"""Arithmetic in the prime field of the proofs, and its number transforms."""

@@ -1,0 +1,1 @@
+"""The prover: traces, commitments, quotients, FRI and openings."""

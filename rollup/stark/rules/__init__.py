@@ -1,0 +1,1 @@
+"""The rules that a proof holds a batch to, as constraints on columns."""

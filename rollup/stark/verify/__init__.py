@@ -1,0 +1,1 @@
+"""The verifier in plain Python: transcript, checks, soundness and files."""

@@ -1,0 +1,1 @@
+"""What the prover is told of a batch: accounts, paths and amounts."""

@@ -1,4 +1,4 @@
-"""Imports point down only: experiments > agents > rollup > market."""
+"""Imports point down only, between the packages and between the market's floors."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parent.parent
+HOME = Path(__file__).resolve().parents[2]
 CONTRACT = "imports point down only"
 
 
