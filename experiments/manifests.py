@@ -2,10 +2,12 @@
 
 import datetime
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from experiments import provenance
-from experiments.config import Config, Experiment, plugins
+from experiments.config import Config, Experiment, expand, plugins
+from experiments.config.errors import ConfigError
 from experiments.engine import Engine, World
 from experiments.fleet.plan import group_points
 from experiments.results import tables as metrics
@@ -107,3 +109,21 @@ def fault_windows(config: Config) -> list[dict[str, Any]]:
         }
         for fault in config.faults
     ]
+
+
+def experiment_of(manifest: dict) -> Experiment:
+    """The experiment that a manifest describes.
+
+    Raises:
+        ConfigError: this version reads another experiment from the same config.
+    """
+    for folder in manifest.get("plugin_folders", []):
+        plugins.look_in(Path(folder))
+    experiment = expand(manifest["config"])
+    if experiment.hash != manifest["config_hash"]:
+        raise ConfigError(
+            f"the config of the manifest has the hash {experiment.hash[:12]} here, "
+            f"{manifest['config_hash'][:12]} there: it was written by another version, "
+            "or its price file or the source of a plug-in has changed"
+        )
+    return experiment

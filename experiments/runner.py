@@ -79,6 +79,11 @@ class Prepared:
     worlds: list[World]
 
 
+def default_folder(experiment: Experiment) -> Path:
+    """Where an experiment's results go if nobody says where."""
+    return Path("runs") / f"{experiment.config.name}-{experiment.hash[:8]}"
+
+
 def known_columns(experiment: Experiment, engine: Engine) -> list[str]:
     """Columns that a check of this experiment may name."""
     wanted = experiment.config.metrics or list(engine.METRICS)

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli.common import RunDir
 from experiments.config.errors import ConfigError
-from experiments.fleet import environment
 
-RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="a run directory")]
 Batch = Annotated[
     int, typer.Option(metavar="K", min=0, help="number of the batch, from 0")
 ]
@@ -24,15 +23,13 @@ Out = Annotated[
 
 def _world_of(run_dir: Path, point: int, run: int, batch: int):
     """The world of a finished run that has this batch, and its seed."""
-    environment.prepare()
-    from experiments import runner
-    from experiments.cli.replay import experiment_of
-    from experiments.engine import DEFAULT_ENGINE
+    from experiments.engine import DEFAULT_ENGINE, load_engine
     from experiments.evidence import proving
+    from experiments.manifests import experiment_of
     from experiments.results.store import Store
 
     manifest = Store(run_dir).read_manifest()
-    worlds = runner.prepare(experiment_of(manifest), DEFAULT_ENGINE).worlds
+    worlds = load_engine(DEFAULT_ENGINE).build(experiment_of(manifest).configs)
     if point >= len(worlds) or run >= manifest["runs"]:
         raise ConfigError(
             f"{run_dir}: points are 0 to {len(worlds) - 1}, "
@@ -178,7 +175,6 @@ def law(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="written as JSON")],
 ) -> None:
     """Times the prover here, for `rollup.proving_law`; takes minutes."""
-    environment.prepare()
     from experiments.config.proving_time import measure
 
     line = measure(file)

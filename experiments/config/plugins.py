@@ -28,13 +28,14 @@ from pydantic import AfterValidator, BaseModel, WithJsonSchema
 
 from experiments.config.errors import nearest, shown, unknown
 from experiments.config.values import wrong_value
+from shakeout import namesakes
 
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _EXAMPLE = "package.module:Name"
 #: Tells a worker process where the driver found plug-ins.
 FOLDERS_VARIABLE = "SHAKEOUT_PLUGIN_FOLDERS"
 #: The lab's own packages: no module of a user's can have their names.
-OURS = ("market", "rollup", "agents", "experiments", "shakeout")
+OURS = (*namesakes.PACKAGES, "shakeout")
 
 
 @dataclass(frozen=True)
@@ -176,12 +177,8 @@ def _refuse_our_names(name: str) -> None:
     if root not in OURS:
         return
     for folder in folders():
-        for place in (folder / f"{root}.py", folder / root):
-            if place.exists() and place != Path(__file__).parents[2] / root:
-                raise PluginError(
-                    f"{root} is a package of the lab, so {place} cannot be imported; "
-                    f"rename it, for example to my_{root}"
-                )
+        if place := namesakes.namesake_in(folder, root):
+            raise PluginError(namesakes.advice(place))
 
 
 def _failure(name: str, error: BaseException) -> str:

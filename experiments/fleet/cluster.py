@@ -10,6 +10,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from experiments.config import plugins
@@ -17,6 +18,7 @@ from experiments.config.errors import ConfigError
 from experiments.fleet import environment
 from experiments.fleet.plan import Shard, Work
 from experiments.fleet.simulate import ShardResult, Simulator
+from shakeout.namesakes import ShadowedError, check_folder, check_packages
 
 #: How often a shard is given to another worker after its worker died.
 MAX_LOSSES = 2
@@ -72,8 +74,6 @@ class Worker:
     """What runs inside a Ray actor."""
 
     def __init__(self) -> None:
-        from experiments.fleet.install_check import check_packages
-
         check_packages()
         plugins.look_where_told()
         self._simulator = Simulator()
@@ -97,6 +97,11 @@ class RayPool:
     def __init__(self, workers: int, address: str | None = None, gpus: int = 0):
         import ray
 
+        try:
+            # Ray puts the current folder first in the path of its workers.
+            check_folder(Path.cwd())
+        except ShadowedError as error:
+            raise ConfigError(str(error)) from None
         self._ray = ray
         self._connect(workers, address, gpus)
         variables = {**environment.of_worker(), **plugins.folders_of_worker()}

@@ -55,7 +55,7 @@ def command(*arguments, **variables):
     """Starts the installed command as a user would."""
     environment = {**os.environ, "PYTHONPATH": str(HOME), **variables}
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "experiments.cli", *map(str, arguments)],
+        [sys.executable, "-P", "-m", "shakeout", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

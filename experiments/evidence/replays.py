@@ -1,31 +1,12 @@
-"""`shakeout replay`: a run of a finished experiment, executed from its record."""
+"""A run of a finished experiment, executed again from its record."""
 
 from pathlib import Path
 
-from experiments import runner
-from experiments.config import Experiment, expand, plugins
+from experiments import manifests
 from experiments.config.errors import ConfigError
-from experiments.engine import DEFAULT_ENGINE
+from experiments.engine import DEFAULT_ENGINE, load_engine
 from experiments.evidence import records
 from experiments.results.store import Store
-
-
-def experiment_of(manifest: dict) -> Experiment:
-    """The experiment that a manifest describes.
-
-    Raises:
-        ConfigError: this version reads another experiment from the same config.
-    """
-    for folder in manifest.get("plugin_folders", []):
-        plugins.look_in(Path(folder))
-    experiment = expand(manifest["config"])
-    if experiment.hash != manifest["config_hash"]:
-        raise ConfigError(
-            f"the config of the manifest has the hash {experiment.hash[:12]} here, "
-            f"{manifest['config_hash'][:12]} there: it was written by another version, "
-            "or its price file or the source of a plug-in has changed"
-        )
-    return experiment
 
 
 def replay_run(run_dir: Path, point: int, run: int) -> tuple[str, bool]:
@@ -40,7 +21,9 @@ def replay_run(run_dir: Path, point: int, run: int) -> tuple[str, bool]:
     store = Store(run_dir)
     manifest = store.read_manifest()
     stored = _stored_root(store, point, run)
-    world = runner.prepare(experiment_of(manifest), DEFAULT_ENGINE).worlds[point]
+    world = load_engine(DEFAULT_ENGINE).build(
+        manifests.experiment_of(manifest).configs
+    )[point]
     path = records.record_path(run_dir, point, run)
     if path.exists():
         (record, root), source = records.load_record(path), f"from {path}"

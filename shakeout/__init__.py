@@ -1,0 +1,102 @@
+"""The lab from outside: everything that a user's own code imports.
+
+Experiments: `load` a config, a ready scenario or a mapping; `run` it into a folder and
+read its `Results`.
+
+One world, from Python: `LabModel.from_config` gives a `mesa.Model` of one run, to be
+stepped block by block and looked at through its `snapshot`. `Guest` is an agent in
+plain Python that trades in it; the agents of the families are `MarketMaker`,
+`LeveragedTrader`, `Searcher`, `Liquidator` and `Vault`.
+
+Ideas of one's own, which a config names by import path, ``package.module:Name``:
+
+=============  ==================================================================
+`Guest`        an agent in plain Python
+`Family`       participants who decide as arrays, from a `View`, in transactions `Tx`
+`Policy`       an ordering scheme: an `Ordering` of the waiting transactions
+=============  ==================================================================
+
+`shakeout conform package.module:Name` puts such a thing through the checks of its
+contract.
+
+Matching alone: `match` replays a stream of messages on one market's book.
+
+A part is imported when it is first asked for, so that ``import shakeout`` takes no
+time. How to do it, with complete examples: ``docs/how-to``.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents.families import Family
+    from agents.family import FamilySpec, View
+    from agents.lab.model import Snapshot
+    from agents.lab.participants import (
+        Guest,
+        LeveragedTrader,
+        Liquidator,
+        MarketMaker,
+        Searcher,
+        Vault,
+    )
+    from experiments.config import Config, Experiment, load
+    from experiments.config.errors import ConfigError
+    from market.match import match
+    from market.types.orders import Flag, Kind, Receipt, Status, Tx
+    from market.types.state import BookState
+    from rollup.sequencing.contract import Ordering, Policy
+    from shakeout.lab import LabModel
+    from shakeout.results import Results, run
+
+#: Every public name, by the module that it is defined in.
+_NAMES = {
+    "agents.families": ("Family",),
+    "agents.family": ("FamilySpec", "View"),
+    "agents.lab.model": ("Snapshot",),
+    "agents.lab.participants": (
+        "Guest",
+        "LeveragedTrader",
+        "Liquidator",
+        "MarketMaker",
+        "Searcher",
+        "Vault",
+    ),
+    "experiments.config": ("Config", "Experiment", "load"),
+    "experiments.config.errors": ("ConfigError",),
+    "market.match": ("match",),
+    "market.types.orders": ("Flag", "Kind", "Receipt", "Status", "Tx"),
+    "market.types.state": ("BookState",),
+    "rollup.sequencing.contract": ("Ordering", "Policy"),
+    "shakeout.lab": ("LabModel",),
+    "shakeout.results": ("Results", "run"),
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for.
+
+    Raises:
+        shakeout.namesakes.ShadowedError: somebody else's module stands before one of
+            the lab's packages.
+    """
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("shakeout")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shakeout' has no name {name!r}")
+    from shakeout.namesakes import check_packages
+
+    check_packages()
+    from experiments.fleet import environment
+
+    environment.prepare()  # before JAX is imported: programs are kept on disk
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted([*_HOMES, "__version__"])
