@@ -34,8 +34,8 @@ from jax import Array
 
 from market.arrays import entry as exchange_array
 from market.kernels import entry as exchange_kernel
-from market.kernels import lane as layout
 from market.native.platform import by_platform
+from market.types import layout
 from market.types.orders import Receipt, Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import BookState, ExchangeInfo, ExchangeState

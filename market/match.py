@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from market.arrays.messages import MAX_CAPACITY, match_array
+from market.arrays.messages import match_array
 from market.kernels.messages import match_native
 from market.native.platform import by_platform
-from market.types.messages import LARGEST
+from market.types.limits import MAX_MESSAGE_VALUE, MAX_SIDE_ORDERS
 from market.types.orders import Receipt, Tx
 from market.types.specs import SelfTrade
 from market.types.state import BookState
@@ -80,7 +80,7 @@ def match(
     Args:
         book: one market, [2, C] and [2]. Owners must be below 2**31.
         txs: [B]; see `market.twin.messages` for what is checked.
-        block: [] number of the block, for expiry and for the batch of what rests.
+        block: [] number of the block, for expiry and for when what rests came.
         slots: order slots of an account; an order's name is account * slots + slot.
         self_trade: prevention mode.
         log: whether to record each fill; the log has room for every possible one.
@@ -92,10 +92,12 @@ def match(
     Raises:
         ValueError: slots or the book's capacity out of range, or no such lowering.
     """
-    if not 1 <= slots <= LARGEST:
-        raise ValueError(f"slots = {slots}: must be from 1 to {LARGEST}")
-    if book.ticks.shape[-1] > MAX_CAPACITY:
-        raise ValueError(f"{book.ticks.shape[-1]} orders a side; most: {MAX_CAPACITY}")
+    if not 1 <= slots <= MAX_MESSAGE_VALUE:
+        raise ValueError(f"slots = {slots}: must be from 1 to {MAX_MESSAGE_VALUE}")
+    if book.ticks.shape[-1] > MAX_SIDE_ORDERS:
+        raise ValueError(
+            f"{book.ticks.shape[-1]} orders a side; most: {MAX_SIDE_ORDERS}"
+        )
     fields = [getattr(book, name) for name in _FIELDS]
     columns = [getattr(txs, name) for name in _COLUMNS]
     rows = book.ticks.size + 2 * txs.kind.shape[0] if log else 0

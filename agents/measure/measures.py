@@ -14,6 +14,7 @@ from jax import Array
 
 from agents.views import Risk, best_quotes
 from market.numbers.units import PPM
+from market.types.limits import MAX_COLLATERAL
 from market.types.orders import Kind, Status
 from market.types.specs import VenueSpec
 from market.types.state import ExchangeState
@@ -164,7 +165,7 @@ def _check(measures: Measures, state, chain: ChainState, block) -> Measures:
         | (errors.contracts > 0) * Fault.CONTRACTS
         | (errors.orders > 0) * Fault.ORDERS
         | (lost > 0) * Fault.TRANSACTIONS
-        | (largest >= 1 << 55) * Fault.RANGE
+        | (largest >= MAX_COLLATERAL) * Fault.RANGE
     )
     worst = jnp.maximum(jnp.maximum(errors.money, errors.contracts), errors.orders)
     fresh = (measures.status == 0) & (status != 0)

@@ -13,11 +13,10 @@ from experiments.config.values import format_decimal
 from experiments.config.world import VenueConfig
 from market.numbers.units import QUANTA_PER_USD, as_int
 from market.prices import PriceParams, PriceSpec
+from market.types.limits import MAX_NOTIONAL
 from market.types.specs import Deleveraging, SelfTrade, VenueParams, VenueSpec
 from market.venues import VENUES
 
-#: No position's notional may reach this, in quanta (about 1.1 billion USD).
-MAX_NOTIONAL = 1 << 50
 #: Orders are admitted up to this multiple of the first price, so that a market may
 #: rise so far before the bound is met.
 _HEADROOM = 4

@@ -18,7 +18,7 @@ from agents.measure.measures import explain
 from agents.measure.metrics import METRICS
 from agents.measure.series import SERIES
 from agents.world import OracleParams, WorldParams, WorldSpec
-from experiments.build.venue import MAX_NOTIONAL, build_venue
+from experiments.build.venue import build_venue
 from experiments.build.venue_numbers import insurance
 from experiments.config import Config
 from experiments.config.errors import ConfigError
@@ -26,6 +26,7 @@ from experiments.config.values import Section, format_decimal
 from experiments.engine import Layout, World
 from market.numbers.randomness import run_key
 from market.numbers.units import PPM, QUANTA_PER_USD, as_int
+from market.types.limits import MAX_FIRST_BALANCES, MAX_NOTIONAL
 from market.types.orders import Kind
 from rollup.chain import ChainParams, ChainSpec
 from rollup.faults.windows import FaultKind, FaultParams, draw_windows
@@ -257,11 +258,11 @@ def _check_amounts(config: Config) -> None:
             )
         total += count * largest
     total += sum(insurance(config.venue))
-    if total >= 1 << 60:
+    if total >= MAX_FIRST_BALANCES:
         raise ConfigError(
             f"populations: all collateral together may reach "
             f"{total / QUANTA_PER_USD:,.0f} USD; at most "
-            f"{(1 << 60) // QUANTA_PER_USD:,} USD keep the ledger exact"
+            f"{MAX_FIRST_BALANCES // QUANTA_PER_USD:,} USD keep the ledger exact"
         )
 
 

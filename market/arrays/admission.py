@@ -6,8 +6,8 @@ from jax import lax
 from market.arrays.book import is_present
 from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason
 from market.kernels import admission as rules
-from market.kernels.margin import MAX_NOTIONAL
 from market.numbers.units import PPM
+from market.types.limits import MAX_NOTIONAL
 from market.types.orders import Kind, Status
 
 

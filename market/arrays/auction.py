@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from market.kernels.auction import MAX_ORDERS
 from market.kernels.auction import clear as clear_kernel
 from market.native.ffi import (
     answers_metadata_query,
@@ -21,6 +20,7 @@ from market.native.ffi import (
 )
 from market.native.platform import by_platform
 from market.numbers.wide import mul_div_rest
+from market.types.limits import MAX_AUCTION_ORDERS
 from market.types.orders import BUY, SELL
 
 _LAST = jnp.iinfo(jnp.int64).max
@@ -165,8 +165,10 @@ def clear(
     Returns:
         Price, volume and fills. Vmappable over markets and lanes.
     """
-    if side.shape[0] > MAX_ORDERS:
-        raise ValueError(f"{side.shape[0]} orders; an auction takes {MAX_ORDERS}")
+    if side.shape[0] > MAX_AUCTION_ORDERS:
+        raise ValueError(
+            f"{side.shape[0]} orders; an auction takes {MAX_AUCTION_ORDERS}"
+        )
     columns = (side, ticks, lots, batch)
     if lowering == "native":
         return clear_native(*columns)

@@ -20,8 +20,9 @@ from market.arrays.auction import clear_array
 from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason
 from market.arrays.margin import can_afford, equity, risk, worst_loss
 from market.arrays.matching import run_cancels
-from market.kernels.admission import FOK, IMMEDIATE, MAX_TICKS, REDUCE_ONLY
+from market.kernels.admission import FOK, IMMEDIATE, REDUCE_ONLY
 from market.kernels.lane import NO_SLOT, PART_SLOT
+from market.types.limits import MAX_TICKS
 from market.types.orders import Kind, Status
 from market.types.specs import Liquidation
 

@@ -9,7 +9,7 @@ from market.arrays.lane import Env, Lane, Sizes, any_lane, note, when
 from market.arrays.liquidation import bankruptcy_quote
 from market.arrays.margin import equity, may_move, risk
 from market.kernels import lane as lay
-from market.kernels.deleveraging import GATE_BLOCKS, MAX_COUNTERPARTIES
+from market.types.limits import GATE_BLOCKS, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
 
 

@@ -20,6 +20,7 @@ from market.arrays.deleveraging import close_gate, deleverage_pending
 from market.arrays.lane import LANES, Lane, Sizes, when
 from market.arrays.margin import reckon
 from market.kernels import lane as lay
+from market.types import layout
 
 
 def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
@@ -61,7 +62,7 @@ def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
     return single(*operands)
 
 
-_POSITION = lay.STATE_FIELDS.index("position")
+_POSITION = layout.STATE_FIELDS.index("position")
 
 
 def _run_lane(state, txs, env, sizes: Sizes):
@@ -72,7 +73,7 @@ def _run_lane(state, txs, env, sizes: Sizes):
         expired.any(), lambda x: books.drop_expired(x, env.block, sizes.slots), lane
     )
     lane = drop_undercollateralised(lane, env, sizes)
-    txs = dict(zip(lay.TX_FIELDS, txs, strict=True))
+    txs = dict(zip(layout.TX_FIELDS, txs, strict=True))
     txs["side"] = jnp.clip(txs["side"], -2, 2)  # -1 and 1 are good, the rest is not
     if sizes.auction:
         lane, receipts = batch.run(lane, _Txs(**txs), env, sizes)
@@ -84,7 +85,11 @@ def _run_lane(state, txs, env, sizes: Sizes):
         )
     lane = deleverage_pending(lane, env, sizes)
     lane = close_gate(lane, env)
-    return tuple(getattr(lane, name) for name in lay.STATE_FIELDS), receipts, lane.info
+    return (
+        tuple(getattr(lane, name) for name in layout.STATE_FIELDS),
+        receipts,
+        lane.info,
+    )
 
 
 def _enter(state, sizes: Sizes) -> Lane:
@@ -106,9 +111,9 @@ class _Txs(SimpleNamespace):
 
     def tree_flatten(self):
         """Fields in the order of `layout.TX_FIELDS`."""
-        return tuple(getattr(self, name) for name in lay.TX_FIELDS), None
+        return tuple(getattr(self, name) for name in layout.TX_FIELDS), None
 
     @classmethod
     def tree_unflatten(cls, _, fields):
         """Inverse of `tree_flatten`."""
-        return cls(**dict(zip(lay.TX_FIELDS, fields, strict=True)))
+        return cls(**dict(zip(layout.TX_FIELDS, fields, strict=True)))

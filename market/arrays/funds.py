@@ -4,8 +4,8 @@ import jax.numpy as jnp
 
 from market.arrays.lane import Env, Lane, first_reason, note
 from market.arrays.margin import exposures, slack
-from market.kernels.funds import MAX_COLLATERAL, MAX_PAID_IN
 from market.kernels.lane import INFO_WITHDRAWN
+from market.types.limits import MAX_COLLATERAL, MAX_PAID_IN
 from market.types.orders import Kind, Status
 
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.kernels import lane as layout
+from market.kernels import lane as lay
 from market.rules.risk_steps import Steps
+from market.types import layout
 from market.types.specs import RISK_STEPS
 
 #: Name of the axis of lanes.
@@ -90,7 +91,7 @@ class Env(NamedTuple):
     def steps(self, market=slice(None)) -> Steps:
         """The risk steps of all markets [S, M], or of one [S]."""
         rows = self.params[:, market]
-        first = (layout.RISK_UPPER, layout.RISK_PPM)
+        first = (lay.RISK_UPPER, lay.RISK_PPM)
         uppers, factors = (rows[at : at + RISK_STEPS] for at in first)
         return Steps(uppers, factors, self.row("risk_by_balance")[market])
 

@@ -8,11 +8,11 @@ from jax import Array
 from market.arrays.lane import Env, Lane, Sizes, first_reason, note
 from market.arrays.margin import maintenance_of, risk, with_position
 from market.kernels import lane as lay
-from market.kernels.admission import MAX_TICKS
 from market.numbers.units import ppm_floor
 from market.numbers.wide import mul_div_floor
 from market.rules import liquidation
 from market.rules.risk_steps import Standing, close_quote
+from market.types.limits import MAX_TICKS
 from market.types.orders import Status
 from market.types.specs import Margin
 

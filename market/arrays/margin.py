@@ -3,10 +3,10 @@
 import jax.numpy as jnp
 
 from market.arrays.lane import Env, Lane, Sizes
-from market.kernels.margin import MAX_NOTIONAL
 from market.numbers.units import ppm_ceil
 from market.rules import margin, risk_steps
 from market.rules.risk_steps import Required, Standing
+from market.types.limits import MAX_NOTIONAL
 from market.types.specs import Cover, Margin
 
 

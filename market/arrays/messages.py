@@ -25,9 +25,6 @@ from market.types.messages import IMMEDIATE, Step, prepare
 from market.types.orders import Flag, Kind, Status
 from market.types.specs import SelfTrade
 
-#: Orders of a side; two counts of them share 31 bits.
-MAX_CAPACITY = (1 << 15) - 1
-
 
 class Sides(NamedTuple):
     """The book inside the scan; entries from `count` on are stale."""

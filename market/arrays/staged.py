@@ -10,10 +10,9 @@ from market.arrays.lane import Env, Lane, Sizes, first_reason, note
 from market.arrays.liquidation import dry_run, mark_pending, note_liquidation
 from market.arrays.margin import risk
 from market.kernels import lane as lay
-from market.kernels.admission import MAX_TICKS
-from market.kernels.margin import MAX_NOTIONAL
 from market.numbers.units import PPM
 from market.rules.staged import StagedRules, lots_to_send
+from market.types.limits import MAX_NOTIONAL, MAX_TICKS
 from market.types.orders import Status
 
 

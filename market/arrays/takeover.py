@@ -11,9 +11,8 @@ from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason, note
 from market.arrays.liquidation import bankruptcy_quote, mark_pending
 from market.arrays.margin import exposures, risk, slack
 from market.kernels import lane as lay
-from market.kernels.admission import MAX_TICKS
-from market.kernels.margin import MAX_NOTIONAL
 from market.numbers.units import ppm_floor
+from market.types.limits import MAX_NOTIONAL, MAX_TICKS
 from market.types.orders import Status
 
 

@@ -29,7 +29,6 @@ from market.kernels.lane import (
 )
 from market.kernels.margin import (
     EVERY_BLOCK,
-    MAX_NOTIONAL,
     STEPS,
     account_risk,
     is_no_riskier,
@@ -40,11 +39,9 @@ from market.kernels.margin import (
 )
 from market.kernels.wide import ppm_ceil
 from market.native.ffi import kernel
+from market.types.limits import MAX_NOTIONAL, MAX_ORDER_LOTS, MAX_TICKS
 from market.types.orders import Flag, Kind, Status
 
-MAX_TICKS = (1 << 31) - 1
-#: Largest size of an order, whatever the venue's parameter says.
-MAX_ORDER_LOTS = 1 << 40
 _PPM = 1_000_000
 
 POST_ONLY, IOC, FOK = int(Flag.POST_ONLY), int(Flag.IOC), int(Flag.FOK)

@@ -8,9 +8,7 @@ limits between which every price clears it.
 from market.kernels.wide import mul_div_rest
 from market.native.ffi import kernel
 
-#: Bounds that make the sort keys exact: orders, and the lots of all orders together.
-MAX_ORDERS = 1 << 12
-MAX_LOTS = 1 << 50
+# A sort key: (price, index), which `MAX_AUCTION_ORDERS` and `MAX_TICKS` bound.
 _INDEX_BITS, _TICK_BITS = 12, 31
 _INDEX_MASK = (1 << _INDEX_BITS) - 1
 _HIGHEST = (1 << _TICK_BITS) - 1
@@ -116,9 +114,10 @@ def clear(side, ticks, lots, came, keys, filled):
     """Clears one market at a uniform price.
 
     Args:
-        side: [N] +1 buy, -1 sell, anything else is no order; N at most `MAX_ORDERS`.
+        side: [N] +1 buy, -1 sell, anything else is no order; N is at most
+            `MAX_AUCTION_ORDERS`.
         ticks: [N] limits below 2**31.
-        lots: [N]; orders without lots are none. All together below `MAX_LOTS`.
+        lots: [N]; orders without lots are none. All together below `MAX_AUCTION_LOTS`.
         came: [N] block in which it came; among orders of one side and price it must not
             fall along the index, so that an earlier index is an earlier order.
         keys: [2, N] scratch.

@@ -57,6 +57,7 @@ from market.kernels.margin import (
 from market.kernels.matching import cancel_all
 from market.kernels.wide import mul_div_floor
 from market.native.ffi import kernel
+from market.types.limits import GATE_BLOCKS, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
 
 RANDOM_WALK = int(Deleveraging.RANDOM_WALK)
@@ -64,11 +65,6 @@ HYPERLIQUID = int(Deleveraging.HYPERLIQUID)
 PRO_RATA = int(Deleveraging.PRO_RATA)
 CAPPED_PRO_RATA = int(Deleveraging.CAPPED_PRO_RATA)
 CONTRACT_PRO_RATA = int(Deleveraging.CONTRACT_PRO_RATA)
-
-#: The walk looks at no more counterparties than this.
-MAX_COUNTERPARTIES = 500
-#: Blocks without withdrawals after an account with negative equity was seen.
-GATE_BLOCKS = 50
 
 
 @kernel

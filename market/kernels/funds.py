@@ -20,12 +20,8 @@ from market.kernels.lane import (
 from market.kernels.margin import worst_case_slack
 from market.kernels.matching import ACCEPTED
 from market.native.ffi import kernel
+from market.types.limits import MAX_COLLATERAL, MAX_PAID_IN
 from market.types.orders import Status
-
-#: Largest balance of an account, in quanta.
-MAX_COLLATERAL = 1 << 55
-#: Largest sum of all deposits, in quanta.
-MAX_PAID_IN = 1 << 61
 
 NO_FUNDS = int(Status.NO_FUNDS)
 WITHDRAWALS_GATED = int(Status.WITHDRAWALS_GATED)

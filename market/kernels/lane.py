@@ -12,6 +12,7 @@ from numba import carray
 
 from market.kernels.book import EVENT_WIDTH, Book
 from market.native.ffi import _pointer, kernel
+from market.types.layout import PARAM_FIELDS, STATE_FIELDS, TX_FIELDS
 from market.types.orders import STATUS_COUNT
 from market.types.specs import RISK_STEPS
 
@@ -38,11 +39,6 @@ WAITING = 19  # orders that wait for the clearing
 NOW = 21  # time of the block in microseconds
 
 # Addresses of the arrays that a block changes, in the order of the operands.
-STATE_FIELDS = (
-    "ticks lots owner loss expiry came count collateral position cost open_lots "
-    "open_loss adl_pending withdrawn insurance fees paid_in last counters gate_block "
-    "cooldown_us"
-).split()
 _STATE = 32
 TICKS, LOTS, OWNER, LOSS, EXPIRY, CAME, COUNT = _numbers(_STATE, 7)
 COLLATERAL, POSITION, COST, OPEN_LOTS = _numbers(_STATE + 7, 4)
@@ -51,17 +47,6 @@ FEES, PAID_IN, LAST = _numbers(_STATE + 15, 3)
 COUNTERS, GATE_BLOCK, COOLDOWN = _numbers(_STATE + 18, 3)
 
 # Addresses of the transactions, in the order of the operands.
-TX_FIELDS = (
-    "kind",
-    "account",
-    "market",
-    "side",
-    "ticks",
-    "lots",
-    "flags",
-    "slot",
-    "expiry_block",
-)
 _TX = _STATE + len(STATE_FIELDS)
 (
     TX_KIND,
@@ -103,55 +88,17 @@ CAPACITY_ROW, WEIGHT_ROW, TAKEN_ROW, REST_ROW = range(4)
 SHARE_ROWS = 4
 
 # Rows of PARAMS [P, M]; a scalar stands in every column.
-PARAM_FIELDS = (
-    "initial_ppm",
-    "maintenance_fraction_ppm",
-    "oi_lower",
-    "oi_upper",
-    "price_band_ppm",
-    "max_order_lots",
-    "halted",
-    "maker_fee_ppm",
-    "taker_fee_ppm",
-    "bankruptcy_adjustment_ppm",
-    "spread_to_maintenance_ppm",
-    "liquidation_fee_ppm",
-    "liquidator_reward_ppm",
-    "min_liquidation_notional",
-    "max_liquidation_portion_ppm",
-    "max_liquidation_notional",
-    "max_open_orders",
-    "max_market_orders",
-    "liquidation_cooldown_us",
-    "cooldown_waits",
-    "max_liquidation_insurance",
-    "risk_by_balance",
-)
 INITIAL, MAINTENANCE, OI_LOWER, OI_UPPER, BAND, MAX_LOTS, HALTED = range(7)
 MAKER_FEE, TAKER_FEE, ADJUSTMENT, SPREAD, LIQUIDATION_FEE, REWARD = range(7, 13)
 MIN_LIQUIDATION, PORTION, MAX_LIQUIDATION = range(13, 16)
 MAX_OPEN_ORDERS, MAX_MARKET_ORDERS, COOLDOWN_US, COOLDOWN_WAITS = range(16, 20)
 MAX_INSURANCE, BY_BALANCE = range(20, 22)
 # Parameters of S rows each, below the others.
-STEP_FIELDS = ("risk_upper", "risk_ppm")
 RISK_UPPER = len(PARAM_FIELDS)
 RISK_PPM = RISK_UPPER + RISK_STEPS
 PARAM_ROWS = RISK_PPM + RISK_STEPS
 
 # Rows of INFO [5 + scalars, M]; a scalar stands in the first column.
-INFO_PER_MARKET = ("traded_lots", "traded_quote", "trades", "high", "low")
-INFO_SCALARS = (
-    "liquidations",
-    "liquidated_quote",
-    "liquidation_fees",
-    "insurance_paid",
-    "deleveraged",
-    "deleveraged_quote",
-    "deleveraging_loss",
-    "withdrawn",
-    "taken_over",
-    "backstop_paid",
-)
 TRADED_LOTS, TRADED_QUOTE, TRADES, HIGH, LOW = range(5)
 INFO_LIQUIDATIONS, INFO_LIQUIDATED, INFO_LIQUIDATION_FEES = range(5, 8)
 INFO_INSURANCE_PAID, INFO_DELEVERAGED, INFO_DELEVERAGED_QUOTE = range(8, 11)

@@ -3,7 +3,7 @@
 The formulas, their sources and their roundings: `market.rules.liquidation`.
 """
 
-from market.kernels.admission import BAD_LOTS, HALTED, IS_HALTED, MAX_TICKS
+from market.kernels.admission import BAD_LOTS, HALTED, IS_HALTED
 from market.kernels.book import crosses, sweep, taken_side
 from market.kernels.fills import apply_events
 from market.kernels.lane import (
@@ -64,6 +64,7 @@ from market.kernels.wide import (
     ppm_floor,
 )
 from market.native.ffi import kernel
+from market.types.limits import MAX_TICKS
 from market.types.orders import Status
 
 NOT_LIQUIDATABLE = int(Status.NOT_LIQUIDATABLE)

@@ -29,11 +29,9 @@ from market.kernels.lane import (
 )
 from market.kernels.wide import at_least_sum, mul_div_floor, ppm_ceil
 from market.native.ffi import kernel
+from market.types.limits import MAX_OPEN_INTEREST
 from market.types.specs import RISK_STEPS, Cover, Margin
 
-#: No position, order or exposure may be worth more, in quanta (1.1 bn USD).
-MAX_NOTIONAL = 1 << 50
-_MAX_OPEN_INTEREST = 1 << 61
 _PPM = 1_000_000
 STEPS, EVERY_BLOCK = int(Margin.RISK_STEPS), int(Cover.EVERY_BLOCK)
 
@@ -52,7 +50,7 @@ def reckon_prices(t):
             lots = 0
             for account in range(t[ACCOUNTS]):
                 lots += max(position[account, market], 0)
-            quanta = min(lots, _MAX_OPEN_INTEREST // unit[market]) * unit[market]
+            quanta = min(lots, MAX_OPEN_INTEREST // unit[market]) * unit[market]
             fraction[market] = _scaled_fraction(params, market, quanta)
 
 

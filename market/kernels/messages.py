@@ -22,7 +22,8 @@ from market.native.ffi import (
     register,
     result,
 )
-from market.types.messages import ALL_FLAGS, IMMEDIATE, LARGEST
+from market.types.limits import MAX_MESSAGE_VALUE
+from market.types.messages import ALL_FLAGS, IMMEDIATE
 from market.types.orders import Flag, Kind, Status
 from market.types.specs import SelfTrade
 
@@ -53,7 +54,7 @@ LOG_WIDTH = 4
 TARGET = "shakeout_book_match"
 #: Numbers of operands and results: each Python int would be a type of its own to Numba.
 _N = tuple(np.int64(number) for number in range(16))
-_BEYOND = -LARGEST - 1  # a bound that every key is above
+_BEYOND = -MAX_MESSAGE_VALUE - 1  # a bound that every key is above
 
 
 class Settings(NamedTuple):
@@ -95,9 +96,9 @@ def _invalid(side, ticks, lots, flags, expiry, block):
     """The first rule that the fields of an order break, as a status, or 0."""
     if side != 1 and side != -1:
         return _BAD_SIDE
-    if lots < 1 or lots > LARGEST:
+    if lots < 1 or lots > MAX_MESSAGE_VALUE:
         return _BAD_LOTS
-    if flags & MARKET == 0 and (ticks < 1 or ticks > LARGEST):
+    if flags & MARKET == 0 and (ticks < 1 or ticks > MAX_MESSAGE_VALUE):
         return _BAD_PRICE
     immediate = flags & IMMEDIATE != 0
     if flags < 0 or flags > ALL_FLAGS or (flags & POST_ONLY != 0 and immediate):
@@ -270,7 +271,7 @@ def _message(ladder, tx, settings, message, logged):
         return _without_fill(_NONE, 0, logged)
     if (kind < ORDER or kind > REPLACE) and kind != REDUCE:
         return _without_fill(_UNKNOWN_KIND, 0, logged)
-    if account < 0 or account >= LARGEST // slots:
+    if account < 0 or account >= MAX_MESSAGE_VALUE // slots:
         return _without_fill(_UNKNOWN_ACCOUNT, 0, logged)
     first = account * slots
     if kind == CANCEL_ALL:

@@ -42,7 +42,6 @@ from market.kernels.lane import (
 )
 from market.kernels.liquidation import (
     INSURANCE_EMPTY,
-    MAX_TICKS,
     bankruptcy_quote,
     check_target,
     fund_budget,
@@ -58,6 +57,7 @@ from market.kernels.matching import (
     place_of,
 )
 from market.native.ffi import kernel
+from market.types.limits import MAX_TICKS
 
 # Columns of a waiting order.
 INDEX, MARKET, ACCOUNT, SIGN, LIMIT, SIZE, FLAGS, SLOT, EXPIRY, LOSS = range(10)

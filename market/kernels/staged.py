@@ -56,11 +56,12 @@ from market.kernels.liquidation import (
     liquidated_so_far,
     note_liquidation,
 )
-from market.kernels.margin import MAX_NOTIONAL, account_risk
+from market.kernels.margin import account_risk
 from market.kernels.matching import FILLED, PARTIAL, cancel_all
 from market.kernels.rounds import LIQUIDATOR, append, drop_waiting, round_of
 from market.kernels.wide import ppm_ceil
 from market.native.ffi import kernel
+from market.types.limits import MAX_NOTIONAL
 from market.types.orders import Status
 
 BANKRUPT = int(Status.BANKRUPT)

@@ -19,7 +19,6 @@ from market.kernels.admission import (
     HALTED,
     IS_HALTED,
     IS_ISOLATED,
-    MAX_TICKS,
     breaks_isolation,
 )
 from market.kernels.fills import change_position
@@ -52,15 +51,11 @@ from market.kernels.liquidation import (
     NOT_LIQUIDATABLE,
     bankruptcy_quote,
 )
-from market.kernels.margin import (
-    MAX_NOTIONAL,
-    account_risk,
-    worst_case_slack,
-    worst_exposure,
-)
+from market.kernels.margin import account_risk, worst_case_slack, worst_exposure
 from market.kernels.matching import FILLED, MARGIN, cancel_all
 from market.kernels.wide import ppm_floor
 from market.native.ffi import kernel
+from market.types.limits import MAX_NOTIONAL, MAX_TICKS
 from market.types.orders import Status
 
 UNFAIR_PRICE = int(Status.UNFAIR_PRICE)

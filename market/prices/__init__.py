@@ -24,11 +24,10 @@ from market.prices.quotes import (
     jump_diffusion_prices,
     replay_prices,
 )
-from market.prices.ticks import MAX_TICKS, PriceError
+from market.prices.ticks import PriceError
 
 __all__ = [
     "FIGURES",
-    "MAX_TICKS",
     "MODELS",
     "Driven",
     "KlineError",

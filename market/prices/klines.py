@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.prices.ticks import MAX_TICKS, PriceError, exact_decimal
+from market.prices.ticks import PriceError, exact_decimal
+from market.types.limits import MAX_OUTSIDE_TICKS
 
 MINUTE_US = 60_000_000
 BINANCE_COLUMNS = (
@@ -95,7 +96,7 @@ def bars_in_ticks(
 
     Raises:
         KlineError: no minute is left, or a price is below half a tick or above
-            `MAX_TICKS` ticks.
+            `MAX_OUTSIDE_TICKS` ticks.
     """
     size = exact_decimal(tick, "tick")
     if not 0 <= start_minute < len(klines.prices):
@@ -108,10 +109,10 @@ def bars_in_ticks(
         for prices in klines.prices[start_minute:]
     ]
     least, most = min(map(min, bars)), max(map(max, bars))
-    if least < 1 or most > MAX_TICKS:
+    if least < 1 or most > MAX_OUTSIDE_TICKS:
         raise KlineError(
             f"{klines.path}: prices are {least} to {most} ticks of {size}; allowed are "
-            f"1 to {MAX_TICKS} ticks; choose another tick"
+            f"1 to {MAX_OUTSIDE_TICKS} ticks; choose another tick"
         )
     return np.array(bars, np.int64)
 

@@ -7,10 +7,7 @@ from jaxtyping import Array, Int
 
 from market.numbers.logarithms import exp_q32
 from market.numbers.units import PPM, US_PER_SECOND
-
-#: The highest price of a path. Below it a price survives the way through its
-#: logarithm to the tick, and a bar's range times a Q24 draw fits 63 bits.
-MAX_TICKS = 1 << 28
+from market.types.limits import MAX_OUTSIDE_TICKS
 
 
 class PriceError(ValueError):
@@ -33,12 +30,14 @@ def whole_ticks(price, tick, name: str) -> int:
 
     Raises:
         PriceError: the price or tick is not positive, or the price is not between one
-            tick and `MAX_TICKS` ticks.
+            tick and `MAX_OUTSIDE_TICKS` ticks.
     """
     ratio = exact_decimal(price, name) / exact_decimal(tick, f"tick of {name}")
     ticks = int(ratio.to_integral_value(ROUND_HALF_EVEN))
-    if not 1 <= ticks <= MAX_TICKS:
-        raise PriceError(f"{name} is {ticks} ticks; allowed are 1 to {MAX_TICKS}")
+    if not 1 <= ticks <= MAX_OUTSIDE_TICKS:
+        raise PriceError(
+            f"{name} is {ticks} ticks; allowed are 1 to {MAX_OUTSIDE_TICKS}"
+        )
     return ticks
 
 
@@ -71,5 +70,5 @@ def whole_us(seconds, name: str) -> int:
 
 
 def ticks_of_log(level: Int[Array, "..."]) -> Int[Array, "..."]:
-    """Whole ticks, 1 to `MAX_TICKS`, of a natural logarithm in Q32; to the nearest."""
-    return jnp.clip((exp_q32(level) + (1 << 31)) >> 32, 1, MAX_TICKS)
+    """Whole ticks, 1 to `MAX_OUTSIDE_TICKS`, of a logarithm in Q32; to the nearest."""
+    return jnp.clip((exp_q32(level) + (1 << 31)) >> 32, 1, MAX_OUTSIDE_TICKS)

@@ -28,10 +28,7 @@ from market.rules.margin import (
     is_update_allowed,
     maintenance_requirement,
 )
-
-#: The venue looks at no more counterparties than this.
-MAX_COUNTERPARTIES = 500
-
+from market.types.limits import MAX_COUNTERPARTIES
 
 # --- dYdX v4: a random walk over the counterparties --------------------------------
 

@@ -5,13 +5,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from market.types.limits import MAX_MESSAGE_VALUE
 from market.types.orders import BUY, SELL, Flag, Kind, Status
 
-#: Largest price, size and order name of the book; products of two stay in 62 bits.
-LARGEST = 2**31 - 1
 IMMEDIATE = int(Flag.IOC | Flag.FOK | Flag.MARKET)
 ALL_FLAGS = sum(int(flag) for flag in Flag)
-_ALL_WORSE_THAN_NONE = -LARGEST - 1  # a bound that every order is at or above
+_ALL_WORSE_THAN_NONE = -MAX_MESSAGE_VALUE - 1  # a bound that every order is at or above
 
 
 class Step(NamedTuple):
@@ -38,9 +37,9 @@ def invalid(side, ticks, lots, flags, expiry, block) -> Array:
     bad_flags |= flagged[Flag.REDUCE_ONLY] & ~immediate
     status = jnp.where((0 < expiry) & (expiry < block), Status.EXPIRED, 0)
     status = jnp.where(bad_flags, Status.BAD_FLAGS, status)
-    bad_price = ~flagged[Flag.MARKET] & ((ticks < 1) | (ticks > LARGEST))
+    bad_price = ~flagged[Flag.MARKET] & ((ticks < 1) | (ticks > MAX_MESSAGE_VALUE))
     status = jnp.where(bad_price, Status.BAD_PRICE, status)
-    status = jnp.where((lots < 1) | (lots > LARGEST), Status.BAD_LOTS, status)
+    status = jnp.where((lots < 1) | (lots > MAX_MESSAGE_VALUE), Status.BAD_LOTS, status)
     return jnp.where((side != BUY) & (side != SELL), Status.BAD_SIDE, status)
 
 
@@ -58,7 +57,7 @@ def prepare(columns, block, slots: int, entries: int) -> Step:
     known = ((kind >= Kind.ORDER) & (kind <= Kind.REPLACE)) | reduces
     clears = kind == Kind.CANCEL_ALL
     bad_slot = ~clears & ((slot < 0) | (slot >= slots))
-    bad_account = (account < 0) | (account >= LARGEST // slots)
+    bad_account = (account < 0) | (account >= MAX_MESSAGE_VALUE // slots)
     orders = (kind == Kind.ORDER) | (kind == Kind.REPLACE)
     status = invalid(side, ticks, lots, flags, expiry, block)
     bad_part = reduces & (lots < 1)
@@ -70,9 +69,9 @@ def prepare(columns, block, slots: int, entries: int) -> Step:
     status = jnp.where(kind == Kind.NONE, Status.NONE, status)
     acts = known & ~bad_account & ~bad_slot & ~bad_part
     buys = side == BUY
-    ticks = jnp.clip(ticks, 0, LARGEST)
+    ticks = jnp.clip(ticks, 0, MAX_MESSAGE_VALUE)
     key = jnp.where(buys, ticks, -ticks)
-    reach = jnp.where(flags & Flag.MARKET != 0, -LARGEST, -key)
+    reach = jnp.where(flags & Flag.MARKET != 0, -MAX_MESSAGE_VALUE, -key)
     bound = jnp.where(buys[:, None], _pair(key, reach), _pair(reach, key))
     bound = jnp.where(clears[:, None], _ALL_WORSE_THAN_NONE, bound)
     first = jnp.where(acts, account, 0) * slots

@@ -20,7 +20,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 from jax import Array
 
-from market.kernels.admission import MAX_TICKS
+from market.types.limits import MAX_TICKS
 from market.types.specs import Mark, VenueSpec
 from market.types.state import BookState, ExchangeState
 from market.venues.hyperliquid.oracle import (

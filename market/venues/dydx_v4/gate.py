@@ -3,8 +3,8 @@
 Source: dYdX v4 ``x/subaccounts/types/update.go``, ``x/subaccounts/keeper``.
 """
 
-#: Blocks for which the gate stays closed.
-GATE_BLOCKS = 50
+from market.types.limits import GATE_BLOCKS
+
 #: An interval between blocks of this many seconds counts as an outage.
 OUTAGE_SECONDS = 300
 

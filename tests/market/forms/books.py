@@ -68,11 +68,11 @@ def run_reference(
 
 
 def resting(book: BookState) -> dict[int, list[tuple[int, ...]]]:
-    """By side, (ticks, lots, owner, expiry, batch), best first; the rest is clear."""
+    """By side, (ticks, lots, owner, expiry, came), best first; the rest is clear."""
     sides = {}
     for row, side in enumerate((BUY, SELL)):
         count = int(book.count[row])
-        columns = (book.ticks, book.lots, book.owner, book.expiry, book.batch)
+        columns = (book.ticks, book.lots, book.owner, book.expiry, book.came)
         for column in (*columns, book.loss):
             assert not column[row, count:].any()
         live = (column[row, :count][::-1].tolist() for column in columns)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.arrays import auction
-from market.kernels.auction import MAX_ORDERS
 from market.twin import auction as reference_auction
 from market.twin.auction import Bid, demand, supply
+from market.types.limits import MAX_AUCTION_ORDERS as MAX_ORDERS
 from market.types.orders import BUY, SELL
 
 LOWERINGS = ("native", "array")

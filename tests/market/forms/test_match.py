@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from market.match import empty_side_pair, match
 from market.twin.messages import Message
-from market.types.messages import LARGEST
+from market.types.limits import MAX_MESSAGE_VALUE as LARGEST
 from market.types.orders import BUY, SELL, Flag, Kind, Status
 from market.types.specs import SelfTrade
 from tests.market.forms import books

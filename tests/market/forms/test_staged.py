@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.kernels.margin import MAX_NOTIONAL
 from market.numbers.units import QUANTA_PER_USD as USD
+from market.types.limits import MAX_NOTIONAL
 from market.types.orders import BUY, SELL, Kind, Status
 from market.types.state import open_exchange
 from market.venues.hyperliquid import LiquidationStage, liquidation_stage

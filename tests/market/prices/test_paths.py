@@ -7,7 +7,6 @@ import pytest
 
 from market.numbers.randomness import run_key
 from market.prices import (
-    MAX_TICKS,
     Driven,
     PriceError,
     PriceSpec,
@@ -19,6 +18,7 @@ from market.prices import (
     price_path,
     replay_prices,
 )
+from market.types.limits import MAX_OUTSIDE_TICKS
 from tests.market.forms.jaxprs import inexact_dtypes
 
 SECOND = 1_000_000
@@ -84,7 +84,7 @@ def test_a_path_is_positive_repeatable_integer_and_free_of_lanes(model, tmp_path
     assert lanes.dtype == np.int64
     assert lanes.shape == (4, BLOCKS, 3)
     assert lanes.min() >= 1
-    assert lanes.max() <= MAX_TICKS
+    assert lanes.max() <= MAX_OUTSIDE_TICKS
     np.testing.assert_array_equal(single, lanes[2])
     assert all((lanes[0, 1:] != lanes[1, 1:]).any(axis=0))
     np.testing.assert_array_equal(
