@@ -42,7 +42,6 @@ def build_venue(
     spec = replace(
         spec,
         deleveraging=_rule(venue, spec.deleveraging),
-        liquidations_per_block=venue.liquidation.per_block,
         deleverages_per_block=venue.liquidation.deleverages_per_block,
         **funding_clock(config),
     )

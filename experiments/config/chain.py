@@ -52,8 +52,6 @@ class SequencerConfig(Section):
 class RollupConfig(Section):
     """From a block to settlement."""
 
-    settlement: Literal["validity"] = "validity"
-    data: Literal["onchain"] = "onchain"
     batch_blocks: whole(1, 1_000_000) = Field(
         default=60, description="blocks of a batch"
     )

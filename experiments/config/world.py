@@ -94,8 +94,9 @@ class LiquidationConfig(Section):
     max_notional: usd(0, 1e9) | None = Field(
         default=None, description="of an account, a block"
     )
-    per_block: whole(1, 1024) = Field(default=50, description="liquidations of a block")
-    deleverages_per_block: whole(1, 1024) = Field(default=10)
+    deleverages_per_block: whole(1, 1024) = Field(
+        default=10, description="accounts deleveraged in a block"
+    )
     cooldown: duration("0s", "1d") | None = Field(
         default=None, description="after a partial one, on hyperliquid"
     )

@@ -103,7 +103,7 @@ class VenueSpec:
         margin, liquidation, mark, funding, cover, deleveraging: the venue's rules,
             each chosen apart from the others.
         vault: account that takes over what the book does not (Hyperliquid); -1 none.
-        liquidations_per_block, deleverages_per_block: work bounds of a block.
+        deleverages_per_block: accounts that are deleveraged in a block at most.
         votes_per_sample: V, blocks in one funding sample; the rule wants 15 or more.
         samples_per_funding: samples in one funding interval.
         funding_offset_blocks: how far into an interval the run starts.
@@ -121,7 +121,6 @@ class VenueSpec:
     cover: Cover = Cover.AT_ADMISSION
     deleveraging: Deleveraging = Deleveraging.RANDOM_WALK
     vault: int = -1
-    liquidations_per_block: int = 50
     deleverages_per_block: int = 10
     votes_per_sample: int = 60
     samples_per_funding: int = 60
