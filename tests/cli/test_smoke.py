@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import command
-
-pytestmark = pytest.mark.slow
+from tests.parity.golden import ADVICE, golden, roots_of
 
 
 def rows(out):
@@ -25,6 +24,10 @@ def test_smoke_has_liquidations_and_loses_nothing(smoke_run):
     assert "report: " in output
 
 
+def test_smoke_ends_in_its_roots(smoke_run):
+    assert roots_of(smoke_run[0]) == golden()["smoke"], ADVICE.format(case="smoke")
+
+
 def test_the_halt_reaches_the_chain(smoke_run):
     table = rows(smoke_run[0]).set_index("fault")
     assert (table.loc["none"].blocks_halted == 0).all()
@@ -39,6 +42,7 @@ def test_series_are_sampled_at_their_blocks(smoke_run):
     assert first.liquidated_notional.is_monotonic_increasing
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_other_lanes_and_workers_give_the_same_rows(smoke_run, tmp_path):
     out = tmp_path / "again"
@@ -50,6 +54,7 @@ def test_other_lanes_and_workers_give_the_same_rows(smoke_run, tmp_path):
     pd.testing.assert_frame_equal(rows(out), rows(smoke_run[0]))
 
 
+@pytest.mark.slow
 def test_replay_reaches_the_root_without_agents(smoke_run, shakeout, monkeypatch):
     out, _, _ = smoke_run
     result = shakeout("replay", out, "--run", 1, "--point", 1)
