@@ -1,194 +1,191 @@
-"""The exchange block as a specification: plain Python, ints, one loop, nothing clever.
+"""One block of the exchange: every transaction in its order, then deleveraging.
 
-This twin of `market.exchange` says what each transaction does to accounts, funds and
-books. It shares no code with the compiled lowerings: the formulas come from
-`market.rules.margin` and `market.rules.liquidation` on plain ints, matching is a loop
-over a list. Tests hold the lowerings equal to it. How a batch clears in auction mode
-stands in `market.twin.batch`, how positions are deleveraged in
-`market.twin.deleveraging`; Hyperliquid's liquidations in `market.twin.staged`.
+1. Prices of the block are reckoned; orders whose last block is past leave the books;
+   where the venue asks for that, orders that are not covered leave too.
+2. Transactions in sequence, each meeting the book that the last one left. In an auction
+   the cancels come first (and those of replacements), then admissions in sequence, then
+   one price a market.
+3. Positions that a liquidation marked are deleveraged, and withdrawals are gated where
+   an account ends with negative equity.
+
+What a transaction may change when it is rejected: `market.exchange`.
 """
 
-from market.numbers.units import ppm_floor
-from market.rules import liquidation, margin
-from market.rules.margin import Risk
-from market.twin.batch import ReferenceBatch
-from market.twin.deleveraging import ReferenceDeleveraging
-from market.twin.lane import (
-    GATE_BLOCKS,
-    MAX_TICKS,
-    Fill,
-    RejectError,
+from market.twin.admission import check_names, takes_off
+from market.twin.clearing import clear
+from market.twin.cover import drop_undercollateralised
+from market.twin.deleveraging import close_gate, deleverage_pending
+from market.twin.fills import drop_expired
+from market.twin.funds import deposit, withdraw
+from market.twin.lane import Fill, Lane, RejectError, Tx, nothing_done
+from market.twin.liquidation import liquidate
+from market.twin.margin import reckon_prices
+from market.twin.matching import cancel, cancel_all, place_order, reduce
+from market.twin.rounds import (
+    admit_liquidation,
+    admit_order,
+    drop_reductions,
+    drop_waiting,
 )
-from market.twin.matching import ReferenceMatching
-from market.twin.staged import ReferenceStaged
+from market.twin.staged import admit_staged, liquidate_in_stages
+from market.twin.takeover import take_over
 from market.types.orders import Kind, Status
 from market.types.specs import Liquidation
 
-
-class ReferenceExchange(
-    ReferenceMatching, ReferenceDeleveraging, ReferenceStaged, ReferenceBatch
-):
-    """One exchange, block after block."""
-
-    # --- a block ---------------------------------------------------------------------
-
-    def run(self, txs: list[dict], block: int, seed_word: int) -> list[Fill]:
-        """Executes a block in continuous matching; returns what each came to."""
-        self._open_block(block)
-        results = [self._outcome(tx, self._execute) for tx in txs]
-        self._close_block(seed_word)
-        return results
-
-    def _close_block(self, seed_word: int):
-        self._deleverage_pending(seed_word % 2**62)
-        if any(self.risk(account).nc < 0 for account in range(self.accounts)):
-            self.gate_block = self.block + GATE_BLOCKS
-
-    def _outcome(self, tx: dict, rule, counts: bool = True) -> Fill:
-        """Runs one transaction by ``rule`` and counts what became of it."""
-        if tx["kind"] == Kind.NONE:
-            return Fill(Status.NONE)
-        try:
-            self._check_names(tx)
-            fill = rule(tx)
-        except RejectError as reject:
-            fill = Fill(reject.args[0])
-        self.counters[fill.status] += counts
-        return fill
-
-    def _execute(self, tx: dict) -> Fill:
-        kind, account = tx["kind"], tx["account"]
-        if kind == Kind.ORDER:
-            return self._order(tx)
-        if kind == Kind.REPLACE:
-            self._remove(account, tx["market"], tx["slot"])
-            return self._order(tx)
-        if kind == Kind.LIQUIDATE:
-            if self.spec.liquidation == Liquidation.TAKEOVER:
-                return self._take_over(tx)
-            return self._liquidate(tx)
-        return self._without_matching(tx)
-
-    def _without_matching(self, tx: dict) -> Fill:
-        kind, account = tx["kind"], tx["account"]
-        if kind == Kind.CANCEL:
-            if not self._remove(account, tx["market"], tx["slot"]):
-                raise RejectError(Status.UNKNOWN_ORDER)
-        elif kind == Kind.REDUCE:
-            self._reduce(account, tx["market"], tx["slot"], tx["lots"])
-        elif kind == Kind.CANCEL_ALL:
-            self._remove_all(account, None if tx["market"] == -1 else tx["market"])
-        elif kind == Kind.DEPOSIT:
-            self._deposit(account, tx["lots"])
-        else:
-            self._withdraw(account, tx["lots"])
-        return Fill(Status.ACCEPTED)
-
-    # --- liquidation -----------------------------------------------------------------
-
-    def _target(self, tx: dict) -> tuple[Risk, int]:
-        """Risk of the account to be liquidated, and the signed lots to trade."""
-        target, market = tx["slot"], tx["market"]
-        if self.params["halted"][market]:
-            raise RejectError(Status.HALTED)
-        if tx["lots"] < 0:
-            raise RejectError(Status.BAD_LOTS)
-        risk, held = self.risk(target), self.position[target][market]
-        in_danger = margin.is_liquidatable(risk.nc, risk.mmr)
-        if held == 0 or target == tx["account"] or not in_danger:
-            raise RejectError(Status.NOT_LIQUIDATABLE)
-        done = self.liquidated.get(target, {})
-        used = sum(done.values())
-        if market in done or used >= self.rules.max_account_notional:
-            raise RejectError(Status.ALREADY_LIQUIDATED)
-        unit = self.unit[market]
-        delta = liquidation.liquidation_delta(held, unit, used, self.rules)
-        if tx["lots"] > 0:
-            delta = max(min(delta, tx["lots"]), -tx["lots"])
-        return risk, delta
-
-    def fillable_ticks(self, target: int, market: int, risk: Risk) -> int:
-        """Limit of a liquidation order."""
-        held, unit = self.position[target][market], self.unit[market]
-        tier = self.tiers[market]
-        required = margin.maintenance_requirement(
-            abs(held) * unit, tier.initial_ppm, tier.maintenance_ppm
-        )
-        ticks = liquidation.fillable_ticks(
-            held,
-            held * unit,
-            required,
-            risk.nc,
-            risk.mmr,
-            self.multiplier[market],
-            self.rules,
-        )
-        return min(ticks, MAX_TICKS)
-
-    def _liquidate(self, tx: dict) -> Fill:
-        if self.spec.liquidation == Liquidation.STAGES:
-            return self._liquidate_in_stages(tx)
-        target, market = tx["slot"], tx["market"]
-        risk, delta = self._target(tx)
-        side, limit = _sign(delta), self.fillable_ticks(target, market, risk)
-        filled, quote = self._dry_run(target, market, side, limit, abs(delta))
-        if filled == 0:
-            if risk.nc < 0:
-                self.adl_pending[target][market] = 1
-            raise RejectError(Status.NOTHING_TO_TAKE)
-        gain = -side * quote
-        bankruptcy = self.bankruptcy_quote(target, market, side * filled, risk)
-        paid = max(bankruptcy - gain, 0)
-        if paid > 0 and paid > self.fund_budget(target, market):
-            self.adl_pending[target][market] = 1
-            raise RejectError(Status.INSURANCE_EMPTY)
-        self._remove_all(target, None)
-        self._take(target, market, side, limit, abs(delta))
-        self._bill(tx["account"], target, market, gain, bankruptcy)
-        self._note_payment(target, paid)
-        done = self.liquidated.setdefault(target, {})
-        done[market] = filled * self.unit[market]
-        status = Status.FILLED if filled == abs(delta) else Status.PARTIAL
-        return Fill(status, filled, quote)
-
-    def _dry_run(self, target, market, side, limit, lots) -> tuple[int, int]:
-        filled, quote = 0, 0
-        for maker in self._crossing(market, side, limit):
-            if maker.account != target:
-                taken = min(lots - filled, maker.lots)
-                filled += taken
-                quote += taken * maker.ticks * self.multiplier[market]
-        return filled, quote
-
-    def _take(self, target, market, side, limit, lots):
-        """The liquidation order itself: maker fees as usual, no taker fee."""
-        for maker in self._crossing(market, side, limit):
-            taken = min(lots, maker.lots)
-            if taken == 0:
-                break
-            value = maker.ticks * self.multiplier[market]
-            fee_ppm = self.params["maker_fee_ppm"]
-            self.trade(target, market, side * taken, value, 0)
-            self.trade(maker.account, market, -side * taken, value, fee_ppm)
-            self._record(market, maker.ticks, taken, taken * value, 1)
-            maker.lots -= taken
-            lots -= taken
-        self._drop_empty(market)
-
-    def _bill(self, liquidator, target, market, gain: int, bankruptcy: int):
-        """The fund pays the loss, or takes the fee and rewards the liquidator."""
-        delta = liquidation.insurance_delta(gain, bankruptcy, self.rules.max_fee_ppm)
-        fund = self.spec.funds[market]
-        delta = max(delta, -self.insurance[fund])
-        reward = ppm_floor(max(delta, 0), self.params["liquidator_reward_ppm"])
-        self.collateral[target] -= delta
-        self.collateral[liquidator] += reward
-        self.insurance[fund] += delta - reward
-        self.info["liquidation_fees"] += max(delta, 0)
-        self.info["insurance_paid"] += max(-delta, 0)
-        self.info["liquidations"] += 1
-        self.info["liquidated_quote"] += abs(gain)
+#: The random word of a block has this many bits.
+WORD_BITS = 62
 
 
-def _sign(number: int) -> int:
-    return (number > 0) - (number < 0)
+def run_continuous_block(
+    lane: Lane, txs: list[Tx], block: int, seed_word: int
+) -> list[Fill]:
+    """Runs a block in continuous matching; returns what each transaction came to."""
+    open_block(lane, block, seed_word)
+    fills = run_continuously(lane, txs)
+    close_block(lane, txs, fills)
+    return fills
+
+
+def run_auction_block(
+    lane: Lane, txs: list[Tx], block: int, seed_word: int
+) -> list[Fill]:
+    """Runs a block as an auction; returns what each transaction came to."""
+    open_block(lane, block, seed_word)
+    fills = run_auction(lane, txs)
+    close_block(lane, txs, fills)
+    return fills
+
+
+def open_block(lane: Lane, block: int, seed_word: int) -> None:
+    """Forgets the last block, reckons prices; expired and uncovered orders leave."""
+    lane.block, lane.seed_word = block, seed_word % (1 << WORD_BITS)
+    lane.info = nothing_done(len(lane.markets))
+    lane.liquidated, lane.waiting = [], []
+    lane.set_aside = [0] * len(lane.insurance)
+    reckon_prices(lane)
+    drop_expired(lane)
+    drop_undercollateralised(lane)
+
+
+def close_block(lane: Lane, txs: list[Tx], fills: list[Fill]) -> None:
+    """Counts the outcomes, deleverages what was marked, closes the gate."""
+    for tx, fill in zip(txs, fills, strict=True):
+        if tx.kind != Kind.NONE:
+            lane.counters[fill.status] += 1
+    deleverage_pending(lane)
+    close_gate(lane)
+
+
+# --- continuous matching -------------------------------------------------------------
+
+
+def run_continuously(lane: Lane, txs: list[Tx]) -> list[Fill]:
+    """Every transaction in its order."""
+    return [execute_one(lane, tx) for tx in txs]
+
+
+def execute_one(lane: Lane, tx: Tx) -> Fill:
+    """Runs one transaction."""
+    if tx.kind == Kind.NONE:
+        return Fill(Status.NONE)
+    try:
+        check_names(lane, tx)
+        if takes_off(tx.kind):
+            return run_cancel(lane, tx)
+        if tx.kind == Kind.LIQUIDATE:
+            return run_liquidation(lane, tx)
+        if tx.kind in (Kind.ORDER, Kind.REPLACE):
+            if tx.kind == Kind.REPLACE:
+                cancel(lane.books[tx.market], tx.account, tx.slot)
+            return place_order(lane, tx)
+        return run_transfer(lane, tx)
+    except RejectError as reject:
+        return Fill(reject.status)
+
+
+def run_cancel(lane: Lane, tx: Tx) -> Fill:
+    """A cancel of one order or of all, or of a part of one."""
+    if tx.kind == Kind.CANCEL_ALL:
+        cancel_all(lane, tx.account, tx.market)
+    elif tx.kind == Kind.REDUCE:
+        reduce(lane.books[tx.market], tx.account, tx.slot, tx.lots)
+    elif cancel(lane.books[tx.market], tx.account, tx.slot) == 0:
+        raise RejectError(Status.UNKNOWN_ORDER)
+    return Fill(Status.ACCEPTED)
+
+
+def run_liquidation(lane: Lane, tx: Tx) -> Fill:
+    """A liquidation by the rules of the venue."""
+    if lane.spec.liquidation == Liquidation.TAKEOVER:
+        return take_over(lane, tx)
+    if lane.spec.liquidation == Liquidation.STAGES:
+        return liquidate_in_stages(lane, tx)
+    return liquidate(lane, tx)
+
+
+def run_transfer(lane: Lane, tx: Tx) -> Fill:
+    """A deposit or a withdrawal."""
+    if tx.kind == Kind.DEPOSIT:
+        return deposit(lane, tx.account, tx.lots)
+    return withdraw(lane, tx.account, tx.lots)
+
+
+# --- an auction ----------------------------------------------------------------------
+
+
+def run_auction(lane: Lane, txs: list[Tx]) -> list[Fill]:
+    """Cancels first, then admissions in sequence, then one price a market."""
+    fills = [cancel_first(lane, tx) for tx in txs]
+    for index, tx in enumerate(txs):
+        if tx.kind != Kind.NONE and not takes_off(tx.kind):
+            fills[index] = admit_one(lane, index, tx)
+    clear(lane, fills)
+    return fills
+
+
+def cancel_first(lane: Lane, tx: Tx) -> Fill:
+    """The first pass: cancels, and the cancel of a replacement."""
+    if not takes_off(tx.kind) and tx.kind != Kind.REPLACE:
+        return Fill(Status.NONE)
+    try:
+        check_names(lane, tx)
+        if tx.kind != Kind.REPLACE:
+            return run_cancel(lane, tx)
+        cancel(lane.books[tx.market], tx.account, tx.slot)
+        return Fill(Status.NONE)
+    except RejectError as reject:
+        return Fill(reject.status)
+
+
+def admit_one(lane: Lane, index: int, tx: Tx) -> Fill:
+    """The second pass: what became of a transaction, if it does not wait."""
+    try:
+        check_names(lane, tx)
+        if tx.kind == Kind.LIQUIDATE:
+            return admit_any_liquidation(lane, index, tx)
+        if tx.kind in (Kind.ORDER, Kind.REPLACE):
+            return admit_order(lane, index, tx)
+        return run_transfer(lane, tx)
+    except RejectError as reject:
+        return Fill(reject.status)
+
+
+def admit_any_liquidation(lane: Lane, index: int, tx: Tx) -> Fill:
+    """A liquidation by the rules of the venue, in an auction's block."""
+    if lane.spec.liquidation == Liquidation.TAKEOVER:
+        return take_over_first(lane, tx)
+    if lane.spec.liquidation == Liquidation.STAGES:
+        return admit_staged(lane, index, tx)
+    return admit_liquidation(lane, index, tx)
+
+
+def take_over_first(lane: Lane, tx: Tx) -> Fill:
+    """A takeover asks no book and does not wait for the price.
+
+    The target's waiting orders go, and the keeper's waiting reductions, since its
+    position has changed.
+    """
+    fill = take_over(lane, tx)
+    drop_waiting(lane, tx.slot)
+    drop_reductions(lane, tx.account, tx.market)
+    return fill

@@ -1,71 +1,82 @@
-"""Accounts of the reference exchange: balances, positions, reservations, margin, funds.
+"""The records of the exchange: transactions, orders, books, and a lane that owns them.
 
-The first of the three parts of the plain-Python specification; see
-`market.twin.block`.
+A lane is one exchange: what it owns between two blocks, what a block is told, and what
+a block remembers. Amounts are quote quanta, prices ticks, sizes lots, all plain ints.
+Axes as in `market.types.state`: A accounts, M markets.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from market.numbers.units import PPM, ppm_ceil
-from market.rules import margin
-from market.rules.liquidation import LiquidationRules
-from market.rules.margin import Risk, Tier
-from market.types.orders import BUY, SELL, STATUS_COUNT, Flag, Kind, Status
-from market.types.specs import Margin, VenueSpec
-from market.venues import starkex
-from market.venues.starkex import FXP_32
+from market.types.orders import BUY, SELL, STATUS_COUNT, Flag, Status
+from market.types.specs import VenueSpec
 
-MAX_TICKS = 2**31 - 1
-MAX_ORDER_LOTS = 2**40
-MAX_NOTIONAL = 2**50
-MAX_COLLATERAL = 2**55
-MAX_PAID_IN = 2**61
-GATE_BLOCKS = 50
-IMMEDIATE = Flag.IOC | Flag.FOK | Flag.MARKET
-KNOWN_FLAGS = int(IMMEDIATE | Flag.POST_ONLY | Flag.REDUCE_ONLY)
-NAMED_BY_MARKET = (
-    Kind.ORDER,
-    Kind.CANCEL,
-    Kind.CANCEL_ALL,
-    Kind.REPLACE,
-    Kind.LIQUIDATE,
-    Kind.REDUCE,
-)
-INFO_FIELDS = (
-    "liquidations liquidated_quote liquidation_fees insurance_paid deleveraged "
-    "deleveraged_quote deleveraging_loss withdrawn taken_over backstop_paid "
-    "funding_paid"
-).split()
+#: Flags of orders that never rest.
+IMMEDIATE = int(Flag.IOC | Flag.FOK | Flag.MARKET)
 
 
 class RejectError(Exception):
-    """A transaction that is turned down, with its reason."""
+    """A transaction is turned down; ``status`` is the reason."""
+
+    def __init__(self, status: Status):
+        super().__init__(status.name)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Tx:
+    """What the exchange reads of a transaction (`market.types.orders.Tx`)."""
+
+    kind: int
+    account: int = 0
+    market: int = 0
+    side: int = 0  # +1 buys, -1 sells
+    ticks: int = 0
+    lots: int = 0  # quanta of a deposit or a withdrawal
+    flags: int = 0
+    slot: int = 0  # of a liquidation: the account to be liquidated
+    expiry_block: int = 0
+
+
+@dataclass(kw_only=True, eq=False)
+class Order:
+    """An order, named by account, market and slot; it takes, rests or waits."""
+
+    account: int = 0
+    market: int = 0
+    slot: int = 0
+    side: int
+    ticks: int  # its limit
+    lots: int  # what is left of it
+    loss: int = 0  # quanta reserved per lot
+    expiry: int = 0
+    came: int = 0  # block in which it came
+
+
+@dataclass(kw_only=True)
+class Waiting:
+    """An order of an auction that waits for the price."""
+
+    order: Order
+    index: int  # of its transaction in the block
+    size: int  # lots admitted
+    flags: int
+    liquidator: int | None  # who sent it, where it is a liquidation
+    quote: int = 0  # quanta exchanged
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether what the clearing leaves of it rests."""
+        return self.liquidator is None and not self.flags & IMMEDIATE
 
 
 @dataclass
-class Order:
-    """A resting order."""
+class Book:
+    """The resting orders of one market: better prices first, then earlier orders."""
 
-    account: int
-    slot: int
-    ticks: int
-    lots: int
-    loss: int  # quanta reserved per lot
-    expiry: int
-    batch: int  # block in which it came
-
-
-class Standing(NamedTuple):
-    """An account before or after a transition."""
-
-    risk: Risk
-    held: tuple[int, ...]
-    exact: int  # StarkEx's risk, in millionths of a quantum
-
-    def totals(self) -> tuple[int, int]:
-        """TV and TR in fixed-point units of a millionth of a quantum."""
-        return self.risk.nc * PPM * FXP_32, self.exact * FXP_32 * FXP_32
+    capacity: int  # orders of one side
+    bids: list[Order] = field(default_factory=list)
+    asks: list[Order] = field(default_factory=list)
 
 
 @dataclass
@@ -77,291 +88,201 @@ class Fill:
     quote: int = 0
 
 
-class ReferenceAccounts:
-    """What the exchange owns, and what one account may do.
+class Liquidated(NamedTuple):
+    """A liquidation of this block, for the limits of an account and block."""
+
+    account: int
+    market: int
+    notional: int
+    paid: int  # by the insurance fund
+
+
+@dataclass
+class Info:
+    """What a block did, as `market.types.state.ExchangeInfo`."""
+
+    traded_lots: list[int]  # [M] and so the next four
+    traded_quote: list[int]
+    trades: list[int]
+    high: list[int]
+    low: list[int]
+    liquidations: int = 0
+    liquidated_quote: int = 0
+    liquidation_fees: int = 0
+    insurance_paid: int = 0
+    deleveraged: int = 0
+    deleveraged_quote: int = 0
+    deleveraging_loss: int = 0
+    withdrawn: int = 0
+    taken_over: int = 0
+    backstop_paid: int = 0
+    funding_paid: int = 0
+
+
+@dataclass
+class Params:
+    """Numbers of the venue that a block reads (`market.types.specs.VenueParams`)."""
+
+    initial_ppm: list[int]
+    maintenance_fraction_ppm: list[int]
+    oi_lower: list[int]
+    oi_upper: list[int]
+    risk_upper: list[list[int]]  # [S][M]
+    risk_ppm: list[list[int]]
+    risk_by_balance: list[int]
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    price_band_ppm: list[int]
+    max_order_lots: list[int]
+    halted: list[int]
+    max_open_orders: int
+    max_market_orders: list[int]
+    bankruptcy_adjustment_ppm: int
+    spread_to_maintenance_ppm: int
+    liquidation_fee_ppm: int
+    liquidator_reward_ppm: int
+    min_liquidation_notional: int
+    max_liquidation_portion_ppm: int
+    max_liquidation_notional: int
+    liquidation_cooldown_us: int
+    cooldown_waits: int
+    max_liquidation_insurance: int
+    impact_notional: list[int]
+
+    @property
+    def fee_bound_ppm(self) -> int:
+        """The larger of the two fees, not below zero."""
+        return max(self.maker_fee_ppm, self.taker_fee_ppm, 0)
+
+
+@dataclass(kw_only=True)
+class Lane:
+    """One exchange, block after block.
 
     Attributes:
-        spec: shapes and code of the venue.
-        params: numbers of the venue by name, ints or lists of ints.
-        books: [market][side] resting orders, best first.
-        collateral, withdrawn: by account.
+        spec, params: the venue.
+        accounts, markets: ranges of their numbers.
+        multiplier: quanta of a lot at one tick, by market.
+        books: by market.
+        collateral, withdrawn, cooldown_us: by account.
         position, cost, adl_pending: [account][market].
         insurance: the shared fund, then those of isolated markets.
-        fees, paid_in, gate_block: scalars.
-        oracle, previous_mark, last: ticks by market; `oracle` is the price that margin
-            is reckoned at, which is the mark where the venue has one.
-        cooldown_us: end of the cooldown after a partial liquidation, by account.
-        now_us: time of the block.
-        batch: orders that wait for the clearing of an auction.
-        counters: outcomes by `Status`.
-        info: what the block did, by field of `ExchangeInfo`.
+        fees, paid_in, gate_block: as in `market.types.state.ExchangeState`.
+        last: ticks of the last fill, by market.
+        counters: outcomes since the start, by `Status`.
+        price: ticks that margin is reckoned at, by market: the oracle's price, or the
+            mark where the venue has one.
+        previous_mark: the mark of the block before.
+        now_us, block, seed_word: time, number and random word of the block.
+        unit, fraction: quanta of a lot, and the initial margin fraction, by market.
+        liquidated: liquidations of this block.
+        set_aside: quanta that liquidations which wait may ask of each fund.
+        waiting: orders of this block that wait for the clearing of an auction.
+        info: what the block did.
     """
 
-    def __init__(self, spec: VenueSpec, params: dict, collateral, insurance, ticks):
-        self.spec, self.params = spec, params
-        self.accounts, self.markets = spec.accounts, len(spec.markets)
-        self.multiplier = spec.multipliers
-        self.books = [([], []) for _ in range(self.markets)]
-        self.collateral, self.withdrawn = list(collateral), [0] * self.accounts
-        self.position = [[0] * self.markets for _ in range(self.accounts)]
-        self.cost = [[0] * self.markets for _ in range(self.accounts)]
-        self.adl_pending = [[0] * self.markets for _ in range(self.accounts)]
-        shared = [insurance] + [0] * self.markets
-        self.insurance = list(insurance) if isinstance(insurance, list) else shared
-        self.fees, self.gate_block = 0, 0
-        self.paid_in = sum(collateral) + sum(self.insurance)
-        self.oracle, self.last = list(ticks), list(ticks)
-        self.previous_mark = list(ticks)
-        self.cooldown_us, self.now_us = [0] * self.accounts, 0
-        self.counters = [0] * STATUS_COUNT
-        self.batch = []
-        self.rules = LiquidationRules(
-            max_fee_ppm=params["liquidation_fee_ppm"],
-            bankruptcy_adjustment_ppm=params["bankruptcy_adjustment_ppm"],
-            spread_to_maintenance_ppm=params["spread_to_maintenance_ppm"],
-            min_position_notional=params["min_liquidation_notional"],
-            max_position_portion_ppm=params["max_liquidation_portion_ppm"],
-            max_account_notional=params["max_liquidation_notional"],
-            max_account_insurance=params["max_liquidation_insurance"],
-        )
-
-    # --- margin ----------
-
-    def _open_block(self, block: int):
-        self.block, self.liquidated, self.paid_for = block, {}, {}
-        self.set_aside = [0] * len(self.insurance)
-        self.info = {name: 0 for name in INFO_FIELDS}
-        for name in ("traded_lots", "traded_quote", "trades", "high", "low"):
-            self.info[name] = [0] * self.markets
-        self.unit = [o * m for o, m in zip(self.oracle, self.multiplier, strict=True)]
-        self.tiers = [
-            Tier(*(self.params[name][market] for name in _TIER_FIELDS))
-            for market in range(self.markets)
-        ]
-        self.open_interest = [
-            sum(max(held[m], 0) for held in self.position) * self.unit[m]
-            for m in range(self.markets)
-        ]
-        for sides in self.books:
-            for side in sides:
-                side[:] = [o for o in side if not 0 < o.expiry < block]
-
-    def risk(self, account: int) -> Risk:
-        """Equity and requirements of the positions, open orders apart."""
-        held = self.position[account]
-        notionals = [n * unit for n, unit in zip(held, self.unit, strict=True)]
-        risk = margin.account_risk(
-            self.collateral[account], notionals, self.open_interest, self.tiers
-        )
-        if self.spec.margin != Margin.RISK_STEPS:
-            return risk
-        pairs = list(enumerate(held))
-        imr = sum(self.initial_requirement(m, lots) for m, lots in pairs)
-        exact = sum(self.exact_requirement(m, lots) for m, lots in pairs)
-        return Risk(risk.nc, imr, -(-exact // PPM))
-
-    def exact_requirement(self, market: int, lots: int) -> int:
-        """StarkEx's risk of a position, in millionths of a quantum."""
-        notional = abs(lots) * self.unit[market]
-        return notional * self._factor(market, lots)
-
-    def _factor(self, market: int, lots: int) -> int:
-        by_balance = self.params["risk_by_balance"][market]
-        size = abs(lots) if by_balance else abs(lots) * self.unit[market]
-        uppers, factors = self.params["risk_upper"], self.params["risk_ppm"]
-        for upper, factor in zip(uppers[:-1], factors[:-1], strict=True):
-            if size <= upper[market]:
-                return factor[market]
-        return factors[-1][market]
-
-    def initial_requirement(self, market: int, lots: int) -> int:
-        """Initial requirement of a position; on StarkEx at least its risk."""
-        tier, interest = self.tiers[market], self.open_interest[market]
-        fraction = margin.initial_fraction_ppm(interest, tier)
-        if self.spec.margin == Margin.RISK_STEPS:
-            fraction = max(fraction, self._factor(market, lots))
-        return margin.initial_requirement(abs(lots) * self.unit[market], fraction)
-
-    def standing(self, account: int) -> Standing:
-        """The account as a transition rule sees it."""
-        held = tuple(self.position[account])
-        exact = sum(self.exact_requirement(m, lots) for m, lots in enumerate(held))
-        return Standing(self.risk(account), held, exact)
-
-    def may_move(self, before: Standing, after: Standing) -> bool:
-        """Whether an account may go from one standing to another."""
-        if self.spec.margin != Margin.RISK_STEPS:
-            return margin.is_update_allowed(before.risk, after.risk)
-        totals = (*before.totals(), *after.totals())
-        smaller = starkex.is_smaller(before.held, after.held)
-        return starkex.check_transition(*totals, smaller) == starkex.ErrorCode.SUCCESS
-
-    def orders_of(self, account: int, market: int, side: int) -> list[Order]:
-        """The account's orders on one side of one market, resting or waiting."""
-        waiting = [o for o in self.batch if o.market == market and o.lots > 0]
-        waiting = [o for o in waiting if o.side == (BUY, SELL)[side]]
-        return [o for o in self.books[market][side] + waiting if o.account == account]
-
-    def open_lots(self, account: int, market: int, side: int) -> int:
-        """Lots resting on one side."""
-        return sum(o.lots for o in self.orders_of(account, market, side))
-
-    def open_loss(self, account: int, market: int) -> int:
-        """Quanta reserved by resting orders of one market."""
-        orders = [o for side in (0, 1) for o in self.orders_of(account, market, side)]
-        return sum(o.lots * o.loss for o in orders)
-
-    def worst_loss(self, market: int, side: int, limit: int) -> int:
-        """Quanta that one lot filled at its limit loses on the oracle, with its fee."""
-        against = max(0, side * (limit - self.oracle[market]))
-        value = limit * self.multiplier[market]
-        return against * self.multiplier[market] + ppm_ceil(value, self.fee_bound())
-
-    def fee_bound(self) -> int:
-        """The larger of the two fees, not below zero."""
-        return max(self.params["maker_fee_ppm"], self.params["taker_fee_ppm"], 0)
-
-    def exposure(self, account: int, market: int, extra: dict) -> int:
-        """Largest position in lots if all orders of one side fill."""
-        held = self.position[account][market]
-        buying = self.open_lots(account, market, 0) + extra.get((market, BUY), 0)
-        selling = self.open_lots(account, market, 1) + extra.get((market, SELL), 0)
-        return max(abs(held + buying), abs(held - selling))
-
-    def slack(self, account: int, extra: dict | None = None) -> int:
-        """Equity over initial requirement with every order filled at its worst.
-
-        Args:
-            account: whose.
-            extra: lots besides those resting, by (market, side).
-        """
-        total = self.risk(account).nc
-        for market in range(self.markets):
-            lots = self.exposure(account, market, extra or {})
-            total -= self.initial_requirement(market, lots)
-            total -= self.open_loss(account, market)
-        return total
-
-    def fund_budget(self, target: int, market: int) -> int:
-        """The most that the fund may pay for a liquidation of the account now."""
-        fund = self.spec.funds[market]
-        left = self.rules.max_account_insurance - self.paid_for.get(target, 0)
-        return min(self.insurance[fund] - self.set_aside[fund], left)
-
-    def _note_payment(self, target: int, paid: int):
-        self.paid_for[target] = self.paid_for.get(target, 0) + paid
-
-    def check_isolation(self, account: int, market: int):
-        """An account in an isolated market has nothing in any other.
-
-        Except the vault, which takes over what there is.
-        """
-        if account == self.spec.vault:
-            return
-        for other in range(self.markets):
-            held = self.position[account][other] != 0
-            orders = any(self.orders_of(account, other, side) for side in (0, 1))
-            apart = self.spec.isolated[market] or self.spec.isolated[other]
-            if other != market and apart and (held or orders):
-                raise RejectError(Status.ISOLATED)
-
-    def has_orders(self, account: int) -> bool:
-        """Whether any order of the account rests or waits."""
-        places = [(m, s) for m in range(self.markets) for s in (0, 1)]
-        return any(self.orders_of(account, *place) for place in places)
-
-    def trade(self, account: int, market: int, delta: int, value: int, fee_ppm: int):
-        """One side of a fill: ``delta`` lots at ``value`` quanta each, and its fee."""
-        fee = ppm_ceil(abs(delta) * value, fee_ppm)
-        self._change_position(account, market, delta, value)
-        self.collateral[account] -= delta * value + fee
-        self.fees += fee
-
-    def _change_position(self, account, market, delta, value):
-        held, cost = self.position[account][market], self.cost[account][market]
-        if held * delta >= 0:
-            cost += delta * value
-        elif abs(delta) < abs(held):
-            cost -= cost * abs(delta) // abs(held)
-        else:
-            cost = (held + delta) * value
-        self.position[account][market] = held + delta
-        self.cost[account][market] = cost
-
-    def _shift(self, account: int, market: int, delta: int, quanta: int):
-        """Moves lots and quanta into an account, its entry value apart."""
-        self.position[account][market] += delta
-        self.collateral[account] += quanta
-
-    def _record(self, market, ticks, lots, quote, trades):
-        info = self.info
-        info["traded_lots"][market] += lots
-        info["traded_quote"][market] += quote
-        info["trades"][market] += trades
-        info["high"][market] = max(info["high"][market], ticks)
-        low = info["low"][market]
-        info["low"][market] = ticks if low == 0 else min(low, ticks)
-        self.last[market] = ticks
-
-    def _find(self, account: int, market: int, slot: int) -> Order | None:
-        for side in (0, 1):
-            for order in self.orders_of(account, market, side):
-                if order.slot == slot:
-                    return order
-        return None
-
-    def _drop_empty(self, market: int):
-        for side in self.books[market]:
-            side[:] = [o for o in side if o.lots > 0]
-
-    def _remove(self, account: int, market: int, slot: int) -> bool:
-        order = self._find(account, market, slot)
-        for side in self.books[market]:
-            side[:] = [o for o in side if o is not order]
-        return order is not None
-
-    def _reduce(self, account: int, market: int, slot: int, lots: int):
-        """Takes lots off a resting order, which keeps its place."""
-        if lots < 1:
-            raise RejectError(Status.BAD_LOTS)
-        order = self._find(account, market, slot)
-        if order is None:
-            raise RejectError(Status.UNKNOWN_ORDER)
-        if lots > order.lots:
-            raise RejectError(Status.BAD_LOTS)
-        order.lots -= lots
-        self._drop_empty(market)
-
-    def _remove_all(self, account: int, market: int | None):
-        for each, sides in enumerate(self.books):
-            if market is None or each == market:
-                for side in sides:
-                    side[:] = [o for o in side if o.account != account]
-
-    # --- funds -----------------------------------------------------------------------
-
-    def _deposit(self, account: int, quanta: int):
-        if not 1 <= quanta <= MAX_COLLATERAL:
-            raise RejectError(Status.BAD_LOTS)
-        if self.collateral[account] + quanta > MAX_COLLATERAL:
-            raise RejectError(Status.BAD_LOTS)
-        if self.paid_in + quanta > MAX_PAID_IN:
-            raise RejectError(Status.BAD_LOTS)
-        self.collateral[account] += quanta
-        self.paid_in += quanta
-
-    def _withdraw(self, account: int, quanta: int):
-        if quanta < 1:
-            raise RejectError(Status.BAD_LOTS)
-        if self.gate_block > 0 and self.block <= self.gate_block:
-            raise RejectError(Status.WITHDRAWALS_GATED)
-        reserved = sum(self.open_loss(account, m) for m in range(self.markets))
-        free = min(self.collateral[account] - reserved, self.slack(account))
-        if quanta > free:
-            raise RejectError(Status.NO_FUNDS)
-        self.collateral[account] -= quanta
-        self.withdrawn[account] += quanta
-        self.info["withdrawn"] += quanta
+    spec: VenueSpec
+    params: Params
+    accounts: range
+    markets: range
+    multiplier: tuple[int, ...]
+    # What the exchange owns between two blocks.
+    books: list[Book]
+    collateral: list[int]
+    withdrawn: list[int]
+    cooldown_us: list[int]
+    position: list[list[int]]
+    cost: list[list[int]]
+    adl_pending: list[list[int]]
+    insurance: list[int]
+    fees: int
+    paid_in: int
+    gate_block: int
+    last: list[int]
+    counters: list[int]
+    # What a block is told.
+    price: list[int]
+    previous_mark: list[int]
+    now_us: int = 0
+    block: int = 0
+    seed_word: int = 0
+    # What a block remembers, from `open_block` to `close_block`.
+    unit: list[int]
+    fraction: list[int]
+    liquidated: list[Liquidated]
+    set_aside: list[int]
+    waiting: list[Waiting]
+    info: Info
 
 
-_TIER_FIELDS = ("initial_ppm", "maintenance_fraction_ppm", "oi_lower", "oi_upper")
+def open_lane(
+    spec: VenueSpec,
+    params: Params,
+    collateral: list[int],
+    insurance: list[int],
+    price: list[int],
+) -> Lane:
+    """An exchange before its first block; `market.types.state.open_exchange`."""
+    accounts, markets = range(spec.accounts), range(len(spec.markets))
+    return Lane(
+        spec=spec,
+        params=params,
+        accounts=accounts,
+        markets=markets,
+        multiplier=spec.multipliers,
+        books=[Book(spec.book_capacity) for _ in markets],
+        collateral=list(collateral),
+        withdrawn=[0] * spec.accounts,
+        cooldown_us=[0] * spec.accounts,
+        position=[[0] * len(markets) for _ in accounts],
+        cost=[[0] * len(markets) for _ in accounts],
+        adl_pending=[[0] * len(markets) for _ in accounts],
+        insurance=list(insurance),
+        fees=0,
+        paid_in=sum(collateral) + sum(insurance),
+        gate_block=0,
+        last=list(price),
+        counters=[0] * STATUS_COUNT,
+        price=list(price),
+        previous_mark=list(price),
+        unit=[0] * len(markets),
+        fraction=[0] * len(markets),
+        liquidated=[],
+        set_aside=[0] * len(insurance),
+        waiting=[],
+        info=nothing_done(len(markets)),
+    )
+
+
+def nothing_done(markets: int) -> Info:
+    """What a block reports in which nothing happened."""
+    return Info(
+        traded_lots=[0] * markets,
+        traded_quote=[0] * markets,
+        trades=[0] * markets,
+        high=[0] * markets,
+        low=[0] * markets,
+    )
+
+
+def orders_of(lane: Lane, account: int, market: int, side: int) -> list[Order]:
+    """The account's orders on one side of one market, those that wait included."""
+    book = lane.books[market]
+    resting = book.bids if side == BUY else book.asks
+    waiting = [each.order for each in lane.waiting]
+    orders = [*resting, *(o for o in waiting if (o.market, o.side) == (market, side))]
+    return [order for order in orders if order.account == account and order.lots > 0]
+
+
+def open_lots(lane: Lane, account: int, market: int, side: int) -> int:
+    """Lots of the account's orders on one side of one market."""
+    return sum(order.lots for order in orders_of(lane, account, market, side))
+
+
+def open_loss(lane: Lane, account: int, market: int) -> int:
+    """Quanta reserved for the account's orders in one market."""
+    return sum(
+        order.lots * order.loss
+        for side in (BUY, SELL)
+        for order in orders_of(lane, account, market, side)
+    )

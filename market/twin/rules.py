@@ -1,6 +1,6 @@
-"""The rules of the dYdX v4 preset in plain Python: the specification of the array code.
+"""dYdX v4's formulas: an independent twin of `market.rules`.
 
-Exact fractions, loops and no JAX; every rounding is one visible call. Written from the
+Exact fractions and loops; every rounding is one visible call. Written from the venue's
 rules, not from the array code, so that agreement of the two means something.
 
 Source: as in :mod:`market.rules.margin`, :mod:`market.rules.liquidation`,
@@ -15,7 +15,7 @@ MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
-class Market:
+class DydxMarket:
     """Parameters and state of one market; money in quote quanta."""
 
     ticks: int
@@ -28,7 +28,7 @@ class Market:
 
 
 @dataclass(frozen=True)
-class Account:
+class DydxAccount:
     """A balance and a signed position in each market."""
 
     collateral: int
@@ -38,12 +38,12 @@ class Account:
 # --- margin ------------------------------------------------------------------------
 
 
-def notional(market: Market, lots: int) -> int:
+def notional(market: DydxMarket, lots: int) -> int:
     """Signed notional."""
     return lots * market.ticks * market.multiplier
 
 
-def initial_fraction(market: Market) -> int:
+def initial_fraction(market: DydxMarket) -> int:
     """Initial fraction in ppm, scaled by open interest, rounded down."""
     lower, upper = market.oi_lower, market.oi_upper
     if upper == 0 or market.open_notional <= lower:
@@ -54,23 +54,29 @@ def initial_fraction(market: Market) -> int:
     return market.initial_ppm + floor((MILLION - market.initial_ppm) * progress)
 
 
-def imr(market: Market, lots: int, custom_ppm: int = 0) -> int:
+def initial_requirement(market: DydxMarket, lots: int, custom_ppm: int = 0) -> int:
     """Initial requirement, rounded up."""
     fraction = max(initial_fraction(market), custom_ppm)
     return ceil(Fraction(abs(notional(market, lots)) * fraction, MILLION))
 
 
-def mmr(market: Market, lots: int) -> int:
+def maintenance_requirement(market: DydxMarket, lots: int) -> int:
     """Maintenance requirement: two ceilings on the base fraction."""
     base = ceil(Fraction(abs(notional(market, lots)) * market.initial_ppm, MILLION))
     return ceil(Fraction(base * market.maintenance_ppm, MILLION))
 
 
-def account_risk(account: Account, markets: tuple[Market, ...]) -> tuple[int, int, int]:
+def account_risk(
+    account: DydxAccount, markets: tuple[DydxMarket, ...]
+) -> tuple[int, int, int]:
     """Net collateral, initial and maintenance requirement."""
     rows = list(zip(markets, account.lots, strict=True))
     nc = account.collateral + sum(notional(m, q) for m, q in rows)
-    return nc, sum(imr(m, q) for m, q in rows), sum(mmr(m, q) for m, q in rows)
+    return (
+        nc,
+        sum(initial_requirement(m, q) for m, q in rows),
+        sum(maintenance_requirement(m, q) for m, q in rows),
+    )
 
 
 def compare_risk(nc_a: int, mmr_a: int, nc_b: int, mmr_b: int) -> int:
@@ -102,24 +108,30 @@ def is_update_allowed(now: tuple[int, int, int], new: tuple[int, int, int]) -> b
 # --- liquidation -------------------------------------------------------------------
 
 
-def bankruptcy_quote(market: Market, lots: int, delta: int, tnc: int, tmmr: int) -> int:
+def bankruptcy_quote(
+    market: DydxMarket, lots: int, delta: int, tnc: int, tmmr: int
+) -> int:
     """BP(delta): the floor of the account's share rounds the price up."""
     d_notional = notional(market, lots + delta) - notional(market, lots)
-    d_mmr = mmr(market, lots + delta) - mmr(market, lots)
+    d_mmr = maintenance_requirement(market, lots + delta) - maintenance_requirement(
+        market, lots
+    )
     return -d_notional - floor(Fraction(tnc * abs(d_mmr), tmmr))
 
 
 def fillable_price(
-    market: Market, lots: int, tnc: int, tmmr: int, ba_ppm: int, smmr_ppm: int
+    market: DydxMarket, lots: int, tnc: int, tmmr: int, ba_ppm: int, smmr_ppm: int
 ) -> Fraction:
     """Quote quanta per lot, exact."""
     rating = Fraction(ba_ppm, MILLION) * (1 - Fraction(tnc, tmmr))
     rating = max(Fraction(0), min(Fraction(1), rating))
-    spread = rating * Fraction(smmr_ppm, MILLION) * mmr(market, lots)
+    spread = (
+        rating * Fraction(smmr_ppm, MILLION) * maintenance_requirement(market, lots)
+    )
     return (notional(market, lots) - spread) / lots
 
 
-def fillable_ticks(price: Fraction, market: Market, lots: int) -> int:
+def fillable_ticks(price: Fraction, market: DydxMarket, lots: int) -> int:
     """A long sells, rounded up; a short buys, rounded down; at least one tick."""
     ticks = price / market.multiplier
     return max(ceil(ticks) if lots > 0 else floor(ticks), 1)
@@ -134,7 +146,7 @@ def insurance_delta(quote_delta: int, bankruptcy: int, max_fee_ppm: int) -> int:
 
 
 def liquidation_delta(
-    market: Market,
+    market: DydxMarket,
     lots: int,
     min_notional: int,
     portion_ppm: int,
@@ -156,14 +168,14 @@ def liquidation_delta(
 
 
 def random_walk(
-    accounts: list[Account],
-    markets: tuple[Market, ...],
+    accounts: list[DydxAccount],
+    markets: tuple[DydxMarket, ...],
     target: int,
     where: int,
     start: int,
     at_oracle: bool = False,
     limit: int = 500,
-) -> tuple[list[Account], int, int]:
+) -> tuple[list[DydxAccount], int, int]:
     """Accounts afterwards, lots left to close (signed change), and number of fills."""
     accounts = list(accounts)
     remaining, fills = -accounts[target].lots[where], 0
@@ -197,7 +209,7 @@ def random_walk(
     return accounts, remaining, fills
 
 
-def _filled(account: Account, where: int, delta: int, quote: int) -> Account:
+def _filled(account: DydxAccount, where: int, delta: int, quote: int) -> DydxAccount:
     """The account after a fill."""
     lots = list(account.lots)
     lots[where] += delta

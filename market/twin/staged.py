@@ -1,12 +1,10 @@
-"""Hyperliquid's liquidations in the reference exchange: book, vault, deleveraging.
+"""Liquidation in stages after Hyperliquid: the book, the vault, deleveraging.
 
-A part of the plain-Python specification; see `market.twin.block`. A keeper
-names an account and a market, as under the other presets; by the account's equity at
-the mark this is what happens:
+A keeper names an account and a market; by the account's equity this is what happens:
 
 1. Below the maintenance margin: a market order (to the edge of the price band) into the
-   book for the whole position, or for a part of a large one (`market.rules.staged`).
-   Nobody takes a fee. What the fill leaves is the account's.
+   book for the whole position, or for a part of a large one. Nobody takes a fee. What
+   the fill leaves is the account's.
 2. Below two thirds of it, where the venue has a vault: the vault takes all positions
    and all collateral, and the account ends at zero. Open orders of the account are
    cancelled, those of the vault stay.
@@ -16,147 +14,155 @@ The vault is an account like others. What it takes over never lowers its equity,
 may bring it under its own margin. Then it is liquidated into the book by any keeper;
 nobody takes it over, and below zero it is deleveraged. Positions that would be worth
 more than the venue's largest notional it does not take; they go on to the book.
+
+This file takes how much is sent from `market.rules.staged`, and the stage of an account
+from `market.venues.hyperliquid.liquidation`, which no compiled form uses.
 """
 
-from market.numbers.units import PPM
-from market.rules.staged import StagedRules, lots_to_send
-from market.twin.lane import (
-    MAX_NOTIONAL,
-    MAX_TICKS,
-    Fill,
-    ReferenceAccounts,
-    RejectError,
+from market.rules import staged as rules
+from market.twin.admission import limit_of_market_order
+from market.twin.fills import change_position
+from market.twin.lane import Fill, Lane, Order, RejectError, Tx
+from market.twin.liquidation import (
+    NO_SLOT,
+    dry_run,
+    execute_liquidation,
+    liquidated_so_far,
+    liquidation_order,
+    note_liquidation,
 )
+from market.twin.margin import MAX_NOTIONAL, account_risk
+from market.twin.matching import cancel_all
+from market.twin.rounds import append, drop_waiting
 from market.types.orders import BUY, SELL, Status
-from market.venues.hyperliquid.liquidation import (
-    LiquidationStage,
-    backstop,
-    liquidation_stage,
-)
+from market.venues.hyperliquid.liquidation import LiquidationStage, liquidation_stage
 
 #: Slot of a waiting liquidation that takes part of a large position.
 PART_SLOT = -2
 
 
-class ReferenceStaged(ReferenceAccounts):
-    """The part of `ReferenceExchange` that liquidates in stages."""
+def lots_to_send(lane: Lane, target: int, market: int) -> int:
+    """Lots of a liquidation order; 0 while it has to wait."""
+    params, size = lane.params, abs(lane.position[target][market])
+    numbers = rules.StagedRules(
+        partial_above=params.min_liquidation_notional,
+        portion_ppm=params.max_liquidation_portion_ppm,
+        cooldown_us=params.liquidation_cooldown_us,
+        waits=params.cooldown_waits,
+    )
+    notional, until_us = size * lane.unit[market], lane.cooldown_us[target]
+    return int(rules.lots_to_send(size, notional, lane.now_us, until_us, numbers))
 
-    def _liquidate_in_stages(self, tx: dict) -> Fill:
-        """One liquidation in continuous matching."""
-        target, market = tx["slot"], tx["market"]
-        if self._next_stage(tx) == LiquidationStage.BACKSTOP:
-            return self._backstop(target, market)
-        side, lots, is_part = self._staged_order(tx)
-        limit = self._edge_of_band(market, side)
-        if self._dry_run(target, market, side, limit, lots)[0] == 0:
-            raise RejectError(Status.NOTHING_TO_TAKE)
-        self._remove_all(target, None)
-        filled, quote = self._dry_run(target, market, side, limit, lots)
-        self._take(target, market, side, limit, lots)
-        self._note_staged_fill(quote)
-        self.liquidated.setdefault(target, {})[market] = filled * self.unit[market]
-        if is_part:
-            self._start_cooldown(target)
-        status = Status.FILLED if filled == lots else Status.PARTIAL
-        return Fill(status, filled, quote)
 
-    def _admit_in_stages(self, tx: dict) -> Fill:
-        """One liquidation in auction mode; its order waits for the price."""
-        target, market = tx["slot"], tx["market"]
-        if self._next_stage(tx) == LiquidationStage.BACKSTOP:
-            self._drop_waiting(target)
-            return self._backstop(target, market)
-        side, lots, is_part = self._staged_order(tx)
-        self._remove_all(target, None)
-        self._drop_waiting(target)
-        self.liquidated.setdefault(target, {})[market] = lots * self.unit[market]
-        self._wait(
-            account=target,
-            slot=PART_SLOT if is_part else -1,
-            ticks=self._edge_of_band(market, side),
-            lots=lots,
-            loss=0,
-            expiry=0,
-            market=market,
-            side=side,
-            liquidator=tx["account"],
-        )
-        return Fill(Status.RESTING)
+def next_stage(lane: Lane, tx: Tx) -> LiquidationStage:
+    """Book or backstop, or the reason why neither."""
+    target, market = tx.slot, tx.market
+    if lane.params.halted[market]:
+        raise RejectError(Status.HALTED)
+    if tx.lots < 0:
+        raise RejectError(Status.BAD_LOTS)
+    risk, held = account_risk(lane, target), lane.position[target][market]
+    stage = liquidation_stage(risk.equity, risk.maintenance)
+    if held == 0 or target == tx.account or stage == LiquidationStage.SAFE:
+        raise RejectError(Status.NOT_LIQUIDATABLE)
+    if liquidated_so_far(lane, target, market)[0]:
+        raise RejectError(Status.ALREADY_LIQUIDATED)
+    if risk.equity < 0:
+        mark_bankrupt(lane, target)
+        raise RejectError(Status.BANKRUPT)
+    return stage if vault_takes(lane, target) else LiquidationStage.BOOK
 
-    def _next_stage(self, tx: dict) -> LiquidationStage:
-        """Book or backstop, or the reason why neither."""
-        target, market = tx["slot"], tx["market"]
-        if self.params["halted"][market]:
-            raise RejectError(Status.HALTED)
-        if tx["lots"] < 0:
-            raise RejectError(Status.BAD_LOTS)
-        risk, held = self.risk(target), self.position[target][market]
-        stage = liquidation_stage(risk.nc, risk.mmr)
-        if held == 0 or target == tx["account"] or stage == LiquidationStage.SAFE:
-            raise RejectError(Status.NOT_LIQUIDATABLE)
-        if market in self.liquidated.get(target, {}):
-            raise RejectError(Status.ALREADY_LIQUIDATED)
-        if risk.nc < 0:
-            for each, lots in enumerate(self.position[target]):
-                if lots and not self.params["halted"][each]:
-                    self.adl_pending[target][each] = 1
-            raise RejectError(Status.BANKRUPT)
-        return stage if self._vault_takes(target) else LiquidationStage.BOOK
 
-    def _vault_takes(self, target: int) -> bool:
-        vault = self.spec.vault
-        if vault in (-1, target):
-            return False
-        rows = zip(self.position[vault], self.position[target], self.unit, strict=True)
-        return all(abs(a + b) * unit <= MAX_NOTIONAL for a, b, unit in rows)
+def vault_takes(lane: Lane, target: int) -> bool:
+    """Whether there is a vault, and its positions stay within the largest notional."""
+    vault = lane.spec.vault
+    if vault in (-1, target):
+        return False
+    return all(
+        abs(lane.position[vault][m] + lane.position[target][m]) * lane.unit[m]
+        <= MAX_NOTIONAL
+        for m in lane.markets
+    )
 
-    def _staged_order(self, tx: dict) -> tuple[int, int, bool]:
-        """Side and lots to send, and whether they are part of a large position."""
-        target, market, params = tx["slot"], tx["market"], self.params
-        held = self.position[target][market]
-        rules = StagedRules(
-            params["min_liquidation_notional"],
-            params["max_liquidation_portion_ppm"],
-            params["liquidation_cooldown_us"],
-            params["cooldown_waits"],
-        )
-        notional = abs(held) * self.unit[market]
-        until = self.cooldown_us[target]
-        lots = lots_to_send(abs(held), notional, self.now_us, until, rules)
-        if lots == 0:
-            raise RejectError(Status.ALREADY_LIQUIDATED)
-        side = SELL if held > 0 else BUY
-        sent = min(lots, tx["lots"]) if tx["lots"] > 0 else lots
-        return side, sent, lots < abs(held)
 
-    def _edge_of_band(self, market: int, side: int) -> int:
-        price, band = self.oracle[market], self.params["price_band_ppm"][market]
-        if side == BUY:
-            return min(price * (PPM + band) // PPM, MAX_TICKS)
-        return max(-(-price * (PPM - band) // PPM), 1)
+def mark_bankrupt(lane: Lane, target: int) -> None:
+    """Marks the account's positions for deleveraging, in halted markets none."""
+    for market, lots in enumerate(lane.position[target]):
+        if lots and not lane.params.halted[market]:
+            lane.adl_pending[target][market] = 1
 
-    def _backstop(self, target: int, market: int) -> Fill:
-        """The vault takes everything: positions at the mark, collateral as it is."""
-        lots = abs(self.position[target][market])
-        self._remove_all(target, None)
-        taken = backstop(self.collateral[target], tuple(self.position[target]))
-        quote = 0
-        for each, held in enumerate(taken.positions):
-            if held:
-                unit = self.unit[each]
-                self._change_position(target, each, -held, unit)
-                self._change_position(self.spec.vault, each, held, unit)
-                quote += abs(held) * unit
-        self.collateral[self.spec.vault] += taken.margin
-        self.collateral[target] -= taken.margin
-        self.cooldown_us[target] = 0
-        self.info["taken_over"] += quote
-        self._note_staged_fill(quote)
-        return Fill(Status.FILLED, lots, lots * self.unit[market])
 
-    def _note_staged_fill(self, quote: int):
-        self.info["liquidations"] += 1
-        self.info["liquidated_quote"] += quote
+def staged_order(lane: Lane, tx: Tx) -> tuple[Order, bool]:
+    """The order to send, and whether it is a part of a large position."""
+    target, market = tx.slot, tx.market
+    held, lots = lane.position[target][market], lots_to_send(lane, target, market)
+    if lots == 0:
+        raise RejectError(Status.ALREADY_LIQUIDATED)
+    limit = edge_of_band(lane, market, SELL if held > 0 else BUY)
+    sent = min(lots, tx.lots) if tx.lots > 0 else lots
+    return liquidation_order(lane, target, market, limit, sent), lots < abs(held)
 
-    def _start_cooldown(self, target: int):
-        self.cooldown_us[target] = self.now_us + self.params["liquidation_cooldown_us"]
+
+def edge_of_band(lane: Lane, market: int, side: int) -> int:
+    """Limit of the market order that a liquidation sends."""
+    return limit_of_market_order(lane, market, side)
+
+
+def backstop(lane: Lane, target: int, market: int) -> Fill:
+    """The vault takes all positions at the mark, and the collateral as it is."""
+    vault, lots = lane.spec.vault, abs(lane.position[target][market])
+    cancel_all(lane, target)
+    taken = 0
+    for each, held in enumerate(lane.position[target]):
+        if held:
+            change_position(lane, target, each, -held, lane.unit[each])
+            change_position(lane, vault, each, held, lane.unit[each])
+            taken += abs(held) * lane.unit[each]
+    lane.collateral[vault] += lane.collateral[target]
+    lane.collateral[target] = 0
+    lane.cooldown_us[target] = 0
+    lane.info.taken_over += taken
+    note_staged_fill(lane, taken)
+    return Fill(Status.FILLED, lots, lots * lane.unit[market])
+
+
+def note_staged_fill(lane: Lane, quote: int) -> None:
+    """Counts a liquidation in what the block reports; nobody pays for it."""
+    lane.info.liquidations += 1
+    lane.info.liquidated_quote += quote
+
+
+def start_cooldown(lane: Lane, target: int) -> None:
+    """A large position was liquidated in part."""
+    lane.cooldown_us[target] = lane.now_us + lane.params.liquidation_cooldown_us
+
+
+def liquidate_in_stages(lane: Lane, tx: Tx) -> Fill:
+    """One liquidation in continuous matching."""
+    target, market = tx.slot, tx.market
+    if next_stage(lane, tx) == LiquidationStage.BACKSTOP:
+        return backstop(lane, target, market)
+    order, is_part = staged_order(lane, tx)
+    if dry_run(lane, order)[0] == 0:
+        raise RejectError(Status.NOTHING_TO_TAKE)
+    size, (filled, quote) = order.lots, execute_liquidation(lane, order)
+    note_liquidation(lane, target, market, filled, paid=0)
+    note_staged_fill(lane, quote)
+    if is_part:
+        start_cooldown(lane, target)
+    status = Status.FILLED if filled == size else Status.PARTIAL
+    return Fill(status, filled, quote)
+
+
+def admit_staged(lane: Lane, index: int, tx: Tx) -> Fill:
+    """One liquidation in an auction: its order waits for the price."""
+    target, market = tx.slot, tx.market
+    if next_stage(lane, tx) == LiquidationStage.BACKSTOP:
+        drop_waiting(lane, target)
+        return backstop(lane, target, market)
+    order, is_part = staged_order(lane, tx)
+    order.slot = PART_SLOT if is_part else NO_SLOT
+    cancel_all(lane, target)
+    drop_waiting(lane, target)
+    note_liquidation(lane, target, market, order.lots, paid=0)
+    return append(lane, index, order, liquidator=tx.account)
