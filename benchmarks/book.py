@@ -29,10 +29,13 @@ from benchmarks.tape import (
     MARKET,
     Tape,
     make,
+    order_of,
     transactions,
 )
 from market.match import empty_side_pair, match
-from market.twin.messages import Message, ReferenceBook
+from market.twin import lane as twin
+from market.twin.book import best
+from market.twin.messages import Stream, run_message
 from market.types.orders import BUY, SELL, Flag, Kind, Tx
 
 LANES = 16
@@ -141,8 +144,8 @@ def measure_calls(tape: Tape, size: int, repeats: int) -> None:
 
     run()
     seconds, (_, outcomes) = timed(run, repeats)
-    whole = ReferenceBook(CAPACITY)
-    expected = [whole.execute(m) for m in _messages(tape)[: rows.size // len(FIELDS)]]
+    whole, used = Stream(twin.Book(CAPACITY)), rows.size // len(FIELDS)
+    expected = [run_message(whole, tx) for tx in _messages(tape)[:used]]
     lots = np.concatenate([fills.receipt.filled_lots for fills in outcomes])
     exact = lots.tolist() == [outcome.lots for outcome in expected]
     report(f"shakeout, native, {size} a call", lots.size, seconds, exact)
@@ -166,14 +169,14 @@ def _lane_is_exact(tape: Tape, lane: int, outcome, logged) -> bool:
     )
 
 
-def _messages(tape: Tape) -> list[Message]:
+def _messages(tape: Tape) -> list[twin.Tx]:
     messages = []
     for kind, side, ticks, lots, name in tape.rows.tolist():
         if kind == CANCEL:
-            messages.append(Message(Kind.CANCEL, name))
+            messages.append(twin.Tx(Kind.CANCEL, name))
         else:
             flags = int(Flag.MARKET) if kind == MARKET else 0
-            messages.append(Message(Kind.ORDER, name, side, ticks, lots, flags))
+            messages.append(order_of(name, side, ticks, lots, flags))
     return messages
 
 
@@ -182,8 +185,9 @@ def measure_reference(tape: Tape, repeats: int) -> None:
     messages = _messages(tape)
 
     def run():
-        book = ReferenceBook(CAPACITY)
-        return book, [book.execute(message) for message in messages]
+        book = twin.Book(CAPACITY)
+        stream = Stream(book)
+        return book, [run_message(stream, message) for message in messages]
 
     seconds, (book, outcomes) = timed(run, repeats)
     fills = [
@@ -195,9 +199,9 @@ def measure_reference(tape: Tape, repeats: int) -> None:
         tape,
         sum(outcome.trades for outcome in outcomes),
         sum(outcome.lots for outcome in outcomes),
-        len(book.place),
-        book.best(BUY),
-        book.best(SELL),
+        len(book.bids) + len(book.asks),
+        best(book, BUY).ticks,
+        best(book, SELL).ticks,
         hash_of(fills),
     )
     report("plain Python", len(messages), seconds, exact)

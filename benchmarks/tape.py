@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from market.twin.messages import Message, ReferenceBook
+from market.twin.book import best, find
+from market.twin.lane import Book, Tx
+from market.twin.messages import Stream, run_message
 from market.types.orders import BUY, SELL, Flag, Kind
 
 LIMIT, CANCEL, MARKET = 0, 1, 2
@@ -33,7 +35,7 @@ class Tape:
 
     rows: np.ndarray
     facts: dict
-    book: ReferenceBook
+    book: Book
 
 
 @dataclass
@@ -57,14 +59,15 @@ class _Live:
 class _Generator:
     def __init__(self, seed: int):
         self.draw = random.Random(seed)
-        self.book = ReferenceBook(_UNBOUNDED)
+        self.book = Book(_UNBOUNDED)
+        self.stream = Stream(self.book)
         self.live, self.rows = _Live(), []
         self.next_order, self.trades, self.lots = 1, 0, 0
         self.deepest = [0, 0]
         self.digest = hashlib.sha256()
 
-    def play(self, name: int, message: Message) -> None:
-        outcome = self.book.execute(message)
+    def play(self, name: int, message: Tx) -> None:
+        outcome = run_message(self.stream, message)
         self.trades += outcome.trades
         self.lots += outcome.lots
         for owner, ticks, lots in outcome.fills:
@@ -72,30 +75,30 @@ class _Generator:
 
     def limit(self) -> None:
         side = self.draw.choice((BUY, SELL))
-        touch = self.book.best(-side) or (10_001 if side == BUY else 9_999)
+        first = best(self.book, -side)
+        touch = first.ticks if first else 10_001 if side == BUY else 9_999
         ticks = touch - side * self.draw.randint(1, 20)
         lots, name = self.draw.randint(1, 10), self.next_order
         self.next_order += 1
         self.rows.append((LIMIT, side, ticks, lots, name))
-        self.play(name, Message(Kind.ORDER, name, side, ticks, lots))
-        if name in self.book.place:
+        self.play(name, order_of(name, side, ticks, lots))
+        if find(self.book, name, 0):
             self.live.add(name)
 
     def cancel(self) -> None:
         while True:
             name = self.live.names[self.draw.randrange(len(self.live.names))]
-            if name in self.book.place:
+            order = find(self.book, name, 0)
+            if order:
                 break
             self.live.remove(name)
-        side, ticks = self.book.place[name]
-        lots = self.book.levels[side][ticks][name].lots
-        self.rows.append((CANCEL, side, ticks, lots, name))
-        self.play(name, Message(Kind.CANCEL, name))
+        self.rows.append((CANCEL, order.side, order.ticks, order.lots, name))
+        self.play(name, Tx(Kind.CANCEL, name))
         self.live.remove(name)
 
     def market(self) -> None:
         side = self.draw.choice((BUY, SELL))
-        bids, asks = self.book.size[BUY], self.book.size[SELL]
+        bids, asks = len(self.book.bids), len(self.book.asks)
         if abs(bids - asks) > 40:
             side = SELL if bids > asks else BUY
         resting = bids + asks
@@ -103,8 +106,14 @@ class _Generator:
         lots, name = self.draw.randint(1, largest), self.next_order
         self.next_order += 1
         self.rows.append((MARKET, side, 0 if side == SELL else _HIGHEST, lots, name))
-        self.play(name, Message(Kind.ORDER, name, side, 0, lots, Flag.MARKET))
+        self.play(name, order_of(name, side, 0, lots, Flag.MARKET))
         self.deepest = [max(self.deepest[0], bids), max(self.deepest[1], asks)]
+
+
+def order_of(name: int, side: int, ticks: int, lots: int, flags: int = 0) -> Tx:
+    """An order of the tape; each is of an account of its own."""
+    numbers = {"side": side, "ticks": ticks, "lots": lots, "flags": flags}
+    return Tx(Kind.ORDER, name, **numbers)
 
 
 def make(count: int, seed: int) -> Tape:
@@ -126,10 +135,10 @@ def make(count: int, seed: int) -> Tape:
         "counts": counts,
         "trades": generator.trades,
         "vol": generator.lots,
-        "resting": len(book.place),
+        "resting": len(book.bids) + len(book.asks),
         "max_side": generator.deepest,
-        "best_bid": book.best(BUY),
-        "best_ask": book.best(SELL),
+        "best_bid": best(book, BUY).ticks,
+        "best_ask": best(book, SELL).ticks,
         "hash": generator.digest.hexdigest()[:16],
     }
     return Tape(np.array(generator.rows, dtype=np.int64), facts, book)

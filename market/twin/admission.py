@@ -17,7 +17,6 @@ from market.twin.lane import (
     orders_of,
 )
 from market.twin.margin import (
-    MAX_NOTIONAL,
     account_risk,
     is_no_riskier,
     is_proven,
@@ -25,12 +24,10 @@ from market.twin.margin import (
     worst_case_slack,
     worst_exposure,
 )
+from market.types.limits import MAX_NOTIONAL, MAX_ORDER_LOTS, MAX_TICKS
 from market.types.orders import BUY, SELL, Flag, Kind, Status
 from market.types.specs import Cover, Margin
 
-MAX_TICKS = 2**31 - 1
-#: Largest size of an order, whatever the venue's parameter says.
-MAX_ORDER_LOTS = 1 << 40
 KNOWN_FLAGS = IMMEDIATE | int(Flag.POST_ONLY | Flag.REDUCE_ONLY)
 TAKES_OFF = (Kind.CANCEL, Kind.CANCEL_ALL, Kind.REDUCE)
 NAMES_A_MARKET = (*TAKES_OFF, Kind.ORDER, Kind.REPLACE, Kind.LIQUIDATE)

@@ -22,12 +22,8 @@ from market.twin.lane import Lane
 from market.twin.liquidation import bankruptcy_quote
 from market.twin.margin import account_equity, account_risk, may_move, with_position
 from market.twin.matching import cancel_all
+from market.types.limits import GATE_BLOCKS, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
-
-#: The walk looks at no more counterparties than this.
-MAX_COUNTERPARTIES = 500
-#: Blocks without withdrawals after an account with negative equity was seen.
-GATE_BLOCKS = 50
 
 
 def deleverage_pending(lane: Lane) -> None:

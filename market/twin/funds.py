@@ -2,12 +2,8 @@
 
 from market.twin.lane import Fill, Lane, RejectError, open_loss
 from market.twin.margin import worst_case_slack
+from market.types.limits import MAX_COLLATERAL, MAX_PAID_IN
 from market.types.orders import Status
-
-#: Largest balance of an account, in quanta.
-MAX_COLLATERAL = 1 << 55
-#: Largest sum of all deposits, in quanta.
-MAX_PAID_IN = 1 << 61
 
 
 def deposit(lane: Lane, account: int, quanta: int) -> Fill:

@@ -13,7 +13,6 @@ from fractions import Fraction
 from math import ceil, floor
 
 from market.numbers.units import PPM, ppm_floor
-from market.twin.admission import MAX_TICKS
 from market.twin.book import crosses, sweep, taken_side
 from market.twin.fills import apply_meetings
 from market.twin.lane import Fill, Lane, Liquidated, Order, RejectError, Tx
@@ -24,6 +23,7 @@ from market.twin.margin import (
     with_position,
 )
 from market.twin.matching import cancel_all
+from market.types.limits import MAX_TICKS
 from market.types.orders import BUY, SELL, Status
 from market.types.specs import Margin
 

@@ -20,9 +20,6 @@ from market.types.orders import BUY, SELL
 from market.types.specs import Margin
 from market.venues import starkex
 
-#: No position, order or exposure may be worth more, in quanta (1.1 bn USD).
-MAX_NOTIONAL = 1 << 50
-
 
 class Standing(NamedTuple):
     """What an account has and has to have.

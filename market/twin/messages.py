@@ -28,11 +28,10 @@ from market.twin.admission import has_good_flags
 from market.twin.book import Meeting, expire, find, remove_account
 from market.twin.lane import Book, Order, RejectError, Tx
 from market.twin.matching import cancel, check_book, match_order, reduce
+from market.types.limits import MAX_MESSAGE_VALUE
 from market.types.orders import BUY, SELL, Flag, Kind, Status
 from market.types.specs import SelfTrade
 
-#: Largest price, size and order name of the book; products of two stay in 62 bits.
-LARGEST = 2**31 - 1
 BOOK_KINDS = (Kind.ORDER, Kind.CANCEL, Kind.CANCEL_ALL, Kind.REPLACE, Kind.REDUCE)
 
 
@@ -87,7 +86,7 @@ def _message(stream: Stream, tx: Tx, block: int, outcome: Outcome) -> Status:
         return Status.NONE
     if tx.kind not in BOOK_KINDS:
         raise RejectError(Status.UNKNOWN_KIND)
-    if not 0 <= tx.account < LARGEST // stream.slots:
+    if not 0 <= tx.account < MAX_MESSAGE_VALUE // stream.slots:
         raise RejectError(Status.UNKNOWN_ACCOUNT)
     if tx.kind == Kind.CANCEL_ALL:
         outcome.cancelled = remove_account(book, tx.account)
@@ -122,9 +121,9 @@ def _admit(stream: Stream, tx: Tx, block: int) -> Order:
     is_market = bool(tx.flags & Flag.MARKET)
     if tx.side not in (BUY, SELL):
         raise RejectError(Status.BAD_SIDE)
-    if not 1 <= tx.lots <= LARGEST:
+    if not 1 <= tx.lots <= MAX_MESSAGE_VALUE:
         raise RejectError(Status.BAD_LOTS)
-    if not is_market and not 1 <= tx.ticks <= LARGEST:
+    if not is_market and not 1 <= tx.ticks <= MAX_MESSAGE_VALUE:
         raise RejectError(Status.BAD_PRICE)
     if not has_good_flags(tx.flags):
         raise RejectError(Status.BAD_FLAGS)
@@ -132,7 +131,7 @@ def _admit(stream: Stream, tx: Tx, block: int) -> Order:
         raise RejectError(Status.EXPIRED)
     if find(stream.book, tx.account, tx.slot):
         raise RejectError(Status.SLOT_BUSY)
-    no_limit = LARGEST if tx.side == BUY else 1
+    no_limit = MAX_MESSAGE_VALUE if tx.side == BUY else 1
     return Order(
         account=tx.account,
         slot=tx.slot,

@@ -28,13 +28,13 @@ from market.twin.lane import (
     open_lots,
 )
 from market.twin.liquidation import (
-    MAX_TICKS,
     bankruptcy_quote,
     check_target,
     fund_budget,
     note_liquidation,
 )
 from market.twin.matching import cancel_all
+from market.types.limits import MAX_TICKS
 from market.types.orders import SELL, Flag, Status
 
 

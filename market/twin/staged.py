@@ -31,9 +31,10 @@ from market.twin.liquidation import (
     liquidation_order,
     note_liquidation,
 )
-from market.twin.margin import MAX_NOTIONAL, account_risk
+from market.twin.margin import account_risk
 from market.twin.matching import cancel_all
 from market.twin.rounds import append, drop_waiting
+from market.types.limits import MAX_NOTIONAL
 from market.types.orders import BUY, SELL, Status
 from market.venues.hyperliquid.liquidation import LiquidationStage, liquidation_stage
 

@@ -12,17 +12,17 @@ The ratio is StarkEx's: `market.venues.starkex.liquidation`.
 """
 
 from market.numbers.units import ppm_floor
-from market.twin.admission import MAX_TICKS, breaks_isolation
+from market.twin.admission import breaks_isolation
 from market.twin.fills import change_position
 from market.twin.lane import Fill, Lane, RejectError, Tx
 from market.twin.liquidation import bankruptcy_quote
 from market.twin.margin import (
-    MAX_NOTIONAL,
     account_risk,
     worst_case_slack,
     worst_exposure,
 )
 from market.twin.matching import cancel_all
+from market.types.limits import MAX_NOTIONAL, MAX_TICKS
 from market.types.orders import Status
 
 

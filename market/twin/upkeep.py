@@ -11,10 +11,10 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import ceil, floor, trunc
 
-from market.twin.admission import MAX_TICKS
 from market.twin.block import open_block, run_auction_block, run_continuous_block
 from market.twin.book import best
 from market.twin.lane import Fill, Lane, Order, Tx
+from market.types.limits import MAX_TICKS
 from market.types.orders import BUY, SELL, Status
 
 MILLION = 1_000_000

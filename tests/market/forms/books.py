@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from market.match import Fills, empty_side_pair, match
-from market.twin.messages import Message, Outcome, ReferenceBook
+from market.twin import lane as twin_lane
+from market.twin.messages import Outcome, Stream, run_block
 from market.types.orders import BUY, SELL, Tx
 from market.types.specs import SelfTrade
 from market.types.state import BookState
 
 LOWERINGS = ("native", "array")
-FIELDS = tuple(Message.__dataclass_fields__)
+FIELDS = tuple(twin_lane.Tx.__dataclass_fields__)
 
 
 @cache
@@ -35,7 +36,7 @@ def engine(slots: int, mode: SelfTrade, lowering: str):
     return run
 
 
-def transactions(messages: list[Message], length: int) -> Tx:
+def transactions(messages: list[twin_lane.Tx], length: int) -> Tx:
     """Messages as a block of ``length``, padded with empty records."""
     columns = {name: np.zeros(length, np.int64) for name in Tx.__dataclass_fields__}
     for row, message in enumerate(messages):
@@ -58,13 +59,11 @@ def run_blocks(
 
 def run_reference(
     blocks, *, capacity, slots=1, mode=SelfTrade.CANCEL_OLDEST
-) -> tuple[ReferenceBook, list[tuple[int, list[Outcome]]]]:
+) -> tuple[Stream, list[tuple[int, list[Outcome]]]]:
     """The same on the reference: per block, lots expired and the outcomes."""
-    book, results = ReferenceBook(capacity, slots, mode), []
-    for number, messages in enumerate(blocks, 1):
-        expired = book.expire(number)
-        results.append((expired, [book.execute(each, number) for each in messages]))
-    return book, results
+    stream = Stream(twin_lane.Book(capacity), slots, mode)
+    numbered = enumerate(blocks, 1)
+    return stream, [run_block(stream, messages, n) for n, messages in numbered]
 
 
 def resting(book: BookState) -> dict[int, list[tuple[int, ...]]]:
@@ -80,14 +79,14 @@ def resting(book: BookState) -> dict[int, list[tuple[int, ...]]]:
     return sides
 
 
-def reference_resting(book: ReferenceBook):
+def reference_resting(stream: Stream):
     """The same of the reference."""
     return {
         side: [
-            (o.ticks, o.lots, owner, o.expiry, o.batch)
-            for owner, o in book.orders(side)
+            (o.ticks, o.lots, o.account * stream.slots + o.slot, o.expiry, o.came)
+            for o in orders
         ]
-        for side in (BUY, SELL)
+        for side, orders in ((BUY, stream.book.bids), (SELL, stream.book.asks))
     }
 
 

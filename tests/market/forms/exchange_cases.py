@@ -9,8 +9,10 @@ import numpy as np
 
 from market.exchange import execute
 from market.numbers.units import QUANTA_PER_USD
-from market.twin.block import ReferenceExchange
-from market.types.orders import Kind, Tx
+from market.twin import lane as twin_lane
+from market.twin.block import run_auction_block, run_continuous_block
+from market.twin.lane import Lane, Params, open_lane, open_loss, open_lots
+from market.types.orders import BUY, SELL, Kind, Tx
 from market.types.specs import SelfTrade, VenueParams
 from market.types.state import open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
@@ -18,6 +20,7 @@ from market.venues.starkex.preset import starkex
 
 ACCOUNTS, MESSAGES, CAPACITY, SLOTS = 9, 48, 6, 2
 FIELDS = tuple(Tx.__dataclass_fields__)
+TWIN_FIELDS = tuple(twin_lane.Tx.__dataclass_fields__)
 STATE = (
     "collateral withdrawn position cost adl_pending insurance fees paid_in "
     "gate_block last counters cooldown_us"
@@ -96,12 +99,10 @@ def compiled(kind, auction, lowering):
     return jax.jit(run)
 
 
-def plain(params: VenueParams) -> dict:
+def plain(params: VenueParams) -> Params:
     """The parameters as ints and lists of ints."""
-    return {
-        name: np.asarray(getattr(params, name)).tolist()
-        for name in VenueParams.__dataclass_fields__
-    }
+    names = Params.__dataclass_fields__
+    return Params(**{n: np.asarray(getattr(params, n)).tolist() for n in names})
 
 
 def columns(rows: list[dict]) -> Tx:
@@ -113,12 +114,16 @@ def columns(rows: list[dict]) -> Tx:
     return Tx(**{name: jnp.asarray(column) for name, column in table.items()})
 
 
-def rows_of(txs: Tx) -> list[dict]:
-    """Transactions as dictionaries of plain ints."""
-    lists = {name: np.asarray(getattr(txs, name)).tolist() for name in FIELDS}
-    return [
-        dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)
-    ]
+def rows_of(txs: Tx) -> list[twin_lane.Tx]:
+    """Transactions as the twin's records of plain ints."""
+    lists = (np.asarray(getattr(txs, name)).tolist() for name in TWIN_FIELDS)
+    return [twin_lane.Tx(*row) for row in zip(*lists, strict=True)]
+
+
+def run_twin(twin: Lane, txs: Tx, block: int, word: int, auction: bool):
+    """One block of the twin; what each transaction came to."""
+    run = run_auction_block if auction else run_continuous_block
+    return run(twin, rows_of(txs), block, word)
 
 
 def start(spec, params, collateral, insurance, ticks):
@@ -132,23 +137,23 @@ def start(spec, params, collateral, insurance, ticks):
     state = open_exchange(
         spec, jnp.asarray(collateral), jnp.asarray(insurance), jnp.asarray(ticks)
     )
-    twin = ReferenceExchange(spec, plain(params), collateral, insurance, ticks)
-    return state, twin
+    return state, open_lane(spec, plain(params), collateral, insurance, ticks)
 
 
-def book_rows(twin) -> dict:
+def book_rows(twin: Lane) -> dict:
     """The twin's books in the layout of `BookState`."""
-    shape = (twin.markets, 2, twin.spec.book_capacity)
+    shape = (len(twin.markets), 2, twin.spec.book_capacity)
     names = ("ticks", "lots", "owner", "loss", "expiry", "came")
     table = {name: np.zeros(shape, np.int64) for name in names}
-    for market, sides in enumerate(twin.books):
+    books = [(book.bids, book.asks) for book in twin.books]
+    for market, sides in enumerate(books):
         for side, orders in enumerate(sides):
             for index, order in enumerate(reversed(orders)):
                 owner = order.account * twin.spec.slots + order.slot
                 for name in names:
                     value = owner if name == "owner" else getattr(order, name)
                     table[name][market, side, index] = value
-    table["count"] = np.array([[len(s) for s in sides] for sides in twin.books])
+    table["count"] = np.array([[len(side) for side in sides] for sides in books])
     return table
 
 
@@ -162,17 +167,15 @@ def assert_same(state, receipt, info, twin, fills):
         np.testing.assert_array_equal(getattr(state.book, name), table, name)
     for name in STATE:
         np.testing.assert_array_equal(getattr(state, name), getattr(twin, name), name)
-    for name, value in twin.info.items():
+    for name, value in vars(twin.info).items():
         np.testing.assert_array_equal(getattr(info, name), value, name)
-    open_lots = [
-        [[twin.open_lots(a, m, s) for s in (0, 1)] for m in range(twin.markets)]
-        for a in range(twin.accounts)
+    lots = [
+        [[open_lots(twin, a, m, side) for side in (BUY, SELL)] for m in twin.markets]
+        for a in twin.accounts
     ]
-    np.testing.assert_array_equal(state.open_lots, open_lots)
-    open_loss = [
-        [twin.open_loss(a, m) for m in range(twin.markets)] for a in range(ACCOUNTS)
-    ]
-    np.testing.assert_array_equal(state.open_loss, open_loss)
+    np.testing.assert_array_equal(state.open_lots, lots)
+    loss = [[open_loss(twin, a, m) for m in twin.markets] for a in twin.accounts]
+    np.testing.assert_array_equal(state.open_loss, loss)
 
 
 def random_rows(rng, oracle, block, wealth, hostility=0.04) -> list[dict]:

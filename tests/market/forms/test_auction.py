@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from market.arrays import auction
 from market.twin import auction as reference_auction
-from market.twin.auction import Bid, demand, supply
+from market.twin.auction import demand, supply
+from market.twin.lane import Order
 from market.types.limits import MAX_AUCTION_ORDERS as MAX_ORDERS
 from market.types.orders import BUY, SELL
 
@@ -25,7 +26,7 @@ def engine(lowering):
 
 
 def compiled(orders, lowering):
-    rows = [(o.side, o.ticks, o.lots, o.batch) for o in orders]
+    rows = [(o.side, o.ticks, o.lots, o.came) for o in orders]
     rows += [(0, 0, 0, 0)] * (ORDERS - len(rows))
     found = engine(lowering)(*(jnp.array(column) for column in np.array(rows).T))
     filled = found.filled.tolist()
@@ -40,12 +41,16 @@ def clear(request):
     return partial(compiled, lowering=request.param)
 
 
-def buy(ticks, lots, batch=0):
-    return Bid(BUY, ticks, lots, batch)
+def order(side, ticks, lots, came=0):
+    return Order(side=side, ticks=ticks, lots=lots, came=came)
 
 
-def sell(ticks, lots, batch=0):
-    return Bid(SELL, ticks, lots, batch)
+def buy(ticks, lots, came=0):
+    return order(BUY, ticks, lots, came)
+
+
+def sell(ticks, lots, came=0):
+    return order(SELL, ticks, lots, came)
 
 
 def test_without_a_crossing_pair_nothing_trades(clear):
@@ -70,16 +75,16 @@ def test_better_limits_of_the_long_side_fill_whole(clear):
     assert clear(orders)[2] == [4, 2, 0, 6]
 
 
-def test_at_the_margin_earlier_batches_come_first(clear):
+def test_at_the_margin_earlier_blocks_come_first(clear):
     orders = [buy(10, 4, 1), buy(10, 4, 2), buy(10, 4, 3), sell(10, 6, 3)]
     assert clear(orders)[2] == [4, 2, 0, 6]
 
 
-def test_a_better_price_beats_an_earlier_batch(clear):
+def test_a_better_price_beats_an_earlier_block(clear):
     assert clear([buy(10, 4, 1), buy(11, 4, 2), sell(10, 5, 2)])[2] == [1, 4, 5]
 
 
-def test_within_a_batch_the_margin_is_shared_by_size(clear):
+def test_within_a_round_the_margin_is_shared_by_size(clear):
     orders = [buy(10, 10), buy(10, 30), buy(10, 60), sell(10, 50)]
     assert clear(orders)[2] == [5, 15, 30, 50]
 
@@ -109,10 +114,10 @@ side_and_price = st.tuples(st.sampled_from([BUY, SELL]), st.integers(5, 12), siz
 
 @st.composite
 def order_lists(draw):
-    """Resting orders of several batches, then one new batch."""
+    """Resting orders of several blocks, then those of a new one."""
     found = draw(st.lists(side_and_price, max_size=ORDERS))
     ages = sorted(draw(st.lists(st.integers(0, 3), min_size=16, max_size=16)))
-    return [Bid(*each, age) for each, age in zip(found, ages, strict=False)]
+    return [order(*each, age) for each, age in zip(found, ages, strict=False)]
 
 
 @given(order_lists())
@@ -151,13 +156,13 @@ def test_no_lot_is_lost_and_nobody_trades_beyond_its_limit_or_size(orders):
 @given(order_lists())
 @settings(max_examples=200, deadline=None)
 def test_nobody_fills_while_someone_with_priority_does_not(orders):
-    """Price first, then batch; inside one batch shares differ by less than a lot."""
+    """Price first, then block; inside one block shares differ by less than a lot."""
     _, _, filled = compiled(orders, "native")
     for one, mine in zip(orders, filled, strict=True):
         for two, yours in zip(orders, filled, strict=True):
             if one.side != two.side or not one.lots or not two.lots:
                 continue
-            rank = [(-o.side * o.ticks, o.batch) for o in (one, two)]
+            rank = [(-o.side * o.ticks, o.came) for o in (one, two)]
             if rank[0] < rank[1] and yours > 0:
                 assert mine == one.lots
             if rank[0] == rank[1]:
@@ -170,7 +175,7 @@ def test_markets_and_lanes_clear_apart():
         [buy(9, 5), sell(10, 3)],
         [sell(3, 1), buy(4, 1)],
     ]
-    rows = np.array([[(o.side, o.ticks, o.lots, o.batch) for o in ls] for ls in lists])
+    rows = np.array([[(o.side, o.ticks, o.lots, o.came) for o in ls] for ls in lists])
     columns = jnp.moveaxis(jnp.array(rows), -1, 0)
     expected = [reference_auction.clear(orders) for orders in lists]
     for lowering in LOWERINGS:

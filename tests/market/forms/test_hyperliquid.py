@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market import block as exchange_block
-from market.twin.upkeep import ReferenceBlock
+from market.twin.upkeep import Given, open_hyperliquid
+from market.twin.upkeep import step as twin_step
 from market.types.environment import Environment
 from market.types.specs import Funding
 from tests.market.forms import exchange_cases as cases
@@ -56,14 +57,6 @@ def compiled(auction, lowering=None):
     return jax.jit(run)
 
 
-def twin_of(state, spec, params, start):
-    """The specification at the same start."""
-    twin = ReferenceBlock(spec, cases.plain(params), *start, block_us=BLOCK_US)
-    for name in ("position", "cost", "collateral"):
-        setattr(twin, name, np.asarray(getattr(state, name)).tolist())
-    return twin
-
-
 def random_reports(rng, prices):
     """Reports around the price; some reporters are silent."""
     rows = []
@@ -79,8 +72,8 @@ def run_history(seed, auction, blocks=9):
     spec, params = venue()
     rng = np.random.default_rng(seed)
     start, _ = rule_cases.inputs(seed, spec, params, 1)
-    state, _ = rule_cases.opened(seed, spec, params, start)
-    twin, prices, height = twin_of(state, spec, params, start), start[2], 0
+    state, lane = rule_cases.opened(seed, spec, params, start)
+    twin, prices, height = open_hyperliquid(lane, BLOCK_US), start[2], 0
     for block in range(1, blocks + 1):
         prices = rule_cases.moved(rng, prices)
         is_halted, reports = rng.random() < 0.1, random_reports(rng, prices)
@@ -93,13 +86,11 @@ def run_history(seed, auction, blocks=9):
         state, receipt, info = compiled(auction)(
             state, txs, jnp.asarray(reports), block_, height_, halted_, word_, params
         )
-        fills = twin.step(
-            cases.rows_of(txs), reports, block, height, is_halted, word, auction
-        )
-        twin.info["funding_paid"] = twin.funding_paid
-        cases.assert_same(state, receipt, info, twin, fills)
+        given = Given(block, height, reports, word, is_halted, auction)
+        fills = twin_step(twin, cases.rows_of(txs), given)
+        cases.assert_same(state, receipt, info, lane, fills)
         assert state.oracle.tolist() == twin.index
-        assert state.mark.tolist() == twin.oracle
+        assert state.mark.tolist() == lane.price
         assert int(state.residue) == twin.residue
         yield state, info, twin
 
@@ -121,5 +112,5 @@ def test_random_blocks_see_marks_off_the_oracle_and_funding_both_ways():
             seen["cooling"] += int((state.cooldown_us > 0).sum())
             seen["above"] += int((state.premium_sum > 0).sum())
             seen["below"] += int((state.premium_sum < 0).sum())
-            seen["halted"] += int(twin.previous_mark == twin.oracle)
+            seen["halted"] += int(twin.lane.previous_mark == twin.lane.price)
     assert min(seen.values()) > 0, seen

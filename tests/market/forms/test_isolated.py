@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.numbers.units import QUANTA_PER_USD as USD
+from market.twin.lane import open_lots
 from market.types.orders import BUY, SELL, Kind, Status
 from market.types.state import open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
@@ -59,11 +60,10 @@ class Market:
         self.block += 1
         if oracle is not None:
             self.state = replace(self.state, oracle=jnp.asarray([60_000, oracle]))
-            self.twin.oracle = [60_000, oracle]
+            self.twin.price = [60_000, oracle]
         txs = cases.columns(rows)
         if self.form == "twin":
-            run = self.twin.run_batch if self.auction else self.twin.run
-            fills = run(cases.rows_of(txs), self.block, 0)
+            fills = cases.run_twin(self.twin, txs, self.block, 0, self.auction)
             return [Status(fill.status) for fill in fills[: len(rows)]]
         block = jnp.asarray(self.block), jnp.asarray(0), self.params
         run = cases.compiled(KIND, self.auction, self.form)
@@ -167,8 +167,7 @@ def test_the_fund_pays_an_account_only_so_much_in_a_block(form):
     venue = Market(form, fund=1_000)
     most = 20 * USD - 1
     venue.params = replace(venue.params, max_liquidation_insurance=jnp.asarray(most))
-    rules = venue.twin.rules._replace(max_account_insurance=most)
-    venue.twin.rules = rules
+    venue.twin.params = cases.plain(venue.params)
     venue.send(order(BOB, SOL, SELL, 15_000, 100), order(ALICE, SOL, BUY, 15_000, 100))
     assert (
         venue.send(
@@ -179,7 +178,7 @@ def test_the_fund_pays_an_account_only_so_much_in_a_block(form):
     assert venue.read("insurance")[2] == 1_000 * USD
 
 
-@pytest.mark.parametrize("preset", cases.PRESETS, ids=lambda p: p.name)
+@pytest.mark.parametrize("preset", cases.PRESETS)
 @MODES
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
@@ -187,11 +186,11 @@ def test_native_blocks_with_an_isolated_market_equal_the_specification(
     preset, auction, seed
 ):
     twin = run_history(seed, cases.Venue(preset, isolated=("SOL",)), auction, "native")
-    for account in range(twin.accounts):
+    for account in twin.accounts:
         places = [
-            twin.position[account][market] or twin.open_lots(account, market, side)
+            twin.position[account][market] or open_lots(twin, account, market, side)
             for market in (BTC, SOL)
-            for side in (0, 1)
+            for side in (BUY, SELL)
         ]
         assert not (any(places[:2]) and any(places[2:])), account
 

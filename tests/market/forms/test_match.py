@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.match import empty_side_pair, match
-from market.twin.messages import Message
+from market.twin.lane import Tx
 from market.types.limits import MAX_MESSAGE_VALUE as LARGEST
 from market.types.orders import BUY, SELL, Flag, Kind, Status
 from market.types.specs import SelfTrade
@@ -19,7 +19,16 @@ CAPACITY, SLOTS, BLOCKS, LENGTH = 5, 2, 2, 24
 
 
 def order(account, side, ticks, lots, flags=0, slot=0, expiry=0, kind=Kind.ORDER):
-    return Message(kind, account, side, ticks, lots, flags, slot, expiry)
+    return Tx(
+        kind,
+        account,
+        side=side,
+        ticks=ticks,
+        lots=lots,
+        flags=flags,
+        slot=slot,
+        expiry_block=expiry,
+    )
 
 
 def buy(account, ticks, lots, flags=0, **more):
@@ -31,7 +40,7 @@ def sell(account, ticks, lots, flags=0, **more):
 
 
 def cancel(account, slot=0):
-    return Message(Kind.CANCEL, account, slot=slot)
+    return Tx(Kind.CANCEL, account, slot=slot)
 
 
 @pytest.fixture(params=("reference", *LOWERINGS))
@@ -153,7 +162,7 @@ def test_replace_gives_up_the_old_priority_and_the_old_order_even_if_refused(pla
 
 
 def reduce(account, lots, slot=0):
-    return Message(Kind.REDUCE, account, lots=lots, slot=slot)
+    return Tx(Kind.REDUCE, account, lots=lots, slot=slot)
 
 
 def test_reduce_keeps_the_priority_of_what_is_left(play):
@@ -180,7 +189,7 @@ def test_reduce_by_more_than_rests_changes_nothing(play):
 
 def test_cancel_all_takes_the_accounts_orders_on_both_sides_and_no_others(play):
     start = [buy(1, 10, 1), sell(1, 12, 2, slot=1), buy(2, 10, 3), buy(0, 9, 4)]
-    outcomes, rests = play(*start, Message(Kind.CANCEL_ALL, 1), slots=2)
+    outcomes, rests = play(*start, Tx(Kind.CANCEL_ALL, 1), slots=2)
     assert (outcomes[4].status, outcomes[4].cancelled) == (Status.ACCEPTED, 3)
     assert rests == {BUY: [(10, 3, 4), (9, 4, 0)], SELL: []}
 
@@ -256,13 +265,13 @@ EXTREMES = (2**63 - 1, -(2**63), 2**62, -(2**32), 2**32 + 1)
 
 BAD = {
     Status.UNKNOWN_KIND: [
-        *(Message(Kind.DEPOSIT, 1), Message(-1, 1), Message(99, 1)),
-        *(Message(kind, 1, BUY, 10, 1) for kind in EXTREMES),
+        *(Tx(Kind.DEPOSIT, 1), Tx(-1, 1), Tx(99, 1)),
+        *(Tx(kind, 1, side=BUY, ticks=10, lots=1) for kind in EXTREMES),
     ],
     Status.UNKNOWN_ACCOUNT: [
         *(buy(-1, 10, 1), buy(LARGEST, 10, 1), cancel(-1), reduce(-1, 1)),
         *(buy(account, 10, 1) for account in EXTREMES),
-        *(Message(Kind.CANCEL_ALL, account) for account in EXTREMES),
+        *(Tx(Kind.CANCEL_ALL, account) for account in EXTREMES),
     ],
     Status.UNKNOWN_SLOT: [
         *(buy(1, 10, 1, slot=1), buy(1, 10, 1, slot=-1), cancel(1, 9)),
@@ -302,7 +311,7 @@ def test_bad_input_is_refused_with_its_reason_and_changes_nothing(play, status):
 # --- the three agree on everything ---------------------------------------------------
 
 messages = st.builds(
-    Message,
+    Tx,
     kind=st.sampled_from([Kind.ORDER] * 6 + [1, 2, 2, 3, 4, 4, 9, 9, 9, 0, 5]),
     account=st.integers(0, 2),
     side=st.sampled_from([BUY, SELL]),
@@ -315,10 +324,7 @@ messages = st.builds(
 blocks = st.lists(st.lists(messages, max_size=LENGTH), min_size=BLOCKS, max_size=BLOCKS)
 many_accounts = st.builds(
     lambda block, shift: [
-        [
-            Message(**{**m.__dict__, "account": (i + shift) % 40})
-            for i, m in enumerate(b)
-        ]
+        [Tx(**{**m.__dict__, "account": (i + shift) % 40}) for i, m in enumerate(b)]
         for b in block
     ],
     blocks,
@@ -364,7 +370,7 @@ def test_no_lot_is_created_or_lost(blocks, mode):
 
 
 anything = st.sampled_from([0, 1, 2, 3, -1, 31, 32, LARGEST, LARGEST + 1, *EXTREMES])
-garbage = st.builds(Message, *[anything | st.integers(-3, 12)] * len(books.FIELDS))
+garbage = st.builds(Tx, *[anything | st.integers(-3, 12)] * len(books.FIELDS))
 
 
 @given(block=st.lists(garbage | messages, max_size=LENGTH))

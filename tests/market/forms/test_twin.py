@@ -28,18 +28,16 @@ def run_history(seed, kind, auction, lowering, blocks=6):
         params = replace(
             params, halted=jnp.asarray(halted), max_open_orders=jnp.asarray(limit)
         )
-        twin.params |= {"halted": halted.tolist(), "max_open_orders": limit}
-        state, twin.oracle = replace(state, oracle=jnp.asarray(oracle)), oracle
+        twin.params = cases.plain(params)
+        state, twin.price = replace(state, oracle=jnp.asarray(oracle)), oracle
         rows = cases.random_rows(rng, oracle, block, collateral)
         word = int(rng.integers(1 << 62))
         txs = cases.columns(rows)
         state, receipt, info = run(
             state, txs, jnp.asarray(block), jnp.asarray(word), params
         )
-        clear = twin.run_batch if auction else twin.run
-        cases.assert_same(
-            state, receipt, info, twin, clear(cases.rows_of(txs), block, word)
-        )
+        fills = cases.run_twin(twin, txs, block, word, auction)
+        cases.assert_same(state, receipt, info, twin, fills)
     return twin
 
 
@@ -57,7 +55,7 @@ def test_native_auction_block_equals_the_specification(seed):
 
 
 MODES = pytest.mark.parametrize("auction", [False, True], ids=["continuous", "auction"])
-OTHERS = pytest.mark.parametrize("preset", cases.PRESETS[1:], ids=lambda p: p.name)
+OTHERS = pytest.mark.parametrize("preset", cases.PRESETS[1:])
 
 
 @OTHERS
@@ -109,7 +107,7 @@ def batched(kind, auction, lowering):
     return jax.jit(jax.vmap(run, in_axes=(0, 0, None, 0, None)))
 
 
-@pytest.mark.parametrize("preset", cases.PRESETS, ids=lambda p: p.name)
+@pytest.mark.parametrize("preset", cases.PRESETS)
 @MODES
 def test_array_lowering_equals_the_native_one(auction, preset):
     for first in range(0, 24, LANES):

@@ -12,13 +12,17 @@ from market.rules import deleveraging
 from market.rules.deleveraging import Walk
 from market.rules.margin import Risk, Tier
 from market.twin import rules as reference_rules
-from market.twin.rules import Account, Market
+from market.twin.rules import DydxAccount, DydxMarket
 from tests.market.forms.jaxprs import inexact_dtypes
 from tests.market.ints import EXACT, array, below
 
 A, M = 8, 2
-BTC = Market(ticks=100, multiplier=1_000, initial_ppm=50_000, maintenance_ppm=600_000)
-ETH = Market(ticks=10, multiplier=1_000, initial_ppm=100_000, maintenance_ppm=500_000)
+BTC = DydxMarket(
+    ticks=100, multiplier=1_000, initial_ppm=50_000, maintenance_ppm=600_000
+)
+ETH = DydxMarket(
+    ticks=10, multiplier=1_000, initial_ppm=100_000, maintenance_ppm=500_000
+)
 
 
 def walk_of(people, markets, target, where):
@@ -43,7 +47,7 @@ def random_walk(walk, target, start, per_lot, tier, fraction, is_at_oracle):
 
 def run(people, markets, target, where, start, at_oracle=False):
     market = markets[where]
-    people = people + [Account(0, (0,) * M)] * (A - len(people))
+    people = people + [DydxAccount(0, (0,) * M)] * (A - len(people))
     return random_walk(
         walk_of(people, markets, target, where),
         array(target),
@@ -73,12 +77,13 @@ def worlds(draw):
             reference_rules.notional(m, q) for m, q in zip(markets, lots, strict=True)
         )
         requirement = sum(
-            reference_rules.mmr(m, q) for m, q in zip(markets, lots, strict=True)
+            reference_rules.maintenance_requirement(m, q)
+            for m, q in zip(markets, lots, strict=True)
         )
         # Equity from deep in debt to twice the requirement, so that both outcomes of
         # the overlap test are common.
         nc = draw(st.integers(-requirement - 5, 2 * requirement + 5))
-        people.append(Account(nc - value, lots))
+        people.append(DydxAccount(nc - value, lots))
     return people, markets, draw(st.integers(0, A - 1)), draw(st.integers(0, M - 1))
 
 
@@ -105,8 +110,8 @@ def test_the_walk_equals_the_specification(world, start, at_oracle):
 @pytest.mark.parametrize("start", [0, 1, 2])
 def test_counterparties_give_in_order_from_the_random_start(start):
     # Long 4 at 100,000 a lot with 380,000 of debt behind it: underwater by 20,000.
-    bankrupt = Account(-420_000, (4, 0))
-    rich = [Account(10_000_000, (-2, 0)) for _ in range(3)]
+    bankrupt = DydxAccount(-420_000, (4, 0))
+    rich = [DydxAccount(10_000_000, (-2, 0)) for _ in range(3)]
     got = run([bankrupt, *rich], (BTC, ETH), 0, 0, start)
     assert int(got.remaining) == 0
     # 4 lots at BP 105,000 each: the equity of the closed account ends at zero.
@@ -116,25 +121,25 @@ def test_counterparties_give_in_order_from_the_random_start(start):
 
 
 def test_a_counterparty_whose_bankruptcy_price_does_not_overlap_is_passed_over():
-    bankrupt = Account(-420_000, (4, 0))
+    bankrupt = DydxAccount(-420_000, (4, 0))
     # This short could pay 101,000 a lot before it is empty itself: 105,000 is too dear.
-    poor = Account(4 * 101_000, (-4, 0))
-    rich = Account(10_000_000, (-4, 0))
+    poor = DydxAccount(4 * 101_000, (-4, 0))
+    rich = DydxAccount(10_000_000, (-4, 0))
     got = run([bankrupt, poor, rich], (BTC, ETH), 0, 0, 0)
     assert got.lots.tolist()[:3] == [0, -4, 0]
     assert (int(got.fills), int(got.rejected)) == (1, 1)
 
 
 def test_fills_stand_when_the_walk_ends_early():
-    bankrupt = Account(-420_000, (4, 0))
-    got = run([bankrupt, Account(10_000_000, (-1, 0))], (BTC, ETH), 0, 0, 0)
+    bankrupt = DydxAccount(-420_000, (4, 0))
+    got = run([bankrupt, DydxAccount(10_000_000, (-1, 0))], (BTC, ETH), 0, 0, 0)
     assert int(got.remaining) == -3
     assert got.lots.tolist()[:2] == [3, 0]
     assert int(got.collateral.sum()) == 10_000_000 - 420_000
 
 
 def test_no_more_counterparties_are_looked_at_than_allowed():
-    people = [Account(-1, (4, 0))] + [Account(10_000_000, (-1, 0))] * (A - 1)
+    people = [DydxAccount(-1, (4, 0))] + [DydxAccount(10_000_000, (-1, 0))] * (A - 1)
     walk = walk_of(people, (BTC, ETH), 0, 0)
     tier = Tier(array(50_000), array(600_000))
     got = deleveraging.random_walk(
@@ -151,8 +156,8 @@ def test_no_more_counterparties_are_looked_at_than_allowed():
 
 
 def test_final_settlement_is_at_the_oracle_price():
-    solvent = Account(-300_000, (4, 0))
-    other = Account(10_000_000, (-4, 0))
+    solvent = DydxAccount(-300_000, (4, 0))
+    other = DydxAccount(10_000_000, (-4, 0))
     got = run([solvent, other], (BTC, ETH), 0, 0, 0, at_oracle=True)
     assert got.collateral.tolist()[:2] == [100_000, 9_600_000]
 
@@ -194,7 +199,7 @@ def test_booking_an_allocation_conserves_money_and_contracts(taken, quote, side)
 
 
 def test_deleveraging_holds_no_floating_point():
-    walk = walk_of([Account(0, (1, 0))] * A, (BTC, ETH), 0, 0)
+    walk = walk_of([DydxAccount(0, (1, 0))] * A, (BTC, ETH), 0, 0)
     tier = Tier(array(1), array(1))
     args = (walk, array(0), array(0), array(1), tier, array(1), jnp.asarray(False))
     assert not inexact_dtypes(random_walk, *args)

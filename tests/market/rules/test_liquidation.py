@@ -51,7 +51,7 @@ def test_bankruptcy_price_uses_differences_of_the_whole_position():
 
 
 markets = st.builds(
-    reference_rules.Market,
+    reference_rules.DydxMarket,
     ticks=below(20, 1),
     multiplier=below(12, 1),
     initial_ppm=st.integers(1, 1_000_000),
@@ -67,7 +67,7 @@ def positions(draw):
     lots = draw(signed(26).filter(bool))
     size = abs(lots) * draw(part) // 10**6
     delta = -size if lots > 0 else size
-    pmmr = reference_rules.mmr(market, lots)
+    pmmr = reference_rules.maintenance_requirement(market, lots)
     tmmr = pmmr + draw(st.one_of(st.just(0), below(58)))
     fraction = draw(st.one_of(st.none(), st.integers(-10, 1_000_100)))
     # Around the requirement most of the time: that is where the price moves.

@@ -77,7 +77,7 @@ def test_a_chosen_leverage_only_tightens_the_initial_requirement():
 
 
 markets = st.builds(
-    reference_rules.Market,
+    reference_rules.DydxMarket,
     ticks=below(20, 1),
     multiplier=below(12, 1),
     initial_ppm=st.integers(1, 1_000_000),
@@ -90,12 +90,12 @@ markets = st.builds(
 
 def _raised(market):
     fields = {**market.__dict__, "oi_upper": market.oi_lower + 1 + market.oi_upper}
-    return reference_rules.Market(**fields)
+    return reference_rules.DydxMarket(**fields)
 
 
 def accounts(size, market_count):
     account = st.builds(
-        reference_rules.Account,
+        reference_rules.DydxAccount,
         collateral=signed(60),
         lots=st.tuples(*[signed(26)] * market_count),
     )

@@ -119,13 +119,12 @@ def run_history(seed, venue, auction, lowering="native", blocks=6):
     run = compiled(spec, auction, lowering)
     for block, (oracle, previous, rows, word) in enumerate(table, 1):
         state = at_prices(state, oracle, previous)
-        twin.oracle, twin.previous_mark = oracle, previous
+        twin.price, twin.previous_mark = oracle, previous
         twin.now_us = block * BLOCK_US
         txs = cases.columns(rows)
         number = jnp.asarray(block)
         state, receipt, info = run(state, txs, number, jnp.asarray(word), params)
-        clear = twin.run_batch if auction else twin.run
-        fills = clear(cases.rows_of(txs), block, word)
+        fills = cases.run_twin(twin, txs, block, word, auction)
         cases.assert_same(state, receipt, info, twin, fills)
         yield state, info
 
