@@ -101,6 +101,7 @@ def fault_windows(config: Config) -> list[dict[str, Any]]:
     return [
         {
             "kind": fault.kind,
+            "title": fault.fault.title,
             "start_s": fault.start / 1e6,
             "end_s": (fault.start + fault.duration) / 1e6,
             "severity": fault.severity / 1e6,

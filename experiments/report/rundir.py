@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ class Window:
     start_s: float
     end_s: float
     random: bool = False
+    title: str = ""
 
     @property
     def label(self) -> str:
-        """What stands over the shade."""
-        return vocabulary.humanise(self.kind) + (", expected" if self.random else "")
+        """What stands over the shade: the title that the kind of fault has given."""
+        title = self.title or vocabulary.humanise(self.kind)
+        return title + (", expected" if self.random else "")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Axis:
 
     name: str
     values: tuple[Any, ...]
+    titles: dict[str, str] = field(default_factory=dict)  # of kinds of faults
 
     @property
     def label(self) -> str:
@@ -53,7 +56,10 @@ class Axis:
     @property
     def labels(self) -> tuple[str, ...]:
         """Its values in words; numbers stay as they are."""
-        return tuple(vocabulary.humanise(value) for value in self.values)
+        return tuple(
+            self.titles.get(str(value)) or vocabulary.humanise(value)
+            for value in self.values
+        )
 
 
 @dataclass(frozen=True)
@@ -189,8 +195,9 @@ def _windows(faults: list[dict[str, Any]]) -> tuple[Window, ...]:
     for fault in faults:
         start, end = fault.get("start_s"), fault.get("end_s")
         if start is not None and end is not None and end > start:
-            random = bool(fault.get("random"))
-            windows.append(Window(str(fault["kind"]), float(start), float(end), random))
+            window = Window(str(fault["kind"]), float(start), float(end))
+            random, title = bool(fault.get("random")), str(fault.get("title") or "")
+            windows.append(replace(window, random=random, title=title))
     return tuple(windows)
 
 
@@ -203,7 +210,13 @@ def _sweep(manifest: dict[str, Any]) -> tuple[tuple[Axis, ...], tuple[Point, ...
             value = _hashable(entry["axes"].get(name))
             if value not in values[name]:
                 values[name].append(value)
-    axes = tuple(Axis(name, tuple(values[name])) for name in names)
+    titles = {
+        str(fault["kind"]): str(fault["title"])
+        for entry in entries
+        for fault in entry.get("faults") or []
+        if fault.get("title")
+    }
+    axes = tuple(Axis(name, tuple(values[name]), titles) for name in names)
     points = []
     for entry in entries:
         place = tuple(

@@ -69,7 +69,6 @@ _LABELS = {
     "starkex": "StarkEx",
     "none": "no fault",
     "no_fault": "no fault",
-    "da_outage": "DA outage",
 }
 
 _BASE_VALUES = ("none", "no_fault", "no fault", "baseline", "base", "control", "calm")

@@ -1,18 +1,17 @@
-"""Faults of the rollup: windows of time in which a part of it works less or not.
+"""When faults strike: windows of time, and the conditions of a block within them.
 
 A fault is scheduled (start and duration given) or random (it happens with a chance,
 its start is jittered, its duration is log-normal). Random ones are drawn once a run,
 from the run's own stream, so two ordering schemes compared on one seed suffer the
-same faults. What each kind does is said where it acts: `rollup.chain` (halt and
-censorship), `rollup.settlement.pipeline` (data and proofs) and `agents.reporters` (the
-oracle).
+same faults. What a kind does is its `rollup.faults.contract.Fault`; which one it is, is
+a number in the parameters, so that points with different faults share one program.
 
 Source: press reports of twenty outages of rollups and venues, 2023 to 2026; their
 durations fit a log-normal of median 171 minutes, sigma 1.25.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 import jax
 import jax.numpy as jnp
@@ -27,18 +26,7 @@ from market.numbers.randomness import (
     draw_words,
     uniform_int,
 )
-
-
-class FaultKind(IntEnum):
-    """What fails."""
-
-    SEQUENCER_HALT = 0  # blocks carry fewer transactions, or none: no block at all
-    CENSORSHIP = 1  # chosen transactions are passed over
-    DA_OUTAGE = 2  # batch data is posted slower, or not at all
-    PROVER_DELAY = 3  # batches are proven slower, or not at all
-    ORACLE_MANIPULATION = 4  # a share of the reporters moves what it reports
-    ORACLE_STUCK = 5  # a share of the reporters repeats what it said last
-    ORACLE_SILENCE = 6  # a share of the reporters says nothing
+from rollup.faults.contract import Conditions, Fault, Strikes, calm
 
 
 @jax.tree_util.register_dataclass
@@ -46,17 +34,17 @@ class FaultKind(IntEnum):
 class FaultParams:
     """The faults of an experiment, int64 [F] each."""
 
-    kind: Array  # a FaultKind
+    kind: Array  # place of its `Fault` in the tuple that the chain's spec names
     start_us: Array
-    duration_us: Array  # median of the log-normal where sigma > 0
+    duration_us: Array  # median of the log-normal where the spread is above 0
     severity_ppm: Array  # 1,000,000 is total
-    families: Array  # bit mask of families whose transactions are censored
-    kinds: Array  # bit mask over `market.types.orders.Kind`; censored too
+    targets: Array  # bit mask over the numbers of groups
+    transactions: Array  # bit mask over `market.types.orders.Kind`
     bias_ppm: Array  # signed: by how much manipulated reports are off
     markets: Array  # bit mask of the markets whose oracle fails
     chance_ppm: Array  # that the fault happens in a run
     jitter_us: Array  # the start is uniform in [start, start + jitter)
-    sigma_ppm: Array  # spread of the log duration; 0 is exact
+    spread_ppm: Array  # sigma of the log duration; 0 is exact
 
 
 @jax.tree_util.register_dataclass
@@ -68,8 +56,8 @@ class FaultWindows:
     start_us: Array
     end_us: Array  # start where the fault does not happen
     severity_ppm: Array
-    families: Array
-    kinds: Array
+    targets: Array
+    transactions: Array
     bias_ppm: Array
     markets: Array
 
@@ -80,47 +68,54 @@ def draw_windows(key: Array, params: FaultParams) -> FaultWindows:
     words = draw_words(block_key(key, WHOLE_RUN), Stream.FAULTS, (count, 3))
     happens = bernoulli_ppm(words[:, 0], params.chance_ppm)
     start = params.start_us + uniform_int(words[:, 1], params.jitter_us // 1000) * 1000
-    spread = log_normal(words[:, 2], params.duration_us, params.sigma_ppm)
-    duration = jnp.where(params.sigma_ppm > 0, spread, params.duration_us)
+    spread = log_normal(words[:, 2], params.duration_us, params.spread_ppm)
+    duration = jnp.where(params.spread_ppm > 0, spread, params.duration_us)
     return FaultWindows(
         kind=params.kind,
         start_us=start,
         end_us=jnp.where(happens, start + duration, start),
         severity_ppm=params.severity_ppm,
-        families=params.families,
-        kinds=params.kinds,
+        targets=params.targets,
+        transactions=params.transactions,
         bias_ppm=params.bias_ppm,
         markets=params.markets,
     )
 
 
-def is_active(windows: FaultWindows, now_us: Array) -> Array:
-    """Which faults strike a block that starts at ``now_us``; bool [F]."""
-    return (windows.start_us <= now_us) & (now_us < windows.end_us)
+def strikes_of(windows: FaultWindows, kind: int, now_us: Array) -> Strikes:
+    """How the faults of one kind strike a block that starts at ``now_us``."""
+    struck = (windows.start_us <= now_us) & (now_us < windows.end_us)
+    struck &= windows.kind == kind
+    return Strikes(
+        struck=struck,
+        severity_ppm=jnp.where(struck, windows.severity_ppm, 0),
+        targets=windows.targets,
+        transactions=windows.transactions,
+        bias_ppm=windows.bias_ppm,
+        markets=windows.markets,
+        since_us=jnp.where(struck, now_us - windows.start_us, 0),
+    )
 
 
-def severity(windows: FaultWindows, kind: FaultKind, now_us: Array) -> Array:
-    """The severity of one kind now, ppm; of several at once the most severe."""
-    struck = is_active(windows, now_us) & (windows.kind == kind)
-    return jnp.max(jnp.where(struck, windows.severity_ppm, 0), initial=0)
-
-
-def is_censored(
-    windows: FaultWindows, now_us: Array, family: Array, kind: Array, luck: Array
-) -> Array:
-    """Which transactions the sequencer passes over now; bool [Q].
+def conditions_of(
+    windows: FaultWindows,
+    now_us: Array,
+    *,
+    faults: Sequence[Fault],
+    markets: int,
+    reporters: int,
+) -> Conditions:
+    """The conditions of the block that starts at ``now_us``.
 
     Args:
         windows: the faults of the run.
-        now_us: start of the block.
-        family: [Q] family number of the sender.
-        kind: [Q] `market.types.orders.Kind` of the transaction.
-        luck: [Q] a number in [0, 1e6) that stays with the transaction: it is censored
-            where this is below the severity.
+        now_us: [] start of the block.
+        faults: the kinds, as the numbers in ``windows.kind`` count them.
+        markets: M.
+        reporters: N oracle reporters.
     """
-    struck = is_active(windows, now_us) & (windows.kind == FaultKind.CENSORSHIP)
-    chosen = ((windows.families[:, None] >> family) & 1) | (
-        (windows.kinds[:, None] >> kind) & 1
-    )
-    hit = struck[:, None] & (chosen > 0) & (luck < windows.severity_ppm[:, None])
-    return jnp.any(hit, axis=0)
+    conditions = calm(windows.kind.shape[0], markets, reporters)
+    for number, fault in enumerate(faults):
+        strikes = strikes_of(windows, number, now_us)
+        conditions = fault.effect(conditions, strikes)
+    return conditions

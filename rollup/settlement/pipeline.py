@@ -1,12 +1,10 @@
-"""Batches on their way to finality: sealed, data posted, proven, settled.
+"""Batches on their way to finality: sealed, then through the stages of settlement.
 
 The sequencer seals a batch every so many blocks with a Merkle root over the accounts.
-Its data is posted, its proof is made, and the settlement contract accepts it: three
-servers in a row, each taking the batches in order, one at a time. A data-availability
-outage slows or stops the first server, a prover fault the second. A withdrawal pays
-when its batch has settled, not before.
-
-Source: stages and latencies of validity rollups, reference page on proofs, section 2.
+Its data is posted, its proof is made, and the settlement contract accepts it: servers
+in a row (`rollup.settlement.stages`), each taking the batches in order, one at a time,
+as fast as what it relies on works. A withdrawal pays when its batch has passed the last
+stage, not before.
 """
 
 from dataclasses import dataclass, replace
@@ -16,39 +14,33 @@ import jax.numpy as jnp
 from jax import Array
 
 from market.numbers.units import PPM
-from rollup.faults.windows import FaultKind, FaultWindows, severity
+from rollup.faults.contract import Conditions
+from rollup.settlement.stages import (
+    POSTED,
+    PROVEN,
+    SETTLED,
+    STAGES,
+    Batch,
+    BatchParams,
+)
 
-#: Stages after sealing, in order.
-POSTED, PROVEN, SETTLED = 0, 1, 2
-STAGES = ("posted", "proven", "settled")
+__all__ = ["POSTED", "PROVEN", "SETTLED", "BatchParams", "BatchState"]
+
 #: A batch, or a stage of it, that did not happen yet.
 NOT_YET = -1
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
-class BatchParams:
-    """Numbers of the settlement path, int64 scalars in microseconds of work."""
-
-    post_us: Array  # to post the data of one batch
-    prove_us: Array  # to prove one batch, whatever it holds
-    prove_tx_us: Array  # more for each transaction in it
-    settle_us: Array  # for the settlement layer to accept a proven batch
-    throttle_backlog: Array  # unposted batches from which blocks are throttled; 0 never
-    throttle_ppm: Array  # share of the block's room that is left then
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
 class BatchState:
-    """The pipeline of one run. K: batches that a run can seal."""
+    """The pipeline of one run. S: stages; K: batches that a run can seal."""
 
     sealed: Array  # [] batches sealed so far
-    done: Array  # [3] batches that passed each stage
-    work_us: Array  # [3] work already put into the next batch of each stage
+    done: Array  # [S] batches that passed each stage
+    work_us: Array  # [S] work already put into the next batch of each stage
     txs: Array  # [K] transactions in each batch
     sealed_us: Array  # [K] when it was sealed
-    stage_us: Array  # [3, K] when it passed each stage; NOT_YET before
+    stage_us: Array  # [S, K] when it passed each stage; NOT_YET before
     root: Array  # uint32 [K, 8] Merkle root over the accounts
     open_txs: Array  # [] transactions in the batch being filled
     pending: Array  # [A] quanta withdrawn and not yet paid
@@ -65,11 +57,11 @@ def open_batches(batches: int, accounts: int) -> BatchState:
     per_account = jnp.zeros((accounts,), jnp.int64)
     return BatchState(
         sealed=zero,
-        done=jnp.zeros((3,), jnp.int64),
-        work_us=jnp.zeros((3,), jnp.int64),
+        done=jnp.zeros((len(STAGES),), jnp.int64),
+        work_us=jnp.zeros((len(STAGES),), jnp.int64),
         txs=jnp.zeros((batches,), jnp.int64),
         sealed_us=jnp.full((batches,), NOT_YET, jnp.int64),
-        stage_us=jnp.full((3, batches), NOT_YET, jnp.int64),
+        stage_us=jnp.full((len(STAGES), batches), NOT_YET, jnp.int64),
         root=jnp.zeros((batches, 8), jnp.uint32),
         open_txs=zero,
         pending=per_account,
@@ -112,19 +104,21 @@ def request_payouts(state: BatchState, withdrawn: Array, now_us: Array) -> Batch
 
 def advance(
     state: BatchState,
-    windows: FaultWindows,
+    conditions: Conditions,
     params: BatchParams,
     now_us: Array,
     elapsed_us: Array | int,
 ) -> BatchState:
-    """Lets the three servers work for ``elapsed_us`` and pays what has settled.
+    """Lets every stage work for ``elapsed_us`` and pays what has settled.
 
     Each stage finishes at most one batch in a call, and the next stage takes it up in
     the next call. Work that is left over is kept only while the next batch waits
     already, so idle time is never saved up. A stage of no work still takes one call.
     """
-    for stage in (SETTLED, PROVEN, POSTED):
-        state = _work(state, stage, windows, params, now_us, elapsed_us)
+    for stage in reversed(range(len(STAGES))):
+        speed_ppm = conditions.work_ppm[STAGES[stage].relies_on]
+        progress_us = elapsed_us * speed_ppm // PPM
+        state = _work(state, stage, progress_us, params, now_us + elapsed_us)
     return _pay(state, now_us)
 
 
@@ -144,14 +138,15 @@ def room_ppm(state: BatchState, params: BatchParams) -> Array:
     return jnp.where(throttled, params.throttle_ppm, PPM)
 
 
-def _work(state, stage, windows, params, now_us, elapsed_us) -> BatchState:
+def _work(
+    state: BatchState, stage: int, progress_us, params: BatchParams, end_us
+) -> BatchState:
+    """One stage after so much more work."""
     batch = state.done[stage]
-    before = state.sealed if stage == POSTED else state.done[stage - 1]
+    before = state.sealed if stage == 0 else state.done[stage - 1]
     waiting = batch < before
-    kind = {POSTED: FaultKind.DA_OUTAGE, PROVEN: FaultKind.PROVER_DELAY}.get(stage)
-    failed = severity(windows, kind, now_us) if kind is not None else 0
-    progress = state.work_us[stage] + elapsed_us * (PPM - failed) // PPM
-    needed = _needed_us(state, stage, batch, params)
+    progress = state.work_us[stage] + progress_us
+    needed = STAGES[stage].work(params, Batch(txs=state.txs[batch]))
     finished = waiting & (progress >= needed)
     another = batch + 1 < before
     left = jnp.where(finished, jnp.where(another, progress - needed, 0), progress)
@@ -160,18 +155,10 @@ def _work(state, stage, windows, params, now_us, elapsed_us) -> BatchState:
         done=state.done.at[stage].add(finished.astype(jnp.int64)),
         work_us=state.work_us.at[stage].set(jnp.where(waiting, left, 0)),
         stage_us=state.stage_us.at[stage, batch].set(
-            jnp.where(finished, now_us + elapsed_us, state.stage_us[stage, batch]),
+            jnp.where(finished, end_us, state.stage_us[stage, batch]),
             mode="drop",
         ),
     )
-
-
-def _needed_us(state, stage, batch, params: BatchParams) -> Array:
-    if stage == POSTED:
-        return params.post_us
-    if stage == SETTLED:
-        return params.settle_us
-    return params.prove_us + params.prove_tx_us * state.txs[batch]
 
 
 def _pay(state: BatchState, now_us) -> BatchState:

@@ -9,22 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.reporters import honest_reports, is_struck, reports
+from agents.reporters import honest_reports, reports
 from market.numbers.randomness import block_key, run_key
 from market.numbers.units import PPM, as_int
 from market.upkeep.oracle import Feed, OracleRules, median_of_reports, updated_feed
-from rollup.faults.windows import FaultKind
+from rollup.faults.windows import strikes_of
 from tests.market.ints import EXACT
-from tests.rollup.faults.test_windows import SECOND, windows
+from tests.rollup.faults.test_windows import KIND, SECOND, conditions, windows
 
 M, N = 2, 5
 BOTH = 0b11
 HONEST = as_int([[100, 101, 102, 103, 104], [50, 50, 50, 50, 50]])
 SAID = as_int([[90, 91, 92, 93, 94], [45, 46, 47, 48, 49]])
-LIE, STUCK = FaultKind.ORACLE_MANIPULATION, FaultKind.ORACLE_STUCK
-SILENCE = FaultKind.ORACLE_SILENCE
+LIE, STUCK, SILENCE = "oracle_manipulation", "oracle_stuck", "oracle_silence"
 
-spoken = jax.jit(reports)
+
+@jax.jit
+def spoken(honest, said, drawn, now_us):
+    """What is said in the block that starts then."""
+    return reports(honest, said, conditions(drawn, now_us, *honest.shape))
 
 
 def fault(kind, share=1.0, **more):
@@ -39,7 +42,7 @@ def heard(*rows, now_us=0):
 
 def test_without_a_fault_everyone_says_what_they_see():
     assert heard(fault(LIE, 0, bias_ppm=PPM)) == HONEST.tolist()
-    assert heard(fault(FaultKind.SEQUENCER_HALT)) == HONEST.tolist()
+    assert heard(fault("sequencer_halt")) == HONEST.tolist()
 
 
 def test_the_first_reporters_lie_and_are_off_by_the_bias_rounded_down():
@@ -89,14 +92,15 @@ def test_a_share_strikes_the_nearest_whole_number_and_a_half_counts_up(
     share_ppm, struck
 ):
     drawn = windows(fault(SILENCE, share_ppm / PPM))
-    hit = is_struck(drawn, SILENCE, jnp.int64(0), M, N)
+    hit = strikes_of(drawn, KIND[SILENCE], jnp.int64(0)).reporters(M, N)
     assert hit[0, 0].tolist() == [True] * struck + [False] * (N - struck)
 
 
 def test_a_third_of_three_and_a_ninth_of_nine_are_one():
     for count in (3, 7, 9, 64):
         drawn = windows(fault(SILENCE, 1 / count))
-        assert int(is_struck(drawn, SILENCE, jnp.int64(0), 1, count).sum()) == 1
+        strikes = strikes_of(drawn, KIND[SILENCE], jnp.int64(0))
+        assert int(strikes.reporters(1, count).sum()) == 1
 
 
 def test_a_fault_holds_its_start_and_not_its_end():

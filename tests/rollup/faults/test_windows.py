@@ -7,14 +7,12 @@ import pytest
 
 from market.numbers.randomness import run_key
 from market.numbers.units import PPM, as_int
-from market.types.orders import Kind
+from rollup.faults import FAULTS
 from rollup.faults.windows import (
-    FaultKind,
     FaultParams,
+    conditions_of,
     draw_windows,
-    is_active,
-    is_censored,
-    severity,
+    strikes_of,
 )
 
 SECOND = 1_000_000
@@ -23,19 +21,24 @@ IDLE = {
     "start_us": 0,
     "duration_us": 0,
     "severity_ppm": PPM,
-    "families": 0,
-    "kinds": 0,
+    "targets": 0,
+    "transactions": 0,
     "bias_ppm": 0,
     "markets": 0,
     "chance_ppm": PPM,
     "jitter_us": 0,
-    "sigma_ppm": 0,
+    "spread_ppm": 0,
 }
 RUNS = 2_000
+#: Kinds by name, as `rollup.chain.ChainSpec.faults` counts them by default.
+KIND = {name: number for number, name in enumerate(FAULTS)}
 
 
 def faults(*rows) -> FaultParams:
+    """Parameters of faults from what matters of each; a kind may be a name."""
     filled = [{**IDLE, **row} for row in rows]
+    for row in filled:
+        row["kind"] = KIND.get(row["kind"], row["kind"])
     return FaultParams(
         **{name: as_int([int(row[name]) for row in filled]) for name in IDLE}
     )
@@ -43,6 +46,17 @@ def faults(*rows) -> FaultParams:
 
 def windows(*rows, run=0):
     return draw_windows(run_key(7, run), faults(*rows))
+
+
+def conditions(drawn, now_us=0, markets=2, reporters=5):
+    """The conditions of a block under our kinds of faults."""
+    return conditions_of(
+        drawn,
+        jnp.int64(now_us),
+        faults=tuple(FAULTS.values()),
+        markets=markets,
+        reporters=reporters,
+    )
 
 
 def many_windows(*rows):
@@ -62,23 +76,20 @@ def test_a_scheduled_fault_strikes_exactly_when_it_says():
 )
 def test_a_window_holds_its_start_and_not_its_end(at, strikes):
     drawn = windows({"start_us": 10 * SECOND, "duration_us": 5 * SECOND})
-    assert is_active(drawn, jnp.int64(at * SECOND)).tolist() == [strikes]
+    struck = strikes_of(drawn, 0, jnp.int64(at * SECOND))
+    assert struck.struck.tolist() == [strikes]
+    assert int(struck.worst_ppm()) == strikes * PPM
+    assert struck.since_us.tolist() == [(at - 10) * SECOND if strikes else 0]
 
 
-def test_of_several_faults_of_one_kind_the_most_severe_counts():
-    halt = {"kind": FaultKind.SEQUENCER_HALT, "duration_us": SECOND}
+def test_a_strike_is_of_one_kind_alone():
     drawn = windows(
-        {**halt, "severity_ppm": 200_000},
-        {**halt, "severity_ppm": 700_000},
-        {**halt, "severity_ppm": 900_000, "start_us": SECOND},
-        {"kind": FaultKind.DA_OUTAGE, "duration_us": SECOND},
+        {"kind": "da_outage", "duration_us": SECOND},
+        {"kind": "censorship", "duration_us": SECOND, "severity_ppm": 7},
     )
-    assert int(severity(drawn, FaultKind.SEQUENCER_HALT, jnp.int64(0))) == 700_000
-    assert int(severity(drawn, FaultKind.PROVER_DELAY, jnp.int64(0))) == 0
-
-
-def test_no_faults_have_no_severity():
-    assert int(severity(windows(), FaultKind.DA_OUTAGE, jnp.int64(0))) == 0
+    strikes = strikes_of(drawn, KIND["censorship"], jnp.int64(0))
+    assert strikes.struck.tolist() == [False, True]
+    assert strikes.severity_ppm.tolist() == [0, 7]
 
 
 def test_a_fault_happens_in_its_share_of_the_runs():
@@ -106,7 +117,7 @@ def test_a_jittered_start_is_uniform_after_the_scheduled_one():
 
 def test_a_random_duration_has_the_median_and_spread_that_it_is_given():
     # The press reports of twenty outages: median 171 minutes, sigma 1.25.
-    drawn = many_windows({"duration_us": 171 * 60 * SECOND, "sigma_ppm": 1_250_000})
+    drawn = many_windows({"duration_us": 171 * 60 * SECOND, "spread_ppm": 1_250_000})
     minutes = (drawn.end_us - drawn.start_us)[:, 0] / (60 * SECOND)
     logs = np.log(np.asarray(minutes))
     assert np.exp(np.median(logs)) == pytest.approx(171, rel=0.1)
@@ -114,50 +125,8 @@ def test_a_random_duration_has_the_median_and_spread_that_it_is_given():
 
 
 def test_a_fault_added_at_the_end_leaves_the_earlier_ones_as_they_were():
-    random = {"duration_us": SECOND, "sigma_ppm": PPM, "jitter_us": 9 * SECOND}
+    random = {"duration_us": SECOND, "spread_ppm": PPM, "jitter_us": 9 * SECOND}
     alone, together = windows(random), windows(random, random)
     assert alone.start_us[0] == together.start_us[0]
     assert alone.end_us[0] == together.end_us[0]
     assert together.start_us[0] != together.start_us[1]
-
-
-def censored(drawn, now_us=0, luck=(0, 0, 0, 0)):
-    """Four transactions: families 1 and 3, an order and a liquidation of each."""
-    return is_censored(
-        drawn,
-        jnp.int64(now_us),
-        jnp.array([1, 1, 3, 3]),
-        jnp.array([Kind.ORDER, Kind.LIQUIDATE] * 2),
-        jnp.array(luck),
-    ).tolist()
-
-
-def test_censorship_names_families_kinds_or_both():
-    base = {"kind": FaultKind.CENSORSHIP, "duration_us": SECOND}
-    family = windows({**base, "families": 1 << 3})
-    kind = windows({**base, "kinds": 1 << Kind.LIQUIDATE})
-    both = windows({**base, "families": 1 << 1, "kinds": 1 << Kind.LIQUIDATE})
-    assert censored(family) == [False, False, True, True]
-    assert censored(kind) == [False, True, False, True]
-    assert censored(both) == [True, True, False, True]
-
-
-def test_censorship_ends_with_its_window_and_other_faults_censor_no_one():
-    base = {"families": 0b1111, "duration_us": SECOND}
-    over = windows({**base, "kind": FaultKind.CENSORSHIP})
-    other = windows({**base, "kind": FaultKind.SEQUENCER_HALT})
-    assert not any(censored(over, now_us=SECOND))
-    assert not any(censored(other))
-
-
-def test_partial_censorship_hits_those_whose_luck_is_below_the_severity():
-    drawn = windows(
-        {
-            "kind": FaultKind.CENSORSHIP,
-            "duration_us": SECOND,
-            "families": 0b1010,
-            "severity_ppm": 300_000,
-        }
-    )
-    luck = (0, 299_999, 300_000, 999_999)
-    assert censored(drawn, luck=luck) == [True, True, False, False]
