@@ -12,7 +12,7 @@ from agents.measure import metrics, series
 from agents.world import Setting, World, WorldParams, WorldSpec, set_up, step
 from market.native.jit import jit_step
 from market.types.orders import Tx
-from rollup.replay import Record, run_root
+from rollup.replay import Record, run_root, scheme_words
 
 
 class RunOutput(NamedTuple):
@@ -77,7 +77,7 @@ def output_of(
 
 def root_of(world: World) -> Array:
     """The state root of a world; uint32 [8]."""
-    return run_root(world.exchange, world.chain)
+    return run_root(world.exchange, world.chain, scheme_words(world.chain.scheme))
 
 
 @partial(jit_step, static_argnames="spec")
@@ -145,7 +145,10 @@ def record(
         ticks=first.oracle,
         windows=setting.windows,
         txs=blocks.outcome.txs,
-        payment=blocks.outcome.payment,
+        mode=blocks.outcome.mode,
+        charge=blocks.outcome.charge,
+        charge_after=blocks.outcome.charge_after,
+        scheme=scheme_words(world.chain.scheme),
         receipts=blocks.outcome.receipts,
         reports=blocks.reports,
         seed_word=blocks.seed_word,

@@ -27,6 +27,7 @@ from market.numbers.randomness import (
     block_key,
     draw_words,
     run_key,
+    stream_key,
 )
 from market.numbers.units import PPM
 from market.prices import PriceParams, PriceSpec, price_path
@@ -34,11 +35,24 @@ from market.types.orders import Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState, open_exchange
 from rollup import chain
-from rollup.chain import BlockOutcome, ChainParams, ChainSpec, ChainState
+from rollup.chain import (
+    BlockOutcome,
+    ChainParams,
+    ChainSpec,
+    ChainState,
+    Moment,
+    Offered,
+)
 from rollup.execution import executor
-from rollup.faults.windows import FaultParams, FaultWindows, draw_windows
-from rollup.mempool import concatenate
-from rollup.sequencing import POLICIES
+from rollup.faults import Conditions
+from rollup.faults.windows import (
+    FaultParams,
+    FaultWindows,
+    conditions_of,
+    draw_windows,
+)
+from rollup.mempool import arriving, concatenate, joined
+from rollup.sequencing.contract import Clock
 
 
 @dataclass(frozen=True)
@@ -157,7 +171,12 @@ def set_up(
     world = World(
         block=jnp.zeros((), jnp.int64),
         exchange=open_exchange(spec.venue, collateral, params.insurance, path[0]),
-        chain=chain.open_chain(spec.chain, spec.blocks, spec.venue.accounts),
+        chain=chain.open_chain(
+            params.chain,
+            spec=spec.chain,
+            blocks=spec.blocks,
+            accounts=spec.venue.accounts,
+        ),
         said=jnp.tile(path[0][:, None], (1, spec.reporters)),
         memories=memories,
         trends={
@@ -173,7 +192,7 @@ class Block(NamedTuple):
     """What went into one block and what came out; enough to execute it again.
 
     Attributes:
-        outcome: transactions, payments, receipts.
+        outcome: transactions, charges, receipts.
         reports: [M, N] oracle reports.
         seed_word: [] random word of the block.
     """
@@ -207,27 +226,32 @@ def step(
     memories, offered, risk = _decide(
         key, world, trends, setting, guests, params, now_us, spec
     )
-    reports = _reports(key, world, setting, params.oracle, now_us, spec)
+    conditions = conditions_of(
+        setting.windows,
+        now_us,
+        faults=spec.chain.faults,
+        markets=len(spec.venue.markets),
+        reporters=spec.reporters,
+    )
+    reports = _reports(key, world, setting, params.oracle, conditions, spec)
     seed_word = draw_words(key, Stream.DELEVERAGING, (1,))[0].astype(jnp.int64)
 
+    moment = Moment(world.block, spec.block_us, conditions)
     rollup, exchange, outcome = chain.step(
+        stream_key(key, Stream.POLICY),
         world.chain,
         world.exchange,
-        offered,
-        setting.windows,
-        setting.family_of,
-        world.block,
+        Offered(offered, setting.family_of),
+        moment,
         params.chain,
         spec=spec.chain,
-        block_us=spec.block_us,
         execute=executor(
             reports.heard,
-            world.block,
             seed_word,
+            moment,
             params.venue,
-            spec.venue,
-            spec.chain,
-            spec.block_us,
+            venue=spec.venue,
+            modes=spec.chain.scheme.modes,
         ),
     )
     measured = measures.take(
@@ -305,27 +329,38 @@ def _decide(key, world: World, trends, setting: Setting, guests, params, now_us,
             decide(family, None)
     if guests is not None:
         parts.append(guests)
-    pending = _pending(world, parts, spec, now_us)
+    sent = concatenate(*parts)
     for family in spec.populations:
         if FAMILIES[family.name].watches:
+            pending = _pending(world, sent, family.number, params.chain, spec)
             decide(family, pending)
     return memories, concatenate(*parts), risk
 
 
-def _pending(world: World, parts, spec: WorldSpec, now_us) -> Pending | None:
-    """What the ordering scheme shows of the waiting transactions of this block."""
-    policy = POLICIES[spec.chain.policy]
-    waiting = concatenate(world.chain.queue, *parts)
-    visible = policy.visible(waiting)
-    if visible is None:
-        return None
-    arriving = waiting.arrival_us < now_us + spec.block_us
-    shown = jnp.where(visible & arriving, waiting.kind, 0)
-    return Pending(txs=replace(waiting, kind=shown))
+def _pending(
+    world: World, sent: Tx, viewer: int, params: ChainParams, spec: WorldSpec
+) -> Pending | None:
+    """What the ordering scheme shows a family of what waits and what was just sent."""
+    scheme, state = spec.chain.scheme, world.chain
+    new = arriving(sent, None, scheme.replicas, scheme.notes)
+    now_us = world.block * spec.block_us
+    shown = scheme.show(
+        state.scheme,
+        joined(state.waiting, new),
+        Clock(world.block, state.height, now_us, spec.block_us),
+        viewer,
+        params.sequencer,
+    )
+    return None if shown is None else Pending(txs=shown)
 
 
 def _reports(
-    key, world: World, setting: Setting, params: OracleParams, now_us, spec: WorldSpec
+    key,
+    world: World,
+    setting: Setting,
+    params: OracleParams,
+    conditions: Conditions,
+    spec: WorldSpec,
 ) -> Reports:
     """What the reporters say of each market's index, faulty ones among them."""
     outside = views.delayed(setting.path, world.block, params.delay_blocks)
@@ -334,7 +369,7 @@ def _reports(
     mid = jnp.where(quoted, (ticks[:, 0] + ticks[:, 1]) // 2, outside)
     index = outside + (mid - outside) * params.own_weight_ppm // PPM
     honest = honest_reports(key, index, params.noise_ppm, spec.reporters)
-    return reports_of(honest, world.said, setting.windows, now_us)
+    return reports_of(honest, world.said, conditions)
 
 
 def _endow(whole, params: WorldParams, spec: WorldSpec) -> Array:

@@ -1,25 +1,38 @@
 """One block of the rollup: wait, order, pay, execute, seal, settle.
 
-The chain runs an exchange that it is given: it decides which transactions reach it and
-in which order, it charges for priority, it commits to the result and carries batches
-to settlement. Faults act here: a halted sequencer makes no block (the venue's height
-stands still, prices and orders in it grow old), a censored transaction waits.
+The chain runs an exchange that it is given: its ordering scheme decides which
+transactions reach it, in which order and what that costs; the chain takes the charges,
+commits to the result and carries batches to settlement. Faults act through the
+conditions of the block: a halted sequencer makes no block (the venue's height stands
+still, prices and orders in it grow old), a censored transaction waits.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from market.numbers.units import PPM
-from market.types.orders import Kind, Receipt, Status, Tx, no_transactions
-from market.types.state import ExchangeInfo, ExchangeState
+from market.types.orders import Kind, Receipt, Status, Tx
+from market.types.state import BookState, ExchangeInfo, ExchangeState
 from rollup import histogram, mempool
 from rollup.commitments.roots import accounts_root
-from rollup.faults.windows import FaultKind, FaultWindows, is_censored, severity
-from rollup.sequencing import POLICIES, SequencerParams
+from rollup.faults import FAULTS, Conditions, Fault
+from rollup.sequencing.contract import (
+    REASONS,
+    Clock,
+    Drop,
+    Ordering,
+    Scheme,
+    SequencerParams,
+    SequencerSpec,
+    Waiting,
+)
+from rollup.sequencing.fcfs import FCFS
+from rollup.sequencing.ranking import arrived
 from rollup.settlement import pipeline as batches
 from rollup.settlement.pipeline import BatchParams, BatchState
 
@@ -29,16 +42,22 @@ class ChainSpec:
     """Shapes and code of a rollup.
 
     Attributes:
-        policy: name of the ordering scheme (`rollup.sequencing.POLICIES`).
+        scheme: the ordering scheme.
         queue: Q, capacity of the mempool.
         block_txs: B, transactions of one block.
         batch_blocks: blocks of one batch.
+        faults: the kinds of faults that may strike; `FaultParams.kind` counts them.
     """
 
-    policy: str = "fcfs"
+    scheme: Scheme = FCFS
     queue: int = 512
     block_txs: int = 256
     batch_blocks: int = 60
+    faults: tuple[Fault, ...] = tuple(FAULTS.values())
+
+    def sequencer(self, accounts: int) -> SequencerSpec:
+        """The shapes in which the scheme works, for so many accounts."""
+        return SequencerSpec(accounts, self.queue, self.block_txs)
 
 
 @jax.tree_util.register_dataclass
@@ -46,7 +65,7 @@ class ChainSpec:
 class ChainParams:
     """Numbers of a rollup."""
 
-    sequencer: SequencerParams
+    sequencer: SequencerParams  # of the scheme's own class
     batches: BatchParams
 
 
@@ -55,7 +74,8 @@ class ChainParams:
 class ChainState:
     """The rollup between two blocks."""
 
-    queue: Tx  # [Q]
+    waiting: Waiting  # [Q]
+    scheme: Any  # state of the ordering scheme
     height: Array  # [] blocks made; stands still while the sequencer is halted
     batches: BatchState
     latency: Array  # [256] histogram of send-to-execution, all transactions
@@ -64,11 +84,71 @@ class ChainState:
     rejected: Array  # [] refused by the exchange, with a reason in its counters
     expired: Array  # []
     full: Array  # [] dropped because the mempool was full
+    dropped: Array  # [REASONS] taken out by the scheme, by its reason
     censored: Array  # [] transaction-blocks passed over by a censor
     halted: Array  # [] blocks not made
     queue_peak: Array  # []
     inclusion_us: Array  # [] mean send-to-execution of the last block
-    revenue: Array  # [] quanta the sequencer earned
+    revenue: Array  # [] quanta the sequencer earned, refunds taken off
+
+
+class Offered(NamedTuple):
+    """What was sent in a block.
+
+    Attributes:
+        txs: [N] transactions.
+        group_of: [A] number of the group of each account.
+        seen_us: [N, R] when each clock of the scheme saw them; None if all of them saw
+            each as it arrived.
+    """
+
+    txs: Tx
+    group_of: Array
+    seen_us: Array | None = None
+
+
+class Moment(NamedTuple):
+    """When a block is made, and under which conditions.
+
+    Attributes:
+        block: [] its number in time, made or not.
+        block_us: its length.
+        conditions: what works in it.
+    """
+
+    block: Array
+    block_us: int
+    conditions: Conditions
+
+    @property
+    def now_us(self) -> Array:
+        """Start of the block, in microseconds since the start of the run."""
+        return self.block * self.block_us
+
+    @property
+    def end_us(self) -> Array:
+        """Its end."""
+        return self.now_us + self.block_us
+
+
+#: What a scheme charges once a block has executed: receipts [B] -> (its state, [A]).
+After = Callable[[Receipt], tuple[Any, Array]]
+
+
+class Ordered(NamedTuple):
+    """A block as its scheme made it, ready to be executed.
+
+    Attributes:
+        txs: [B] in order; kind `NONE` beyond the last.
+        mode: [] a `Mode`.
+        charge: [A] quanta asked of each account before it executes.
+        after: charges afterwards; None if the scheme has none.
+    """
+
+    txs: Tx
+    mode: Array
+    charge: Array
+    after: After | None
 
 
 @jax.tree_util.register_dataclass
@@ -78,23 +158,29 @@ class BlockOutcome:
 
     txs: Tx  # [B] in the order they executed; kind NONE beyond the last
     receipts: Receipt  # [B]
-    payment: Array  # [B] quanta asked for by the sequencer
+    mode: Array  # [] a `Mode`
+    charge: Array  # [A] quanta asked before execution, refunds negative
+    charge_after: Array  # [A] the same after it; [0] where the scheme has none
     exchange: ExchangeInfo
     oracle: Array  # [M] prices the block was margined at
     is_halted: Array  # [] bool
 
 
-#: Runs the exchange: (state, txs, height, is_halted) -> (state, receipts, info).
+#: Runs the exchange: (state, txs, mode, height) -> (state, receipts, info).
 Execute = Callable[
-    [ExchangeState, Tx, Array, Array], tuple[ExchangeState, Receipt, ExchangeInfo]
+    [ExchangeState, Tx, Array, Array],
+    tuple[ExchangeState, Receipt, ExchangeInfo],
 ]
 
 
-def open_chain(spec: ChainSpec, blocks: int, accounts: int) -> ChainState:
+def open_chain(
+    params: ChainParams, *, spec: ChainSpec, blocks: int, accounts: int
+) -> ChainState:
     """A rollup before its first block, for a run of so many blocks."""
-    zero = jnp.zeros((), jnp.int64)
+    zero, scheme = jnp.zeros((), jnp.int64), spec.scheme
     return ChainState(
-        queue=no_transactions((spec.queue,)),
+        waiting=mempool.no_one_waits(spec.queue, scheme.replicas, scheme.notes),
+        scheme=scheme.init(params.sequencer, spec=spec.sequencer(accounts)),
         height=zero,
         batches=batches.open_batches(blocks // spec.batch_blocks + 1, accounts),
         latency=jnp.zeros((histogram.BUCKETS,), jnp.int64),
@@ -103,6 +189,7 @@ def open_chain(spec: ChainSpec, blocks: int, accounts: int) -> ChainState:
         rejected=zero,
         expired=zero,
         full=zero,
+        dropped=jnp.zeros((REASONS,), jnp.int64),
         censored=zero,
         halted=zero,
         queue_peak=zero,
@@ -112,134 +199,101 @@ def open_chain(spec: ChainSpec, blocks: int, accounts: int) -> ChainState:
 
 
 def step(
+    key: Array,
     state: ChainState,
     exchange: ExchangeState,
-    offered: Tx,
-    windows: FaultWindows,
-    family_of: Array,
-    block: Array,
+    offered: Offered,
+    moment: Moment,
     params: ChainParams,
     *,
     spec: ChainSpec,
-    block_us: int,
     execute: Execute,
 ) -> tuple[ChainState, ExchangeState, BlockOutcome]:
     """Advances the rollup by one block.
 
     Args:
+        key: the scheme's key for this block.
         state: the rollup.
         exchange: the exchange it runs.
-        offered: [N] transactions sent in this block.
-        windows: faults of the run.
-        family_of: [A] family number of each account.
-        block: [] number of the block in time, halted or not.
+        offered: what was sent in this block.
+        moment: the block, and its conditions.
         params: numbers of the rollup.
         spec: its shapes.
-        block_us: length of a block.
         execute: one block of the exchange.
     """
-    now_us = block * block_us
-    queue, expired = mempool.drop_expired(state.queue, state.height)
-    admitted = mempool.admit(queue, offered)
-    queue = admitted.queue
-    waiting = jnp.sum(queue.kind != Kind.NONE)
-    stopped = severity(windows, FaultKind.SEQUENCER_HALT, now_us)
-    arrived = (queue.kind != Kind.NONE) & (queue.arrival_us < now_us + block_us)
-    passed_over = arrived & _censored(queue, windows, now_us, family_of)
-    room = spec.block_txs * (PPM - stopped) // PPM
+    accounts = exchange.collateral.shape[0]
+    clock = Clock(moment.block, state.height, moment.now_us, moment.block_us)
+    state = _admit(state, exchange, offered, moment.conditions, clock, spec.scheme)
+    room = spec.block_txs * moment.conditions.room_ppm // PPM
     room = room * batches.room_ppm(state.batches, params.batches) // PPM
-    policy = POLICIES[spec.policy]
-    ordering = policy.order(
-        queue, arrived & ~passed_over, room, params.sequencer, spec.block_txs
+    remembered, ordering = spec.scheme.order(
+        key,
+        state.scheme,
+        state.waiting,
+        clock,
+        room,
+        params.sequencer,
+        spec=spec.sequencer(accounts),
     )
-    txs = mempool.gather(queue, ordering.index, ordering.live)
-    taken = jnp.zeros((spec.queue,), bool).at[ordering.index].max(ordering.live)
-    state = replace(
-        state,
-        queue=mempool.without(queue, taken),
-        entered=state.entered + admitted.entered,
-        expired=state.expired + expired,
-        full=state.full + admitted.full,
-        censored=state.censored + jnp.sum(passed_over),
-        queue_peak=jnp.maximum(state.queue_peak, waiting),
+    ordering = _without_intake(ordering, state.waiting, spec.scheme)
+    ordered = Ordered(
+        txs=mempool.gather(state.waiting.tx, ordering.index, ordering.live),
+        mode=jnp.asarray(ordering.mode, jnp.int64),
+        charge=ordering.charge,
+        after=_after(spec.scheme, remembered, ordering, params.sequencer),
     )
+    state = _take_out(replace(state, scheme=remembered), ordering)
     return apply_block(
-        state,
-        exchange,
-        txs,
-        ordering.payment,
-        windows,
-        block,
-        params,
-        spec=spec,
-        block_us=block_us,
-        execute=execute,
+        state, exchange, ordered, moment, params, spec=spec, execute=execute
     )
 
 
 def apply_block(
     state: ChainState,
     exchange: ExchangeState,
-    txs: Tx,
-    payment: Array,
-    windows: FaultWindows,
-    block: Array,
+    ordered: Ordered,
+    moment: Moment,
     params: ChainParams,
     *,
     spec: ChainSpec,
-    block_us: int,
     execute: Execute,
 ) -> tuple[ChainState, ExchangeState, BlockOutcome]:
     """Executes an ordered block: the part of a step that a replay repeats.
 
     Args:
-        state: the rollup, its mempool already without ``txs``.
+        state: the rollup, its mempool already without the block's transactions.
         exchange: the exchange it runs.
-        txs: [B] the block, in order.
-        payment: [B] quanta asked of each sender.
-        windows: faults of the run.
-        block: [] number of the block in time.
+        ordered: the block.
+        moment: the block, and its conditions.
         params: numbers of the rollup.
         spec: its shapes.
-        block_us: length of a block.
         execute: one block of the exchange.
     """
-    now_us = block * block_us
-    is_halted = severity(windows, FaultKind.SEQUENCER_HALT, now_us) >= PPM
-    live = txs.kind != Kind.NONE
-    exchange, earned = charge(exchange, txs, payment)
-    exchange, receipts, info = execute(exchange, txs, state.height, is_halted)
-    delay = jnp.where(live, now_us + block_us - txs.sent_us, 0)
-    refused = live & (receipts.status >= Status.REJECTED)
-    unpaid = state.batches.pending
-    fresh = exchange.withdrawn - unpaid
-    pipeline = batches.advance(state.batches, windows, params.batches, now_us, block_us)
-    exchange = replace(
-        exchange, withdrawn=exchange.withdrawn - (unpaid - pipeline.pending)
-    )
-    # What this block brought joins its batch after the servers' time of this block.
-    pipeline = replace(
-        batches.request_payouts(pipeline, fresh, now_us),
-        open_txs=pipeline.open_txs + jnp.sum(live),
-    )
-    pipeline = _seal_on_schedule(
-        pipeline, exchange, block, is_halted, spec, now_us + block_us
+    txs, is_halted = ordered.txs, moment.conditions.halted
+    exchange, earned = charge(exchange, ordered.charge)
+    exchange, receipts, info = execute(exchange, txs, ordered.mode, state.height)
+    afterwards = jnp.zeros((0,), jnp.int64)
+    if ordered.after is not None:
+        remembered, afterwards = ordered.after(receipts)
+        exchange, more = charge(exchange, afterwards)
+        state, earned = replace(state, scheme=remembered), earned + more
+    state = _count(state, txs, receipts, moment)
+    pipeline, exchange = _settle(
+        state.batches, exchange, jnp.sum(txs.kind != Kind.NONE), moment, params.batches
     )
     state = replace(
         state,
         height=state.height + jnp.where(is_halted, 0, 1),
-        batches=pipeline,
-        latency=histogram.add(state.latency, delay, live),
-        executed=state.executed + jnp.sum(live & ~refused),
-        rejected=state.rejected + jnp.sum(refused),
+        batches=_seal_on_schedule(pipeline, exchange, moment, spec),
         halted=state.halted + is_halted,
-        inclusion_us=jnp.sum(delay) // jnp.maximum(jnp.sum(live), 1),
         revenue=state.revenue + earned,
     )
     outcome = BlockOutcome(
         txs=txs,
         receipts=receipts,
-        payment=payment,
+        mode=ordered.mode,
+        charge=ordered.charge,
+        charge_after=afterwards,
         exchange=info,
         oracle=exchange.oracle,
         is_halted=is_halted,
@@ -249,30 +303,27 @@ def apply_block(
 
 def unaccounted(state: ChainState) -> Array:
     """Transactions that entered and are nowhere: 0 unless the chain lost one."""
-    queued = jnp.sum(state.queue.kind != Kind.NONE)
+    queued = jnp.sum(state.waiting.tx.kind != Kind.NONE)
     left = state.executed + state.rejected + state.expired + state.full + queued
-    return state.entered - left
+    return state.entered - left - jnp.sum(state.dropped)
 
 
-def _censored(queue: Tx, windows: FaultWindows, now_us, family_of) -> Array:
-    family = family_of[jnp.clip(queue.account, 0, family_of.shape[0] - 1)]
-    # A cheap hash that stays with the transaction for as long as it waits.
-    luck = ((queue.account * 2_654_435_761 + queue.sent_us * 40_503) >> 8) % PPM
-    return is_censored(windows, now_us, family, queue.kind, luck)
-
-
-def charge(exchange: ExchangeState, txs: Tx, payment: Array):
-    """Takes gas and bids from the senders, as far as their money goes.
+def charge(exchange: ExchangeState, asked: Array) -> tuple[ExchangeState, Array]:
+    """Takes gas and bids from the accounts, as far as their money goes.
 
     An account's money is its collateral with its positions at what they cost: the
     collateral alone is negative for whoever is long with leverage, and says nothing.
-    Revenue joins the exchange's fee account, so that money stays in one ledger.
+    Revenue joins the exchange's fee account, so that money stays in one ledger; a
+    refund comes out of it in full, be it that it falls below zero: the sequencer's
+    promise is the venue's debt.
+
+    Args:
+        exchange: the exchange.
+        asked: [A] quanta; below zero is a refund.
 
     Returns:
         The exchange, and the quanta earned.
     """
-    account = jnp.clip(txs.account, 0, exchange.collateral.shape[0] - 1)
-    asked = jnp.zeros_like(exchange.collateral).at[account].add(payment)
     money = exchange.collateral + jnp.sum(exchange.cost, axis=1)
     paid = jnp.clip(money, 0, asked)
     earned = jnp.sum(paid)
@@ -284,25 +335,137 @@ def charge(exchange: ExchangeState, txs: Tx, payment: Array):
     return exchange, earned
 
 
-def _seal_on_schedule(
+def _admit(
+    state: ChainState,
+    exchange: ExchangeState,
+    offered: Offered,
+    conditions: Conditions,
+    clock: Clock,
+    scheme: Scheme,
+) -> ChainState:
+    """Empties what expired, takes in what was sent, notes the facts of the block."""
+    waiting, expired = mempool.drop_expired(state.waiting, state.height)
+    new = mempool.arriving(offered.txs, offered.seen_us, scheme.replicas, scheme.notes)
+    admitted = mempool.admit(waiting, new)
+    tx = admitted.waiting.tx
+    group_of = offered.group_of
+    group = group_of[jnp.clip(tx.account, 0, group_of.shape[0] - 1)]
+    touch = _touch(exchange.book)
+    waiting = replace(
+        admitted.waiting,
+        group=group,
+        censored=conditions.censor.passes_over(group, tx.kind, _luck(tx)),
+        touch=touch[jnp.clip(tx.market, 0, touch.shape[0] - 1)],
+    )
+    passed_over = arrived(waiting, clock) & waiting.censored
+    return replace(
+        state,
+        waiting=waiting,
+        entered=state.entered + admitted.entered,
+        expired=state.expired + expired,
+        full=state.full + admitted.full,
+        censored=state.censored + jnp.sum(passed_over),
+        queue_peak=jnp.maximum(state.queue_peak, jnp.sum(tx.kind != Kind.NONE)),
+    )
+
+
+def _luck(tx: Tx) -> Array:
+    """A cheap hash in [0, 1e6) that a transaction keeps for as long as it waits."""
+    return ((tx.account * 2_654_435_761 + tx.sent_us * 40_503) >> 8) % PPM
+
+
+def _touch(book: BookState) -> Array:
+    """Best bid and ask of each market in ticks, 0 on an empty side; [M, 2]."""
+    best = jnp.maximum(book.count - 1, 0)[..., None]
+    ticks = jnp.take_along_axis(book.ticks, best, axis=2)[..., 0]
+    return jnp.where(book.count == 0, 0, ticks)
+
+
+def _without_intake(ordering: Ordering, waiting: Waiting, scheme: Scheme) -> Ordering:
+    """The ordering without kinds of transactions that never reach the exchange."""
+    if not scheme.intake:
+        return ordering
+    kind = waiting.tx.kind[ordering.index]
+    consumed = jnp.isin(kind, jnp.asarray([int(each) for each in scheme.intake]))
+    return ordering._replace(live=ordering.live & ~consumed)
+
+
+def _after(scheme: Scheme, state: Any, ordering: Ordering, params) -> After | None:
+    """The scheme's charges by outcome, if it is a `ChargesAfterwards`."""
+    after = getattr(scheme, "after", None)
+    if after is None:
+        return None
+    return lambda receipts: after(state, ordering, receipts, params)
+
+
+def _take_out(state: ChainState, ordering: Ordering) -> ChainState:
+    """Frees the places of what the block carries and of what the scheme drops."""
+    waiting = state.waiting
+    gone = jnp.zeros(waiting.tx.kind.shape, bool)
+    gone = gone.at[ordering.index].max(ordering.live)
+    if ordering.notes is not None:
+        waiting = replace(waiting, notes=ordering.notes)
+    if ordering.drop is None:
+        return replace(state, waiting=mempool.without(waiting, gone))
+    dropped = (ordering.drop != Drop.KEPT) & (waiting.tx.kind != Kind.NONE) & ~gone
+    reason = jnp.clip(ordering.drop, 0, REASONS - 1)
+    return replace(
+        state,
+        waiting=mempool.without(waiting, gone | dropped),
+        dropped=state.dropped.at[reason].add(dropped.astype(jnp.int64)),
+    )
+
+
+def _count(state: ChainState, txs: Tx, receipts: Receipt, moment: Moment) -> ChainState:
+    """What became of the transactions, and how long they took."""
+    live = txs.kind != Kind.NONE
+    delay = jnp.where(live, moment.end_us - txs.sent_us, 0)
+    refused = live & (receipts.status >= Status.REJECTED)
+    return replace(
+        state,
+        latency=histogram.add(state.latency, delay, live),
+        executed=state.executed + jnp.sum(live & ~refused),
+        rejected=state.rejected + jnp.sum(refused),
+        inclusion_us=jnp.sum(delay) // jnp.maximum(jnp.sum(live), 1),
+    )
+
+
+def _settle(
     pipeline: BatchState,
     exchange: ExchangeState,
-    block,
-    is_halted,
-    spec: ChainSpec,
-    now_us,
+    txs: Array,
+    moment: Moment,
+    params: BatchParams,
+) -> tuple[BatchState, ExchangeState]:
+    """Lets settlement work on, and ties what this block brought to the open batch."""
+    unpaid = pipeline.pending
+    fresh = exchange.withdrawn - unpaid
+    pipeline = batches.advance(
+        pipeline, moment.conditions, params, moment.now_us, moment.block_us
+    )
+    paid = unpaid - pipeline.pending
+    # What this block brought joins its batch after the servers' time of this block.
+    pipeline = replace(
+        batches.request_payouts(pipeline, fresh, moment.now_us),
+        open_txs=pipeline.open_txs + txs,
+    )
+    return pipeline, replace(exchange, withdrawn=exchange.withdrawn - paid)
+
+
+def _seal_on_schedule(
+    pipeline: BatchState, exchange: ExchangeState, moment: Moment, spec: ChainSpec
 ) -> BatchState:
     """Seals a batch at every `batch_blocks`-th block, unless the sequencer is down.
 
     The schedule is the same in every lane, so the root is really computed only then.
     """
-    is_last = (block + 1) % spec.batch_blocks == 0
+    is_last = (moment.block + 1) % spec.batch_blocks == 0
     root = jax.lax.cond(
         is_last,
         accounts_root,
         lambda _: jnp.zeros((8,), jnp.uint32),
         exchange,
     )
-    sealed = batches.seal(pipeline, root, now_us)
-    due = is_last & ~is_halted
+    sealed = batches.seal(pipeline, root, moment.end_us)
+    due = is_last & ~moment.conditions.halted
     return jax.tree.map(lambda new, old: jnp.where(due, new, old), sealed, pipeline)

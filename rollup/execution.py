@@ -1,5 +1,8 @@
 """The exchange as a chain runs it: the environment of a block bound to its step."""
 
+from functools import partial
+
+import jax
 from jax import Array
 
 from market import block as exchange_block
@@ -7,47 +10,53 @@ from market.types.environment import Environment
 from market.types.orders import Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState
-from rollup.chain import ChainSpec, Execute
-from rollup.sequencing import POLICIES
+from rollup.chain import Execute, Moment
+from rollup.sequencing.contract import Mode
 
 
 def executor(
     reports: Array,
-    block: Array,
     seed_word: Array,
+    moment: Moment,
     params: VenueParams,
+    *,
     venue: VenueSpec,
-    chain: ChainSpec,
-    block_us: int,
+    modes: tuple[Mode, ...],
 ) -> Execute:
     """What `rollup.chain` calls to execute a block.
 
+    Only the modes of the chain's scheme are compiled. A scheme of one mode costs no
+    switch; with both, the mode of the block decides, and where all lanes agree on it,
+    one program runs.
+
     Args:
         reports: [M, N] oracle reports of the block.
-        block: [] its number in time.
         seed_word: [] its random word.
+        moment: the block, and its conditions.
         params: numbers of the venue.
         venue: shapes of the venue.
-        chain: shapes of the rollup; its policy decides the matching mode.
-        block_us: length of a block.
+        modes: in which the chain's scheme lets blocks match.
     """
 
-    def execute(exchange: ExchangeState, txs: Tx, height: Array, is_halted: Array):
+    def execute(exchange: ExchangeState, txs: Tx, mode: Array, height: Array):
         given = Environment(
-            reports=reports,
-            block=block,
-            block_us=block_us,
+            block=moment.block,
             height=height,
-            is_halted=is_halted,
+            is_halted=moment.conditions.halted,
+            reports=reports,
             seed_word=seed_word,
+            block_us=moment.block_us,
         )
-        return exchange_block.step(
-            exchange,
-            txs,
-            given,
-            params,
-            spec=venue,
-            auction=POLICIES[chain.policy].auction,
+
+        def run(auction: bool, exchange: ExchangeState, txs: Tx):
+            return exchange_block.step(
+                exchange, txs, given, params, spec=venue, auction=auction
+            )
+
+        if len(modes) == 1:
+            return run(modes[0] == Mode.AUCTION, exchange, txs)
+        return jax.lax.cond(
+            mode == Mode.AUCTION, partial(run, True), partial(run, False), exchange, txs
         )
 
     return execute

@@ -1,4 +1,4 @@
-"""Replaying a run from its record: no agents, no ordering policy, the same root.
+"""Replaying a run from its record: no agents, no ordering scheme, the same root.
 
 A record holds what the chain executed, block by block, and what its blocks were given:
 oracle reports and one random word. Everything else follows.
@@ -6,6 +6,7 @@ oracle reports and one random word. Everything else follows.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,10 @@ from market.types.orders import Receipt, Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState, open_exchange
 from rollup import chain
-from rollup.chain import ChainParams, ChainSpec, ChainState
+from rollup.chain import ChainParams, ChainSpec, ChainState, Moment, Ordered
 from rollup.commitments.roots import state_root
 from rollup.execution import executor
-from rollup.faults.windows import FaultWindows
+from rollup.faults.windows import FaultWindows, conditions_of
 
 
 @jax.tree_util.register_dataclass
@@ -32,7 +33,10 @@ class Record:
     ticks: Array  # [M] first oracle prices
     windows: FaultWindows
     txs: Tx  # [T, B] in the order they executed
-    payment: Array  # [T, B] quanta asked by the sequencer
+    mode: Array  # [T] a `rollup.sequencing.contract.Mode`
+    charge: Array  # [T, A] quanta asked of each account before execution
+    charge_after: Array  # [T, A] the same after it; [T, 0] where the scheme has none
+    scheme: Array  # [W] the scheme's state at the end, which the root binds
     receipts: Receipt  # [T, B]
     reports: Array  # [T, M, N] oracle reports
     seed_word: Array  # [T]
@@ -54,47 +58,82 @@ def replay(
         The state root, uint32 [8], and how many receipts differ from the record's.
     """
     blocks = record.seed_word.shape[0]
+    markets, reporters = record.reports.shape[1:]
     exchange = open_exchange(venue, record.start, record.insurance, record.ticks)
-    state = chain.open_chain(rollup, blocks, venue.accounts)
+    state = chain.open_chain(
+        chain_params, spec=rollup, blocks=blocks, accounts=venue.accounts
+    )
 
-    def again(carry, given):
+    def again(carry, given: _Given):
         state, exchange, differing = carry
-        block, txs, payment, receipts, reports, seed_word = given
+        conditions = conditions_of(
+            record.windows,
+            given.block * block_us,
+            faults=rollup.faults,
+            markets=markets,
+            reporters=reporters,
+        )
+        moment = Moment(given.block, block_us, conditions)
         state, exchange, outcome = chain.apply_block(
             state,
             exchange,
-            txs,
-            payment,
-            record.windows,
-            block,
+            _ordered(given, state),
+            moment,
             chain_params,
             spec=rollup,
-            block_us=block_us,
             execute=executor(
-                reports, block, seed_word, venue_params, venue, rollup, block_us
+                given.reports,
+                given.seed_word,
+                moment,
+                venue_params,
+                venue=venue,
+                modes=rollup.scheme.modes,
             ),
         )
-        return (
-            state,
-            exchange,
-            differing + _differing(outcome.receipts, receipts),
-        ), None
+        differing = differing + _differing(outcome.receipts, given.receipts)
+        return (state, exchange, differing), None
 
-    given = (
-        jnp.arange(blocks),
-        record.txs,
-        record.payment,
-        record.receipts,
-        record.reports,
-        record.seed_word,
+    given = _Given(
+        block=jnp.arange(blocks),
+        **{name: getattr(record, name) for name in _Given._fields if name != "block"},
     )
     carry = (state, exchange, jnp.zeros((), jnp.int64))
     (state, exchange, differing), _ = lax.scan(again, carry, given)
-    return run_root(exchange, state), differing
+    return run_root(exchange, state, record.scheme), differing
 
 
-def run_root(exchange: ExchangeState, state: ChainState) -> Array:
-    """The state root of a run: exchange, and what the chain counted; uint32 [8]."""
+class _Given(NamedTuple):
+    """The columns of a record over its blocks, and their numbers."""
+
+    block: Array
+    txs: Tx
+    mode: Array
+    charge: Array
+    charge_after: Array
+    receipts: Receipt
+    reports: Array
+    seed_word: Array
+
+
+def _ordered(given: _Given, state: ChainState) -> Ordered:
+    """A block as its scheme made it; its charges are read, not reckoned."""
+    after = None
+    if given.charge_after.shape[0]:
+        after = lambda receipts: (state.scheme, given.charge_after)  # noqa: E731
+    return Ordered(given.txs, given.mode, given.charge, after)
+
+
+def run_root(exchange: ExchangeState, state: ChainState, scheme: Array) -> Array:
+    """The state root of a run: exchange, what the chain counted, its scheme's state.
+
+    Args:
+        exchange: the exchange at the end.
+        state: the chain.
+        scheme: [W] `scheme_words` of the scheme's state; none for one without.
+
+    Returns:
+        uint32 [8].
+    """
     pipeline = state.batches
     counts = jnp.stack(
         [
@@ -107,7 +146,13 @@ def run_root(exchange: ExchangeState, state: ChainState) -> Array:
             pipeline.payouts,
         ]
     )
-    return state_root(exchange, jnp.concatenate([counts, pipeline.done]))
+    return state_root(exchange, jnp.concatenate([counts, pipeline.done, scheme]))
+
+
+def scheme_words(state: Any) -> Array:
+    """A scheme's state as one row of int64, leaf after leaf; [W]."""
+    leaves = [leaf.reshape(-1).astype(jnp.int64) for leaf in jax.tree.leaves(state)]
+    return jnp.concatenate([jnp.zeros((0,), jnp.int64), *leaves])
 
 
 def _differing(now: Receipt, then: Receipt) -> Array:

@@ -16,6 +16,8 @@ from agents import run as runs
 from agents.world import Setting, World, WorldParams, WorldSpec
 from experiments.build.worlds import build
 from experiments.config import Config
+from rollup.sequencing.fcfs import FCFS
+from rollup.sequencing.stateless import Stateless
 
 #: Places for faults in every small world, used or not.
 FAULT_SLOTS = 2
@@ -64,9 +66,10 @@ def small(
 def begin(
     spec: WorldSpec, params: WorldParams, seed: int = SEED, run: int = 0
 ) -> tuple[Setting, World]:
-    """A run before its first block; the scheme plays no part in drawing it."""
-    plain = replace(spec, chain=replace(spec.chain, policy="fcfs"))
-    return runs.start(jnp.int64(seed), jnp.int64(run), params, spec=plain)
+    """A run before its first block; a scheme without a state plays no part in it."""
+    if isinstance(spec.chain.scheme, Stateless):
+        spec = replace(spec, chain=replace(spec.chain, scheme=FCFS))
+    return runs.start(jnp.int64(seed), jnp.int64(run), params, spec=spec)
 
 
 class Watched:

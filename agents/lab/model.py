@@ -240,7 +240,7 @@ def _snapshot(world: World, setting: Setting, params, *, spec) -> dict[str, Arra
         "maintenance": risk.maintenance,
         "start": setting.start,
         "insurance": jnp.sum(state.insurance),
-        "mempool": jnp.sum(world.chain.queue.kind != 0),
+        "mempool": jnp.sum(world.chain.waiting.tx.kind != 0),
     }
 
 

@@ -72,7 +72,7 @@ def sample(world, price: Array, params, *, spec: VenueSpec) -> dict[str, Array]:
         "insurance": jnp.sum(state.insurance),
         "bad_debt": negative_equity(risk),
         "in_danger": jnp.sum(risk.in_danger()),
-        "mempool": jnp.sum(chain.queue.kind != Kind.NONE),
+        "mempool": jnp.sum(chain.waiting.tx.kind != Kind.NONE),
         "inclusion_us": chain.inclusion_us,
         "batches_sealed": chain.batches.sealed,
         "batches_posted": chain.batches.done[POSTED],

@@ -18,6 +18,12 @@ from agents.measure.measures import explain
 from agents.measure.metrics import METRICS
 from agents.measure.series import SERIES
 from agents.world import OracleParams, WorldParams, WorldSpec
+from experiments.build.chain import (
+    chain_params,
+    chain_spec,
+    fault_params,
+    kinds_of_faults,
+)
 from experiments.build.venue import build_venue
 from experiments.build.venue_numbers import insurance
 from experiments.config import Config
@@ -27,11 +33,8 @@ from experiments.engine import Layout, World
 from market.numbers.randomness import run_key
 from market.numbers.units import PPM, QUANTA_PER_USD, as_int
 from market.types.limits import MAX_FIRST_BALANCES, MAX_NOTIONAL
-from market.types.orders import Kind
-from rollup.chain import ChainParams, ChainSpec
-from rollup.faults.windows import FaultKind, FaultParams, draw_windows
-from rollup.sequencing import SequencerParams
-from rollup.settlement.pipeline import BatchParams
+from rollup.faults import Fault
+from rollup.faults.windows import draw_windows
 
 __all__ = [
     "METRICS",
@@ -62,10 +65,13 @@ def build(configs: Sequence[Config]) -> list[World]:
     """
     fault_slots = max(len(config.faults) for config in configs)
     shock_slots = max(len(config.prices.shocks) for config in configs)
-    return [_world(config, fault_slots, shock_slots) for config in configs]
+    kinds = kinds_of_faults(configs)
+    return [_world(config, kinds, fault_slots, shock_slots) for config in configs]
 
 
-def _world(config: Config, fault_slots: int, shock_slots: int) -> World:
+def _world(
+    config: Config, kinds: tuple[Fault, ...], fault_slots: int, shock_slots: int
+) -> World:
     _check_amounts(config)
     families = _families(config)
     accounts = sum(family.count for family in families)
@@ -74,12 +80,7 @@ def _world(config: Config, fault_slots: int, shock_slots: int) -> World:
     block_us = config.world.block_us
     spec = WorldSpec(
         venue=venue,
-        chain=ChainSpec(
-            policy=config.sequencer.policy,
-            queue=config.sequencer.queue,
-            block_txs=config.sequencer.block_txs,
-            batch_blocks=config.rollup.batch_blocks,
-        ),
+        chain=chain_spec(config, kinds),
         families=families,
         prices=price_spec,
         blocks=config.world.length,
@@ -89,7 +90,7 @@ def _world(config: Config, fault_slots: int, shock_slots: int) -> World:
     )
     params = WorldParams(
         venue=venue_params,
-        chain=_chain(config),
+        chain=chain_params(config),
         families={family.name: _family(config, family.name) for family in families},
         prices=_padded_shocks(prices, shock_slots),
         oracle=OracleParams(
@@ -97,7 +98,7 @@ def _world(config: Config, fault_slots: int, shock_slots: int) -> World:
             noise_ppm=as_int(config.oracle.noise),
             own_weight_ppm=as_int(config.oracle.own_weight),
         ),
-        faults=_faults(config, fault_slots),
+        faults=fault_params(config, kinds, fault_slots),
         insurance=as_int(insurance(config.venue)),
         guest_collateral=as_int(0),
     )
@@ -167,54 +168,6 @@ def numbers_of(kind: type, section: Section, **given: Any) -> Any:
             raise TypeError(f"{type(section).__name__} has no key for {field.name}")
         values[field.name] = as_int(getattr(section, name))
     return kind(**values)
-
-
-def _chain(config: Config) -> ChainParams:
-    rollup = config.rollup
-    return ChainParams(
-        sequencer=numbers_of(SequencerParams, config.sequencer),
-        batches=BatchParams(
-            post_us=as_int(rollup.posting),
-            prove_us=as_int(rollup.proving),
-            prove_tx_us=as_int(rollup.proving_tx),
-            settle_us=as_int(rollup.settling),
-            throttle_backlog=as_int(rollup.throttle_backlog),
-            throttle_ppm=as_int(rollup.throttle),
-        ),
-    )
-
-
-def _faults(config: Config, slots: int) -> FaultParams:
-    """The faults as arrays [slots]; places left over never strike."""
-    rows = [
-        {
-            "kind": FaultKind[fault.kind.upper()],
-            "start_us": fault.start,
-            "duration_us": fault.duration,
-            "severity_ppm": fault.severity,
-            "families": sum(1 << FAMILY_NUMBERS[name] for name in set(fault.targets)),
-            "kinds": sum(1 << Kind[name.upper()] for name in set(fault.transactions)),
-            "bias_ppm": fault.bias,
-            "markets": _market_mask(fault.markets, config.venue.markets),
-            "chance_ppm": fault.chance,
-            "jitter_us": fault.jitter,
-            "sigma_ppm": fault.spread,
-        }
-        for fault in config.faults
-    ]
-    idle = dict.fromkeys((field.name for field in fields(FaultParams)), 0)
-    rows += [idle] * (slots - len(rows))
-    return FaultParams(
-        **{
-            name: as_int(np.array([row[name] for row in rows], np.int64))
-            for name in idle
-        }
-    )
-
-
-def _market_mask(named: Sequence[str], markets: Sequence[str]) -> int:
-    """One bit for each market that is named; all of them where none is."""
-    return sum(1 << markets.index(name) for name in set(named or markets))
 
 
 def _padded_shocks(prices, slots: int):
@@ -292,13 +245,13 @@ def fault_windows(world: World, seed: int, runs: int) -> list[dict[str, int | st
     """The faults of the first ``runs`` runs as they strike, random ones included."""
     import jax
 
-    faults = world.params.faults
+    faults, kinds = world.params.faults, world.spec.chain.faults
     draw = jax.vmap(lambda run: draw_windows(run_key(seed, run), faults))
     windows = jax.device_get(draw(np.arange(runs)))
     return [
         {
             "run": run,
-            "kind": FaultKind(int(windows.kind[run, fault])).name.lower(),
+            "kind": kinds[int(windows.kind[run, fault])].name,
             "start_us": int(windows.start_us[run, fault]),
             "end_us": int(windows.end_us[run, fault]),
         }

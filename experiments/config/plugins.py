@@ -68,9 +68,10 @@ class PluginKind:
 
 SCHEME = PluginKind(
     "an ordering scheme",
-    "rollup.sequencing:POLICIES",
-    "rollup.sequencing.contract:Policy",
+    "rollup.sequencing:SCHEMES",
+    "rollup.sequencing.contract:Scheme",
 )
+FAULT = PluginKind("a fault", "rollup.faults:FAULTS", "rollup.faults.contract:Fault")
 FAMILY = PluginKind("a family", "agents.families:FAMILIES", "agents.families:Family")
 AGENT = PluginKind("an agent class", "", "agents.lab.participants:Guest", is_class=True)
 METRIC = PluginKind(

@@ -6,15 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from experiments.config.chain import (
-    Faults,
-    NetworkConfig,
-    RollupConfig,
-    SequencerConfig,
-)
+from experiments.config.chain import NetworkConfig, RollupConfig
 from experiments.config.errors import unknown
+from experiments.config.faults import Faults
 from experiments.config.populations import PopulationsConfig
 from experiments.config.prices import CrashConfig, PricesConfig
+from experiments.config.sequencer import SequencerConfig
 from experiments.config.values import Section, whole, wrong_value
 from experiments.config.world import OracleConfig, VenueConfig, WorldConfig
 

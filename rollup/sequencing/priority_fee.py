@@ -3,47 +3,39 @@
 The mempool is public: searchers see waiting transactions and their bids. A bid is
 paid on inclusion, whether or not the transaction succeeds.
 
-Source: reference page on ordering, A2 (first-price, ties by arrival).
+Source: first-price priority gas auctions (Daian et al., Flash Boys 2.0, 2019); ties by
+arrival.
 """
 
-from dataclasses import dataclass
-
-import jax.numpy as jnp
 from jax import Array
 
-from market.types.orders import Kind, Tx
-from rollup.mempool import sorted_positions
-from rollup.sequencing.contract import Ordering, SequencerParams
-from rollup.sequencing.fcfs import by_arrival, first_of
-
-#: Bids above this (2,147 USD) rank and pay as this.
-MAX_BID = (1 << 31) - 1
+from market.types.orders import Tx
+from rollup.sequencing.contract import Clock, SequencerParams, Waiting
+from rollup.sequencing.fcfs import by_arrival
+from rollup.sequencing.ranking import MAX_BID, arrived, bid_of, by_key, hidden_but
+from rollup.sequencing.stateless import stateless
 
 
-@dataclass(frozen=True)
-class PriorityFee:
-    """Highest bid first; equal bids by arrival."""
+def by_bid(
+    key: Array, waiting: Waiting, ready: Array, params: SequencerParams
+) -> Array:
+    """The highest bid first; equal bids by arrival."""
+    arrival = by_arrival(key, waiting, ready, params)
+    return by_key(MAX_BID - bid_of(waiting.tx, params), ready, arrival)
 
-    name: str = "priority_fee"
-    auction: bool = False
 
-    def visible(self, queue: Tx) -> Array:
-        """Every waiting transaction is visible."""
-        return queue.kind != Kind.NONE
+def bid_and_gas(waiting: Waiting, params: SequencerParams) -> Array:
+    """Each pays what it bid, and gas."""
+    return bid_of(waiting.tx, params) + params.gas_fee
 
-    def order(
-        self,
-        queue: Tx,
-        eligible: Array,
-        room: Array,
-        params: SequencerParams,
-        size: int,
-    ) -> Ordering:
-        """Two stable rankings: by arrival, then by falling bid."""
-        arrival = by_arrival(queue, eligible)
-        bid = jnp.clip(queue.fee_bid, params.min_fee_bid, MAX_BID)
-        key = jnp.where(eligible, MAX_BID - bid, MAX_BID + 1)
-        ranked = arrival[sorted_positions(key[arrival])]
-        block = first_of(ranked, eligible, room, size)
-        payment = bid[block.index] + params.gas_fee
-        return block._replace(payment=jnp.where(block.live, payment, 0))
+
+def all_that_arrived(
+    waiting: Waiting, clock: Clock, viewer: int, params: SequencerParams
+) -> Tx:
+    """Everyone sees whatever has reached the mempool."""
+    return hidden_but(waiting.tx, arrived(waiting, clock))
+
+
+PRIORITY_FEE = stateless(
+    "priority_fee", by_bid, price=bid_and_gas, shows=all_that_arrived
+)

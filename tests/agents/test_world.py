@@ -23,7 +23,7 @@ def done(world) -> int:
 
 
 def waiting(world) -> int:
-    return int((world.chain.queue.kind != Kind.NONE).sum())
+    return int((world.chain.waiting.tx.kind != Kind.NONE).sum())
 
 
 def test_a_crash_brings_liquidations_and_a_sound_run():
@@ -80,7 +80,7 @@ def test_censored_liquidations_do_not_happen_until_the_censor_stops():
     assert int(world.measures.liquidations) == 0
     assert int(world.chain.censored) > 0
     assert int(world.measures.endangered) > int(free.world.measures.endangered)
-    assert (np.asarray(world.chain.queue.kind) == Kind.LIQUIDATE).any()
+    assert (np.asarray(world.chain.waiting.tx.kind) == Kind.LIQUIDATE).any()
     reasons = [Status.ALREADY_LIQUIDATED, Status.NOTHING_TO_TAKE]
     reasons.append(Status.NOT_LIQUIDATABLE)
     assert not run.counters[reasons].any()

@@ -9,10 +9,12 @@ _NUMBERS = itertools.count()
 _SCHEME = """
 from dataclasses import dataclass
 {imports}
+from rollup.sequencing.contract import SequencerParams
 
 @dataclass(frozen=True)
 class Lifo:
     name: str = "lifo"
+    params: type = SequencerParams
 
     def __getattr__(self, name):
         if name in {given!r}:

@@ -5,7 +5,7 @@ from the height, so that what a halt stops can be seen.
 """
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -14,20 +14,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.numbers.randomness import run_key
+from market.numbers.randomness import block_key, run_key
 from market.numbers.units import PPM, as_int
 from market.types.orders import Kind, Receipt, Status
 from market.types.state import ExchangeInfo, open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from rollup import chain, histogram
-from rollup.chain import ChainParams, ChainSpec
+from rollup.chain import ChainParams, ChainSpec, Moment, Offered, Ordered
 from rollup.commitments.roots import accounts_root
-from rollup.faults.windows import FaultKind, draw_windows
-from rollup.sequencing import SequencerParams
-from rollup.settlement.pipeline import SETTLED
-from tests.rollup.faults.test_windows import faults
+from rollup.faults import FAULTS
+from rollup.faults.windows import draw_windows
+from rollup.replay import run_root, scheme_words
+from rollup.sequencing import SCHEMES
+from rollup.sequencing.composed import Composed
+from rollup.sequencing.contract import SequencerParams
+from rollup.settlement.stages import SETTLED
+from tests.rollup.faults.test_windows import conditions, faults
 from tests.rollup.settlement.test_pipeline import numbers, outage
 from tests.rollup.transactions import column, txs
+from tests.rollup.trial import ODD, PATIENCE, TOO_LATE, TRIAL
 
 BLOCK_US = 1_000_000
 QUEUE, BLOCK, BATCH, OFFERED = 8, 4, 5, 6
@@ -37,7 +42,7 @@ VENUE, _ = dydx_v4(("BTC",), accounts=4, book_capacity=4)
 RUN_BLOCKS = 60
 
 
-def execute(exchange, records, height, is_halted):
+def execute(exchange, records, mode, height, is_halted):
     """Refuses odd lots, pays withdrawals, and shows the height as its oracle price."""
     live = records.kind != Kind.NONE
     odd = live & (records.lots % 2 == 1)
@@ -61,41 +66,55 @@ def execute(exchange, records, height, is_halted):
 
 
 @cache
-def compiled(policy):
-    spec = ChainSpec(policy=policy, queue=QUEUE, block_txs=BLOCK, batch_blocks=BATCH)
+def compiled(scheme):
+    spec = ChainSpec(scheme=scheme, queue=QUEUE, block_txs=BLOCK, batch_blocks=BATCH)
 
     @jax.jit
-    def step(state, exchange, offered, windows, block, params):
+    def step(state, exchange, offered, windows, block, params, seen_us=None):
+        moment = Moment(block, BLOCK_US, conditions(windows, block * BLOCK_US))
         return chain.step(
+            block_key(run_key(0, 0), block),
             state,
             exchange,
-            offered,
-            windows,
-            FAMILY_OF,
-            block,
+            Offered(offered, FAMILY_OF, seen_us),
+            moment,
             params,
             spec=spec,
-            block_us=BLOCK_US,
-            execute=execute,
+            execute=partial(execute, is_halted=moment.conditions.halted),
         )
 
     return spec, step
 
 
+def numbers_for(scheme, **own):
+    """The numbers of a scheme: a gas fee, and its own."""
+    common = SequencerParams(gas_fee=as_int(GAS), min_fee_bid=as_int(0))
+    if isinstance(scheme, Composed):
+        return scheme.numbers(common)
+    return scheme.params(
+        gas_fee=common.gas_fee,
+        min_fee_bid=common.min_fee_bid,
+        **{name: as_int(number) for name, number in own.items()},
+    )
+
+
 class Rollup:
     """A rollup stepped block by block with rows of transactions."""
 
-    def __init__(self, *rows, policy="fcfs", params=None):
-        self.spec, self._step = compiled(policy)
-        idle = [outage(FaultKind.DA_OUTAGE, 0, 0)] * (2 - len(rows))
+    def __init__(self, *rows, scheme="fcfs", params=None, **numbers_of_scheme):
+        scheme = SCHEMES.get(scheme, scheme)
+        self.spec, self._step = compiled(scheme)
+        idle = [outage("da_outage", 0, 0)] * (2 - len(rows))
         self.windows = draw_windows(run_key(0, 0), faults(*rows, *idle))
-        self.state = chain.open_chain(self.spec, RUN_BLOCKS, 4)
         self.exchange = open_exchange(
             VENUE, as_int([START] * 4), as_int(0), as_int([1])
         )
         self.params = ChainParams(
-            sequencer=SequencerParams(gas_fee=as_int(GAS), min_fee_bid=as_int(0)),
+            sequencer=numbers_for(scheme, **numbers_of_scheme),
             batches=params or numbers(),
+        )
+        self.state = chain.open_chain(
+            self.params, spec=self.spec, blocks=RUN_BLOCKS, accounts=4
         )
         self.block = 0
         self.outcomes = []
@@ -129,7 +148,7 @@ def at(time):
 def test_what_arrives_before_the_block_ends_is_in_it_and_the_rest_waits():
     rollup = Rollup()
     assert rollup.step(at(BLOCK_US - 1), at(BLOCK_US)) == [BLOCK_US - 1]
-    assert column(rollup.state.queue) == [BLOCK_US]
+    assert column(rollup.state.waiting.tx) == [BLOCK_US]
     assert rollup.step() == [BLOCK_US]
 
 
@@ -151,7 +170,7 @@ def test_the_latency_is_counted_from_sending_to_the_end_of_the_block():
 
 
 def test_a_halt_makes_no_block_and_loses_no_transaction():
-    rollup = Rollup(outage(FaultKind.SEQUENCER_HALT, 2, 3))
+    rollup = Rollup(outage("sequencer_halt", 2, 3))
     done = [rollup.step(at(i * BLOCK_US)) for i in range(7)]
     waited = [2_000_000, 3_000_000, 4_000_000, 5_000_000]
     assert done == [[0], [BLOCK_US], [], [], [], waited, [6_000_000]]
@@ -161,7 +180,7 @@ def test_a_halt_makes_no_block_and_loses_no_transaction():
 
 
 def test_prices_stand_still_in_a_halt():
-    rollup = Rollup(outage(FaultKind.SEQUENCER_HALT, 2, 3))
+    rollup = Rollup(outage("sequencer_halt", 2, 3))
     prices = []
     for _ in range(6):
         rollup.step()
@@ -170,7 +189,7 @@ def test_prices_stand_still_in_a_halt():
 
 
 def test_nothing_expires_in_a_halt_because_expiry_counts_blocks_made():
-    rollup = Rollup(outage(FaultKind.SEQUENCER_HALT, 0, 4))
+    rollup = Rollup(outage("sequencer_halt", 0, 4))
     rollup.step({"expiry_block": 1})
     for _ in range(3):
         rollup.step()
@@ -179,7 +198,7 @@ def test_nothing_expires_in_a_halt_because_expiry_counts_blocks_made():
 
 
 def test_half_a_halt_halves_the_room_and_still_makes_blocks():
-    rollup = Rollup(outage(FaultKind.SEQUENCER_HALT, 0, 9, severity_ppm=500_000))
+    rollup = Rollup(outage("sequencer_halt", 0, 9, severity_ppm=500_000))
     assert rollup.step(*(at(i) for i in range(5))) == [0, 1]
     assert int(rollup.state.height) == 1
 
@@ -192,7 +211,7 @@ def test_what_waits_too_long_expires_and_is_counted():
     assert int(rollup.state.expired) == 0
     rollup.step()
     assert int(rollup.state.expired) == 1
-    assert not column(rollup.state.queue)
+    assert not column(rollup.state.waiting.tx)
 
 
 def test_what_has_expired_takes_no_room_from_what_is_new():
@@ -215,10 +234,10 @@ def test_a_full_mempool_drops_the_newest_aloud():
     assert int(rollup.state.queue_peak) == QUEUE
 
 
-@pytest.mark.parametrize("policy", ["fcfs", "priority_fee", "batch_auction"])
-def test_censored_transactions_wait_and_run_afterwards(policy):
-    censor = {**outage(FaultKind.CENSORSHIP, 1, 3), "families": 1 << 1}
-    rollup = Rollup(censor, policy=policy)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_censored_transactions_wait_and_run_afterwards(scheme):
+    censor = {**outage("censorship", 1, 3), "targets": 1 << 1}
+    rollup = Rollup(censor, scheme=scheme)
     mine, theirs = {"account": 0}, {"account": 3}
     assert rollup.step(theirs) == [0]
     done = [rollup.step(mine, theirs) for _ in range(3)]
@@ -229,7 +248,7 @@ def test_censored_transactions_wait_and_run_afterwards(policy):
 
 
 def test_censoring_liquidations_leaves_other_transactions_of_the_same_account():
-    censor = {**outage(FaultKind.CENSORSHIP, 0, 2), "kinds": 1 << Kind.LIQUIDATE}
+    censor = {**outage("censorship", 0, 2), "transactions": 1 << Kind.LIQUIDATE}
     rollup = Rollup(censor)
     liquidation = {"kind": Kind.LIQUIDATE, "account": 3, **at(5)}
     assert rollup.step(liquidation, {"account": 3, **at(9)}) == [9]
@@ -238,14 +257,14 @@ def test_censoring_liquidations_leaves_other_transactions_of_the_same_account():
 
 
 def test_partial_censorship_keeps_its_choice_while_a_transaction_waits():
-    half = outage(FaultKind.CENSORSHIP, 0, 40, severity_ppm=500_000)
-    rollup = Rollup({**half, "families": 0b11})
+    half = outage("censorship", 0, 40, severity_ppm=500_000)
+    rollup = Rollup({**half, "targets": 0b11})
     rollup.step(*({"account": i % 4, **at(7_919 * i)} for i in range(6)))
-    stuck = column(rollup.state.queue)
+    stuck = column(rollup.state.waiting.tx)
     for _ in range(5):
         rollup.step()
     assert 0 < len(stuck) < 6
-    assert column(rollup.state.queue) == stuck
+    assert column(rollup.state.waiting.tx) == stuck
 
 
 def test_the_share_censored_is_the_severity():
@@ -253,8 +272,8 @@ def test_the_share_censored_is_the_severity():
         run_key(0, 0),
         faults(
             {
-                **outage(FaultKind.CENSORSHIP, 0, 9, severity_ppm=300_000),
-                "families": 1,
+                **outage("censorship", 0, 9, severity_ppm=300_000),
+                "targets": 1,
             }
         ),
     )
@@ -265,12 +284,14 @@ def test_the_share_censored_is_the_severity():
             rng.integers(0, 1_000, 4_000), rng.integers(0, 10**9, 4_000), strict=True
         )
     )
-    hit = chain._censored(records, windows, jnp.int64(0), jnp.zeros(1_000, jnp.int64))
+    censor = conditions(windows).censor
+    nobody = jnp.zeros((4_000,), jnp.int64)
+    hit = censor.passes_over(nobody, records.kind, chain._luck(records))
     assert float(hit.mean()) == pytest.approx(0.3, abs=0.03)
 
 
 def test_a_da_outage_throttles_blocks_once_the_backlog_is_long():
-    down = outage(FaultKind.DA_OUTAGE, 0, 60)
+    down = outage("da_outage", 0, 60)
     params = numbers(backlog=2, throttle_ppm=250_000)
     rollup = Rollup(down, params=params)
     sizes = [len(rollup.step(*[{}] * 2)) for _ in range(14)]
@@ -293,7 +314,7 @@ def test_the_senders_pay_gas_to_the_sequencer_and_no_money_is_lost():
 
 
 def test_bids_are_paid_whether_or_not_the_transaction_succeeds():
-    rollup = Rollup(policy="priority_fee")
+    rollup = Rollup(scheme="priority_fee")
     rollup.step({"account": 0, "fee_bid": 500, "lots": 3})
     assert int(rollup.state.rejected) == 1
     assert int(rollup.exchange.collateral[0]) == START - GAS - 500
@@ -301,7 +322,7 @@ def test_bids_are_paid_whether_or_not_the_transaction_succeeds():
 
 @pytest.mark.parametrize(("collateral", "cost"), [(5_000, 0), (-9_000, 14_000)])
 def test_a_fee_is_taken_as_far_as_the_money_goes_long_or_flat(collateral, cost):
-    rollup = Rollup(policy="priority_fee")
+    rollup = Rollup(scheme="priority_fee")
     rollup.exchange = replace(
         rollup.exchange,
         collateral=rollup.exchange.collateral.at[0].set(collateral),
@@ -335,7 +356,7 @@ def test_batches_are_sealed_on_schedule_with_the_root_of_the_accounts():
 
 
 def test_a_halted_sequencer_seals_no_batch_and_the_next_one_holds_more():
-    rollup = Rollup(outage(FaultKind.SEQUENCER_HALT, 4, 1))
+    rollup = Rollup(outage("sequencer_halt", 4, 1))
     for _ in range(2 * BATCH):
         rollup.step({})
     pipeline = rollup.state.batches
@@ -344,7 +365,7 @@ def test_a_halted_sequencer_seals_no_batch_and_the_next_one_holds_more():
 
 
 def test_settlement_goes_on_while_the_sequencer_is_halted():
-    rollup = Rollup(outage(FaultKind.SEQUENCER_HALT, 5, 40))
+    rollup = Rollup(outage("sequencer_halt", 5, 40))
     for _ in range(BATCH + 10):
         rollup.step()
     assert rollup.state.batches.done.tolist() == [1, 1, 1]
@@ -383,6 +404,130 @@ def test_two_accounts_and_two_batches_pay_apart():
     assert paid == {0, 100, 130}
 
 
+def trial(**given):
+    """A rollup under the scheme of every part, with gas of ten quanta."""
+    return Rollup(scheme=TRIAL, **given)
+
+
+def test_what_a_scheme_consumes_is_counted_and_never_reaches_the_exchange():
+    rollup = trial()
+    bid = {"kind": Kind.DEPOSIT, "account": 3, "lots": 600}
+    assert rollup.step(bid, {"account": 1, **at(5)}) == [5]
+    assert int(rollup.state.scheme.bids) == 600
+    assert rollup.state.dropped.tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
+    assert rollup.exchange.collateral.tolist() == [START, START - GAS, START, START]
+    assert int(rollup.state.executed) == 1
+    assert int(chain.unaccounted(rollup.state)) == 0
+
+
+def test_what_a_scheme_drops_is_counted_by_its_reason_the_last_for_all_beyond():
+    rollup = trial()
+    far = {"arrival_us": 50 * BLOCK_US}
+    rollup.step(far, {**far, "fee_bid": ODD}, {**far, "fee_bid": ODD})
+    assert rollup.state.dropped.tolist() == [0] * 7 + [2]
+    for _ in range(PATIENCE):
+        assert int(rollup.state.dropped[TOO_LATE]) == 0
+        rollup.step()
+    assert int(rollup.state.dropped[TOO_LATE]) == 1
+    assert not column(rollup.state.waiting.tx)
+    assert int(chain.unaccounted(rollup.state)) == 0
+
+
+def test_the_notes_of_a_scheme_stay_with_their_transaction_when_gaps_close():
+    rollup = trial()
+    rollup.step({"fee_bid": ODD, **at(1)}, {"sent_us": 40, "arrival_us": 5 * BLOCK_US})
+    rollup.step({"sent_us": 50, "arrival_us": 9 * BLOCK_US})
+    waiting = rollup.state.waiting
+    assert column(waiting.tx) == [40, 50]
+    assert waiting.notes[:2].tolist() == [[2, 280], [1, 350]]
+    assert waiting.came_from[:2].tolist() == [1, -1]
+    rollup.step()
+    assert rollup.state.waiting.came_from[:2].tolist() == [0, 1]
+
+
+def test_the_clocks_of_a_scheme_order_where_they_differ_from_the_arrival():
+    _, step = compiled(TRIAL)
+    rollup = trial()
+    sent = txs([{"lots": 2, **at(5)}, {"lots": 2, **at(9)}], OFFERED)
+    seen = jnp.broadcast_to(sent.arrival_us[:, None], (OFFERED, 3))
+    seen = seen.at[0, 2].set(100)
+    given = (rollup.state, rollup.exchange, sent, rollup.windows)
+    _, _, outcome = step(*given, jnp.int64(0), rollup.params, seen)
+    assert column(outcome.txs) == [9, 5]
+
+
+def test_a_scheme_of_both_modes_says_which_for_every_block():
+    rollup = trial()
+    for _ in range(4):
+        rollup.step({})
+    assert [int(o.mode) for o in rollup.outcomes] == [0, 1, 0, 1]
+
+
+def test_a_refund_comes_out_of_the_fee_account_and_no_money_is_lost():
+    rollup = trial()
+    before = rollup.money()
+    rollup.step({"account": 0, "lots": 3}, {"account": 1}, {"account": 1, "lots": 5})
+    assert rollup.outcomes[-1].charge.tolist() == [GAS, 2 * GAS, 0, 0]
+    assert rollup.outcomes[-1].charge_after.tolist() == [-GAS, -GAS, 0, 0]
+    assert rollup.exchange.collateral.tolist() == [START, START - GAS, START, START]
+    assert int(rollup.state.revenue) == int(rollup.exchange.fees) == GAS
+    assert rollup.money() == before
+
+
+def test_a_refund_is_paid_in_full_also_to_a_debtor_and_from_an_empty_account():
+    exchange = open_exchange(VENUE, as_int([-50, 7, 0, 0]), as_int(0), as_int([1]))
+    exchange, earned = chain.charge(exchange, as_int([-30, 100, -2, 0]))
+    assert exchange.collateral.tolist() == [-20, 0, 2, 0]
+    assert int(earned) == int(exchange.fees) == 7 - 32
+
+
+def test_the_facts_of_a_block_are_those_of_the_transaction_and_its_market():
+    rollup = Rollup({**outage("censorship", 0, 9), "targets": 1 << 1})
+    book = rollup.exchange.book
+    ticks = book.ticks.at[0, 0, 1].set(90).at[0, 0, 0].set(80).at[0, 1, 0].set(110)
+    book = replace(book, ticks=ticks, count=book.count.at[0].set(as_int([2, 1])))
+    rollup.exchange = replace(rollup.exchange, book=book)
+    far = {"arrival_us": 50 * BLOCK_US}
+    rollup.step({"account": 0, **far}, {"account": 3, **far})
+    waiting = rollup.state.waiting
+    assert waiting.group[:2].tolist() == [0, 1]
+    assert waiting.touch[:2].tolist() == [[90, 110]] * 2
+    assert waiting.censored[:2].tolist() == [False, True]
+    assert int(rollup.state.censored) == 0, "what has not arrived is not passed over"
+
+
+def test_a_block_is_executed_again_from_its_outcome_without_the_scheme():
+    rollup = trial()
+    history = [
+        [{"account": a, "lots": 2 + a, **at(a)} for a in range(4)],
+        [{"kind": Kind.DEPOSIT, "account": 2, "lots": 9}, {"account": 1, "lots": 5}],
+        [{"kind": Kind.WITHDRAW, "account": 2, "lots": 600_000}],
+        *[[]] * 12,
+    ]
+    exchange, state = rollup.exchange, rollup.state
+    for sent in history:
+        rollup.step(*sent)
+    for block, outcome in enumerate(rollup.outcomes):
+        moment = Moment(
+            jnp.int64(block), BLOCK_US, conditions(rollup.windows, block * BLOCK_US)
+        )
+        after = (state.scheme, outcome.charge_after)
+        state, exchange, again = chain.apply_block(
+            state,
+            exchange,
+            Ordered(outcome.txs, outcome.mode, outcome.charge, lambda _: after),  # noqa: B023
+            moment,
+            rollup.params,
+            spec=rollup.spec,
+            execute=partial(execute, is_halted=moment.conditions.halted),
+        )
+        assert (again.receipts.status == outcome.receipts.status).all()
+    words = scheme_words(rollup.state.scheme)
+    original = run_root(rollup.exchange, rollup.state, words)
+    assert run_root(exchange, state, words).tolist() == original.tolist()
+    assert int(state.batches.paid) == 600_000
+
+
 rows = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(
@@ -396,25 +541,25 @@ rows = st.fixed_dictionaries(
     }
 )
 strikes = st.tuples(
-    st.sampled_from(list(FaultKind)),
+    st.sampled_from(list(FAULTS)),
     st.integers(0, 10),
     st.integers(0, 10),
     st.sampled_from([PPM, 500_000]),
 )
 
 
-@pytest.mark.parametrize("policy", ["fcfs", "priority_fee", "batch_auction"])
+@pytest.mark.parametrize("scheme", [*SCHEMES, TRIAL], ids=str)
 @given(
     history=st.lists(st.lists(rows, max_size=OFFERED), min_size=1, max_size=14),
     struck=st.lists(strikes, max_size=2),
 )
 @settings(max_examples=25, deadline=None)
-def test_every_transaction_and_every_quantum_is_accounted_for(policy, history, struck):
+def test_every_transaction_and_every_quantum_is_accounted_for(scheme, history, struck):
     named = [
-        {**outage(kind, start, length, size), "families": 0b10}
+        {**outage(kind, start, length, size), "targets": 0b10}
         for kind, start, length, size in struck
     ]
-    rollup = Rollup(*named, policy=policy)
+    rollup = Rollup(*named, scheme=scheme)
     entered, executed, before = 0, [], rollup.money()
     for sent in history:
         now = rollup.block * BLOCK_US
@@ -424,11 +569,12 @@ def test_every_transaction_and_every_quantum_is_accounted_for(policy, history, s
         entered += sum(row["kind"] != Kind.NONE for row in dated)
         executed += rollup.step(*dated)
         state = rollup.state
-        queued = len(column(state.queue))
+        queued = len(column(state.waiting.tx))
         assert int(state.entered) == entered
         done = int(state.executed + state.rejected)
         assert done == len(executed)
-        assert entered == done + int(state.expired + state.full) + queued
+        gone = int(state.expired + state.full + state.dropped.sum())
+        assert entered == done + gone + queued
         assert int(chain.unaccounted(state)) == 0
         assert rollup.money() == before
         assert int(state.height + state.halted) == rollup.block

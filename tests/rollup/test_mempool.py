@@ -1,8 +1,11 @@
-"""The mempool keeps its order, closes its gaps, and drops aloud."""
+"""The mempool keeps its order, moves whole records, closes its gaps, drops aloud."""
+
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,59 +16,113 @@ from tests.rollup.transactions import column, txs
 QUEUE, OFFERED = 6, 5
 ADMIT = jax.jit(mempool.admit)
 DROP = jax.jit(mempool.drop_expired)
-SORT = jax.jit(mempool.sorted_positions)
 
 presence = st.lists(st.booleans(), min_size=QUEUE, max_size=QUEUE)
 arrivals = st.lists(st.booleans(), min_size=OFFERED, max_size=OFFERED)
 
 
-def records(present, first):
-    """Records numbered from ``first``, empty where not present."""
-    return txs(
-        {"kind": Kind.ORDER if here else Kind.NONE, "sent_us": first + place}
+def records(present, first, clocks=1, notes=0):
+    """Records numbered from ``first``, empty where not present.
+
+    Each clock saw the record so many units later, and each note is its number negated.
+    """
+    rows = [
+        {
+            "kind": Kind.ORDER if here else Kind.NONE,
+            "sent_us": first + place,
+            "arrival_us": 2 * (first + place),
+        }
         for place, here in enumerate(present)
-    )
+    ]
+    number = first + jnp.arange(len(rows))
+    seen = None if clocks == 1 else 10 * number[:, None] + jnp.arange(clocks)
+    waiting = mempool.arriving(txs(rows), seen, clocks, notes)
+    noted = jnp.broadcast_to(-number[:, None], (len(rows), notes))
+    return replace(waiting, notes=noted)
+
+
+def numbers(waiting):
+    """The numbers of those that wait, in order."""
+    return column(waiting.tx)
 
 
 @given(presence, arrivals)
 @settings(max_examples=60, deadline=None)
 def test_admission_appends_in_order_and_counts_what_finds_no_room(queued, offered):
-    queue, new = records(queued, 100), records(offered, 200)
-    admitted = ADMIT(queue, new)
-    wanted = column(queue) + column(new)
-    assert column(admitted.queue) == wanted[:QUEUE]
+    waiting, new = records(queued, 100), records(offered, 200)
+    admitted = ADMIT(waiting, new)
+    wanted = numbers(waiting) + numbers(new)
+    assert numbers(admitted.waiting) == wanted[:QUEUE]
     assert int(admitted.entered) == sum(offered)
     assert int(admitted.full) == max(len(wanted) - QUEUE, 0)
+
+
+@pytest.mark.parametrize(("clocks", "notes"), [(1, 0), (1, 2), (3, 0), (4, 2)])
+@given(presence, arrivals)
+@settings(max_examples=30, deadline=None)
+def test_a_record_moves_as_one_and_remembers_where_it_stood(
+    clocks, notes, queued, offered
+):
+    waiting = records(queued, 100, clocks, notes)
+    new = replace(
+        records(offered, 200, clocks, notes), notes=jnp.zeros((OFFERED, notes), int)
+    )
+    moved = ADMIT(waiting, new).waiting
+    expected = [(place, 100 + place) for place, here in enumerate(queued) if here]
+    expected += [
+        (mempool.NEW, 200 + place) for place, here in enumerate(offered) if here
+    ]
+    for place, (stood, number) in enumerate(expected[:QUEUE]):
+        assert int(moved.tx.sent_us[place]) == number
+        assert int(moved.came_from[place]) == stood
+        noted = 0 if stood == mempool.NEW else -number
+        assert moved.notes[place].tolist() == [noted] * notes
+        seen = [2 * number] if clocks == 1 else [10 * number + c for c in range(clocks)]
+        assert moved.seen_us[place].tolist() == seen
+    left = len(expected[:QUEUE])
+    assert (np.asarray(moved.came_from)[left:] == mempool.NEW).all()
+    for rest in (moved.seen_us, moved.notes, moved.censored, moved.touch, moved.group):
+        assert not np.asarray(rest)[left:].any()
 
 
 @given(presence, arrivals)
 @settings(max_examples=20, deadline=None)
 def test_gaps_are_closed_and_empty_records_hold_nothing(queued, offered):
-    queue = ADMIT(records(queued, 100), records(offered, 200)).queue
-    kinds = np.asarray(queue.kind)
+    tx = ADMIT(records(queued, 100), records(offered, 200)).waiting.tx
+    kinds = np.asarray(tx.kind)
     live = int((kinds != Kind.NONE).sum())
     assert (kinds[:live] != Kind.NONE).all()
     for name in ("sent_us", "account", "lots", "arrival_us"):
-        assert not np.asarray(getattr(queue, name))[live:].any()
+        assert not np.asarray(getattr(tx, name))[live:].any()
 
 
 def test_what_waits_keeps_its_room_before_what_is_new():
-    queue = records([True] * QUEUE, 100)
-    admitted = ADMIT(queue, records([True] * OFFERED, 200))
-    assert column(admitted.queue) == column(queue)
+    waiting = records([True] * QUEUE, 100)
+    admitted = ADMIT(waiting, records([True] * OFFERED, 200))
+    assert numbers(admitted.waiting) == numbers(waiting)
     assert int(admitted.full) == OFFERED
 
 
+def test_without_clocks_of_their_own_all_see_a_transaction_as_it_arrives():
+    waiting = mempool.arriving(txs([{"arrival_us": 7}, {"arrival_us": 9}]), None, 3, 0)
+    assert waiting.seen_us.tolist() == [[7] * 3, [9] * 3]
+
+
+def expiring(*blocks):
+    rows = [{"sent_us": block, "expiry_block": block} for block in blocks]
+    return mempool.arriving(txs(rows, QUEUE), None, 1, 0)
+
+
 def test_a_transaction_lives_through_its_last_block_and_no_longer():
-    queue = txs([{"sent_us": e, "expiry_block": e} for e in (0, 4, 5, 6, 0, 1)])
-    kept, late = DROP(queue, jnp.int64(5))
-    assert column(kept) == [0, 5, 6, 0]
+    kept, late = DROP(expiring(0, 4, 5, 6, 0, 1), jnp.int64(5))
+    assert numbers(kept) == [0, 5, 6, 0]
     assert int(late) == 2
 
 
 def test_expired_records_that_are_empty_already_are_not_counted():
-    queue = txs([{"kind": Kind.NONE, "expiry_block": 1}], QUEUE)
-    assert int(DROP(queue, jnp.int64(5))[1]) == 0
+    rows = txs([{"kind": Kind.NONE, "expiry_block": 1}], QUEUE)
+    waiting = mempool.arriving(rows, None, 1, 0)
+    assert int(DROP(waiting, jnp.int64(5))[1]) == 0
 
 
 def test_gather_takes_whole_records_and_empties_the_rest():
@@ -78,19 +135,6 @@ def test_gather_takes_whole_records_and_empties_the_rest():
 
 
 def test_without_empties_only_the_masked_records():
-    queue = txs([{"sent_us": i} for i in range(4)])
-    left = mempool.without(queue, jnp.array([True, False, True, False]))
-    assert column(left) == [1, 3]
-
-
-@given(
-    st.lists(
-        st.one_of(st.integers(0, 3), st.integers(0, (1 << 50) - 1)),
-        min_size=QUEUE,
-        max_size=QUEUE,
-    )
-)
-@settings(max_examples=60, deadline=None)
-def test_sorting_is_by_key_and_then_by_place(keys):
-    expected = sorted(range(QUEUE), key=lambda place: (keys[place], place))
-    assert SORT(jnp.array(keys)).tolist() == expected
+    waiting = records([True] * 4, 0)
+    left = mempool.without(waiting, jnp.array([True, False, True, False]))
+    assert numbers(left) == [1, 3]

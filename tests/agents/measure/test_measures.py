@@ -144,7 +144,7 @@ def test_profits_of_all_families_are_what_funds_and_fees_lost(run, figures):
 
 
 def test_transactions_add_up(figures):
-    queued = int((watched().world.chain.queue.kind != Kind.NONE).sum())
+    queued = int((watched().world.chain.waiting.tx.kind != Kind.NONE).sum())
     done = ("txs_executed", "txs_rejected", "txs_expired", "txs_dropped")
     assert figures["txs_entered"] == sum(figures[name] for name in done) + queued
     reasons = sum(v for k, v in figures.items() if k.startswith("reject_"))
@@ -220,7 +220,9 @@ def test_liquidations_lose_what_they_gave_up_against_the_oracle(position, ticks,
     outcome = measures.BlockOutcome(
         txs=records,
         receipts=receipts,
-        payment=as_int([0, 0]),
+        mode=as_int(0),
+        charge=as_int([0, 0]),
+        charge_after=as_int([]),
         exchange=None,
         oracle=as_int([1_000]),
         is_halted=jnp.bool_(False),
@@ -260,7 +262,9 @@ def test_money_that_came_and_left_is_kept_by_family():
         receipts=Receipt(
             status=as_int(status), filled_lots=nothing, filled_quote=nothing
         ),
-        payment=nothing,
+        mode=as_int(0),
+        charge=nothing,
+        charge_after=as_int([]),
         exchange=None,
         oracle=as_int([1]),
         is_halted=jnp.bool_(False),

@@ -17,8 +17,8 @@ from market.numbers.units import PPM
 from market.types.orders import Kind
 from market.types.specs import Deleveraging
 from market.venues import VENUES
-from rollup.faults.windows import FaultKind
-from rollup.sequencing import POLICIES, SequencerParams
+from rollup.faults import FAULTS
+from rollup.sequencing import SCHEMES
 
 
 def world_of(document):
@@ -35,12 +35,6 @@ def test_every_number_of_a_family_has_its_key(name):
         if worlds.config_name(field.name, section) is None
     ]
     assert unnamed == ["endowment", "latency"]
-
-
-def test_every_number_of_the_sequencer_has_its_key():
-    section = type(config.Config().sequencer)
-    for field in fields(SequencerParams):
-        assert worlds.config_name(field.name, section), field.name
 
 
 def test_decimals_become_the_integers_of_the_layers():
@@ -62,7 +56,7 @@ def test_decimals_become_the_integers_of_the_layers():
     assert int(traders.leverage_ppm) == 7_500_000
     assert int(traders.deposit_us) == 9_000_000
     assert int(params.families["searchers"].latency.median_us) == 3_000
-    assert int(params.chain.batches.prove_us) == 60_000_000
+    assert int(params.chain.batches.proving_us) == 60_000_000
     assert int(params.oracle.delay_blocks) == 2
 
 
@@ -96,9 +90,9 @@ def test_a_fault_names_its_families_and_transactions_by_bits():
     }
     faults = world_of({"faults": [fault]}).params.faults
     bits = (1 << FAMILY_NUMBERS["liquidators"]) | (1 << FAMILY_NUMBERS["searchers"])
-    assert faults.kind.tolist() == [FaultKind.CENSORSHIP]
-    assert faults.families.tolist() == [bits]
-    assert faults.kinds.tolist() == [1 << Kind.CANCEL]
+    assert faults.kind.tolist() == [list(FAULTS).index("censorship")]
+    assert faults.targets.tolist() == [bits]
+    assert faults.transactions.tolist() == [1 << Kind.CANCEL]
     assert faults.severity_ppm.tolist() == [PPM // 2]
 
 
@@ -224,8 +218,8 @@ def test_points_with_and_without_faults_and_shocks_share_a_program():
 
 
 def test_schemes_are_programs_of_their_own():
-    experiment = config.expand({"sweep": {"sequencer.policy": list(POLICIES)}})
-    assert len(plan.group_points(worlds.build(experiment.configs))) == len(POLICIES)
+    experiment = config.expand({"sweep": {"sequencer.policy": list(SCHEMES)}})
+    assert len(plan.group_points(worlds.build(experiment.configs))) == len(SCHEMES)
 
 
 def test_a_family_without_members_is_left_out():
@@ -299,7 +293,10 @@ def test_a_record_survives_its_file(tmp_path):
         ticks=state.exchange.oracle,
         windows=setting.windows,
         txs=no_transactions((3, 4)),
-        payment=zeros,
+        mode=np.zeros(3, np.int64),
+        charge=zeros,
+        charge_after=zeros[:, :0],
+        scheme=np.zeros(0, np.int64),
         receipts=Receipt(status=zeros, filled_lots=zeros, filled_quote=zeros + 5),
         reports=np.arange(6).reshape(3, 2),
         seed_word=np.arange(3),

@@ -7,6 +7,7 @@ in its parameters. A key that nothing reads would be found here.
 
 import copy
 from functools import cache
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from experiments import config
 from experiments.build.worlds import build
 from experiments.config.errors import ConfigError
-from experiments.config.plugins import SCHEME
+from experiments.config.plugins import FAULT, SCHEME, look_in
 from market.prices import FIGURES
 from market.venues import TIERS, VENUES
 
@@ -35,6 +36,7 @@ NOT_OF_THE_WORLD = {
     "rollup.prove_every": "what is done with finished runs",
     "rollup.proving_law": "a file that stands for `proving` and `proving_tx`",
 }
+EXAMPLES = Path(__file__).parents[3] / "examples"
 #: Its other values have other keys beside them; a test of its own looks at it.
 _MODEL = "prices.model"
 
@@ -90,7 +92,18 @@ _DYDX = {
         {"kind": "da_outage", "start": "5m", "duration": "1m"},
     ],
 }
-_STARKEX = {"venue": {"preset": "starkex"}, "prices": {"model": "crash"}}
+_STARKEX = {
+    "venue": {"preset": "starkex"},
+    "prices": {"model": "crash"},
+    "sequencer": {
+        "policy": "composed",
+        "composed": {
+            "hold": {"take": "5ms"},
+            "every": "90s",
+            "classes": ["cancel", "take"],
+        },
+    },
+}
 _HYPERLIQUID = {
     "world": {"blocks": None, "duration": "25m"},
     "venue": {"preset": "hyperliquid", "tiers": {}},
@@ -124,7 +137,11 @@ def documents(tmp_path_factory):
     for number, name in enumerate(("klines.csv", "others.csv")):
         (folder / name).write_text(klines(40, 50_000 + 100 * number))
     file = str(folder / "klines.csv")
-    replay = {"prices": {"model": "replay", "file": file, "start_minute": 3}}
+    look_in(EXAMPLES)
+    replay = {
+        "prices": {"model": "replay", "file": file, "start_minute": 3},
+        "sequencer": {"policy": "express_lane:EXPRESS_LANE"},
+    }
     bases = [_DYDX, _STARKEX, _HYPERLIQUID, replay]
     return [complete(laid(_COMMON, base)) for base in bases]
 
@@ -168,7 +185,7 @@ def changed(document, path, value):
     return result
 
 
-_WORDS = [*SCHEME.ours, *FIGURES, *TIERS, *VENUES]
+_WORDS = [*SCHEME.ours, *FAULT.ours, *FIGURES, *TIERS, *VENUES]
 
 
 @cache

@@ -13,15 +13,21 @@ from market.numbers.units import as_int
 from market.types.state import BookState, BreakerState, ExchangeState, open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from rollup import chain
-from rollup.chain import ChainSpec
+from rollup.chain import ChainParams, ChainSpec
 from rollup.commitments import roots
-from rollup.replay import run_root
+from rollup.replay import run_root, scheme_words
 from tests.rollup.commitments.merkle.oracle import as_bytes
 
 ACCOUNTS, MARKETS = 5, 3
 VENUE, _ = dydx_v4(accounts=ACCOUNTS, book_capacity=3)
 CHAIN = ChainSpec(queue=4, block_txs=2, batch_blocks=2)
-ROOT = jax.jit(run_root)
+
+
+@jax.jit
+def root_of(state, rollup):
+    return run_root(state, rollup, scheme_words(rollup.scheme))
+
+
 ACCOUNTS_ROOT = jax.jit(roots.accounts_root)
 
 #: Sums over the books: they follow from what is hashed.
@@ -52,7 +58,8 @@ def state():
 
 @pytest.fixture(scope="module")
 def rollup():
-    pipeline = chain.open_chain(CHAIN, 8, ACCOUNTS)
+    nothing = ChainParams(sequencer=None, batches=None)
+    pipeline = chain.open_chain(nothing, spec=CHAIN, blocks=8, accounts=ACCOUNTS)
     numbers = dict(height=31, executed=77, rejected=5, revenue=900)
     batches = replace(
         pipeline.batches,
@@ -120,7 +127,7 @@ def test_the_account_root_is_a_blake2s_tree_over_the_accounts(state):
 
 
 def test_the_state_root_hashes_accounts_books_and_everything_else(state, rollup):
-    assert as_bytes(ROOT(state, rollup)) == root_by_hashlib(state, rollup)
+    assert as_bytes(root_of(state, rollup)) == root_by_hashlib(state, rollup)
 
 
 def changed(value, place=0):
@@ -134,27 +141,38 @@ def changed(value, place=0):
 )
 def test_every_field_of_the_exchange_is_bound(state, rollup, name):
     other = replace(state, **{name: changed(getattr(state, name), -1)})
-    assert as_bytes(ROOT(other, rollup)) != as_bytes(ROOT(state, rollup))
+    assert as_bytes(root_of(other, rollup)) != as_bytes(root_of(state, rollup))
 
 
 @pytest.mark.parametrize("name", ["ticks", "lots", "owner", "loss", "expiry", "came"])
 def test_every_field_of_an_order_is_bound(state, rollup, name):
     book = replace(state.book, **{name: changed(getattr(state.book, name), -1)})
     other = replace(state, book=book)
-    assert as_bytes(ROOT(other, rollup)) != as_bytes(ROOT(state, rollup))
+    assert as_bytes(root_of(other, rollup)) != as_bytes(root_of(state, rollup))
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(BreakerState)])
 def test_every_field_of_a_breaker_is_bound(state, rollup, name):
     changes = {name: changed(getattr(state.breaker, name), -1)}
     other = replace(state, breaker=replace(state.breaker, **changes))
-    assert as_bytes(ROOT(other, rollup)) != as_bytes(ROOT(state, rollup))
+    assert as_bytes(root_of(other, rollup)) != as_bytes(root_of(state, rollup))
 
 
 @pytest.mark.parametrize("name", ["height", "executed", "rejected", "revenue"])
 def test_what_the_chain_did_is_bound(state, rollup, name):
     other = replace(rollup, **{name: getattr(rollup, name) + 1})
-    assert as_bytes(ROOT(state, other)) != as_bytes(ROOT(state, rollup))
+    assert as_bytes(root_of(state, other)) != as_bytes(root_of(state, rollup))
+
+
+def test_the_state_of_a_scheme_is_bound_and_an_empty_one_adds_nothing(state, rollup):
+    remembered = {"holder": jnp.int32(3), "open": jnp.asarray([True, False])}
+    words = scheme_words(remembered)
+    assert words.tolist() == [3, 1, 0] and words.dtype == jnp.int64
+    plain, bound = root_of(state, rollup), run_root(state, rollup, words)
+    assert as_bytes(bound) != as_bytes(plain)
+    assert as_bytes(bound) != as_bytes(run_root(state, rollup, words.at[2].set(1)))
+    nothing = scheme_words(())
+    assert as_bytes(run_root(state, rollup, nothing)) == as_bytes(plain)
 
 
 def test_the_account_root_leaves_prices_and_books_out(state):
