@@ -13,7 +13,8 @@ Ideas of one's own, which a config names by import path, ``package.module:Name``
 =============  ==================================================================
 `Guest`        an agent in plain Python
 `Family`       participants who decide as arrays, from a `View`, in transactions `Tx`
-`Policy`       an ordering scheme: an `Ordering` of the waiting transactions
+`Scheme`       an ordering scheme: an `Ordering` of the `Waiting` transactions
+`Fault`        what fails: an effect on the `Conditions` of a block
 =============  ==================================================================
 
 `shakeout conform package.module:Name` puts such a thing through the checks of its
@@ -43,9 +44,28 @@ if TYPE_CHECKING:
     from experiments.config import Config, Experiment, load
     from experiments.config.errors import ConfigError
     from market.match import match
+    from market.numbers.declared import duration, ratio, usd, whole
     from market.types.orders import Flag, Kind, Receipt, Status, Tx
     from market.types.state import BookState
-    from rollup.sequencing.contract import Ordering, Policy
+    from rollup.faults.contract import Conditions, Fault, Strikes
+    from rollup.sequencing.composed import composed
+    from rollup.sequencing.contract import (
+        Clock,
+        Mode,
+        Ordering,
+        Scheme,
+        SequencerParams,
+        SequencerSpec,
+        Waiting,
+    )
+    from rollup.sequencing.ranking import (
+        arrived,
+        by_key,
+        charge_senders,
+        first_of,
+        ready,
+    )
+    from rollup.sequencing.stateless import stateless
     from shakeout.lab import LabModel
     from shakeout.results import Results, run
 
@@ -65,9 +85,28 @@ _NAMES = {
     "experiments.config": ("Config", "Experiment", "load"),
     "experiments.config.errors": ("ConfigError",),
     "market.match": ("match",),
+    "market.numbers.declared": ("duration", "ratio", "usd", "whole"),
     "market.types.orders": ("Flag", "Kind", "Receipt", "Status", "Tx"),
     "market.types.state": ("BookState",),
-    "rollup.sequencing.contract": ("Ordering", "Policy"),
+    "rollup.faults.contract": ("Conditions", "Fault", "Strikes"),
+    "rollup.sequencing.composed": ("composed",),
+    "rollup.sequencing.contract": (
+        "Clock",
+        "Mode",
+        "Ordering",
+        "Scheme",
+        "SequencerParams",
+        "SequencerSpec",
+        "Waiting",
+    ),
+    "rollup.sequencing.ranking": (
+        "arrived",
+        "by_key",
+        "charge_senders",
+        "first_of",
+        "ready",
+    ),
+    "rollup.sequencing.stateless": ("stateless",),
     "shakeout.lab": ("LabModel",),
     "shakeout.results": ("Results", "run"),
 }
