@@ -62,7 +62,8 @@ demo: $(VENV)/.installed
 	$(BIN)/shakeout run demo --out runs/demo --overwrite
 
 # The cheapest tests that still cover a rule, its three forms, the structure and a world.
-QUICK := tests/structure tests/market/rules tests/market/venues tests/market/upkeep
+QUICK := tests/structure tests/market/rules tests/market/venues \
+	tests/properties/test_tiny_world.py tests/test_mutants.py
 
 quick: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(QUICK)
