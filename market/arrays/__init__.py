@@ -1,7 +1,12 @@
-"""The exchange block as array operations over one lane, for devices without a kernel.
+"""The array form of a block: what a GPU runs, and a check of the kernels elsewhere.
 
-Each function is the counterpart of one in `market.kernels`, with a mask ``on`` instead
-of a branch. The code is written for one lane and run under ``vmap`` with the axis name
-`lane.LANES`: `lane.any_lane` makes a predicate that is the same for all lanes, so that
-loops and conditionals stay real ones instead of selecting whole states.
+Every function works on one lane and is mapped over all lanes at once, so there are no
+branches: what a transaction does is *masked*. A function that changes the lane takes
+``on``, a bool, and returns the lane as it came where that is False; where its outcome
+has no meaning then, it may be anything. Code that is rare stands under `lane.when`,
+which skips it in blocks where no lane needs it.
+
+File by file this room holds what `market.kernels` and `market.twin` hold, under the
+same names: a rule is found in the same place three times. The rules are explained in
+the twin.
 """

@@ -1,19 +1,32 @@
-"""Which transactions are well formed; see `market.kernels.admission`."""
+"""Which transactions are well formed and affordable; see `market.kernels.admission`."""
 
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
 
-from market.arrays.book import is_present
-from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason
-from market.kernels import admission as rules
-from market.numbers.units import PPM
-from market.types.limits import MAX_NOTIONAL
-from market.types.orders import Kind, Status
+from market.arrays.fills import is_present
+from market.arrays.lane import Env, Lane, Order, Txs, any_lane, first_reason
+from market.arrays.margin import (
+    account_risk,
+    with_position,
+    worst_case_slack,
+    worst_exposure,
+)
+from market.numbers.units import PPM, ppm_ceil
+from market.rules import risk_steps
+from market.rules.risk_steps import Standing
+from market.types.limits import MAX_NOTIONAL, MAX_ORDER_LOTS, MAX_TICKS
+from market.types.orders import ALL_FLAGS, IMMEDIATE, Flag, Kind, Status
+from market.types.specs import Cover, Margin
 
 
-def check_names(tx, env: Env, sizes: Sizes):
+def takes_off(kind: Array) -> Array:
+    """Whether a transaction only takes resting lots off a book."""
+    return (kind == Kind.CANCEL) | (kind == Kind.CANCEL_ALL) | (kind == Kind.REDUCE)
+
+
+def check_names(env: Env, tx: Txs) -> Array:
     """0, or the reason why kind, account, market, slot or expiry are bad."""
-    kind = tx.kind
+    kind, sizes = tx.kind, env.sizes
     named = (kind <= Kind.LIQUIDATE) | (kind == Kind.REDUCE)
     is_all, is_liquidation = kind == Kind.CANCEL_ALL, kind == Kind.LIQUIDATE
     lowest = jnp.where(is_all, -1, 0)
@@ -21,7 +34,7 @@ def check_names(tx, env: Env, sizes: Sizes):
     bad_target = (tx.slot < 0) | (tx.slot >= sizes.accounts)
     bad_slot = (tx.slot < 0) | (tx.slot >= sizes.slots)
     return first_reason(
-        ((kind < Kind.ORDER) | (kind > rules.LAST_KIND), Status.UNKNOWN_KIND),
+        ((kind < Kind.ORDER) | (kind > max(Kind)), Status.UNKNOWN_KIND),
         ((tx.account < 0) | (tx.account >= sizes.accounts), Status.UNKNOWN_ACCOUNT),
         (named & bad_market, Status.UNKNOWN_MARKET),
         (is_liquidation & bad_target, Status.UNKNOWN_ACCOUNT),
@@ -30,82 +43,144 @@ def check_names(tx, env: Env, sizes: Sizes):
     )
 
 
-def takes_off(kind):
-    """Whether a transaction only takes resting lots off a book."""
-    return (kind == Kind.CANCEL) | (kind == Kind.CANCEL_ALL) | (kind == Kind.REDUCE)
-
-
-def moves_money(kind):
-    """Whether a transaction is a deposit or a withdrawal."""
-    return (kind >= Kind.DEPOSIT) & (kind <= Kind.FORCED_WITHDRAW)
-
-
-def has_good_flags(flags):
+def has_good_flags(flags: Array) -> Array:
     """Whether the flags are known and do not exclude each other."""
-    immediate = flags & rules.IMMEDIATE != 0
-    known = flags & ~rules._KNOWN_FLAGS == 0
-    post_only = (flags & rules.POST_ONLY != 0) & immediate
-    return known & ~post_only & ((flags & rules.REDUCE_ONLY == 0) | immediate)
+    immediate = flags & IMMEDIATE != 0
+    known = flags & ~ALL_FLAGS == 0
+    post_only = (flags & Flag.POST_ONLY != 0) & immediate
+    return known & ~post_only & ((flags & Flag.REDUCE_ONLY == 0) | immediate)
 
 
-def check_order(tx, market, env: Env):
-    """``(0 or a reason, limit, lots)``; both within bounds even where it is bad."""
-    price, band_ppm = env.price[market], env.param("price_band_ppm", market)
-    most = jnp.minimum(env.param("max_order_lots", market), rules.MAX_ORDER_LOTS)
-    own = jnp.clip(tx.ticks, 1, rules.MAX_TICKS)
-    buy = jnp.minimum(price * (PPM + band_ppm) // PPM, rules.MAX_TICKS)
+def limit_of_market_order(price, band_ppm, sign) -> Array:
+    """The furthest price inside the band: floor for a buy, ceil for a sale, >= 1."""
+    buy = jnp.minimum(price * (PPM + band_ppm) // PPM, MAX_TICKS)
     sell = jnp.maximum(-(-price * (PPM - band_ppm) // PPM), 1)
-    is_market = tx.flags & rules.MARKET != 0
-    limit = jnp.where(is_market, jnp.where(tx.side > 0, buy, sell), own)
-    lots = jnp.clip(tx.lots, 1, rules.MAX_ORDER_LOTS)
+    return jnp.where(sign > 0, buy, sell)
+
+
+def check_order(env: Env, order: Order):
+    """``(0 or a reason, limit, lots)``; both within bounds even where it is bad."""
+    market, flags = order.market, order.flags
+    price, band_ppm = env.price[market], env.param("price_band_ppm", market)
+    most = jnp.minimum(env.param("max_order_lots", market), MAX_ORDER_LOTS)
+    own = jnp.clip(order.ticks, 1, MAX_TICKS)
+    is_market = flags & Flag.MARKET != 0
+    furthest = limit_of_market_order(price, band_ppm, order.sign)
+    limit = jnp.where(is_market, furthest, own)
+    lots = jnp.clip(order.lots, 1, MAX_ORDER_LOTS)
     outside = abs(own - price) * PPM > band_ppm * price
     too_much = lots > MAX_NOTIONAL // (limit * env.multiplier[market])
     reason = first_reason(
         (env.param("halted", market) != 0, Status.HALTED),
-        ((tx.side != 1) & (tx.side != -1), Status.BAD_SIDE),
-        (~has_good_flags(tx.flags), Status.BAD_FLAGS),
-        ((tx.lots < 1) | (tx.lots > most), Status.BAD_LOTS),
-        (~is_market & (tx.ticks != own), Status.BAD_PRICE),
+        ((order.sign != 1) & (order.sign != -1), Status.BAD_SIDE),
+        (~has_good_flags(flags), Status.BAD_FLAGS),
+        ((order.lots < 1) | (order.lots > most), Status.BAD_LOTS),
+        (~is_market & (order.ticks != own), Status.BAD_PRICE),
         (~is_market & outside, Status.PRICE_BAND),
         (too_much, Status.BAD_LOTS),
     )
     return reason, limit, jnp.where(too_much, 1, lots)
 
 
-def reducible(lane: Lane, account, market, sign, lots, taken=0):
+def reducible_lots(lane: Lane, order: Order, lots, taken=0) -> Array:
     """Lots of a reduce-only order: at most the position less ``taken``, or 0."""
-    held = lane.position[account, market]
-    opposite = (held != 0) & ((held > 0) != (sign > 0))
+    held = lane.position[order.account, order.market]
+    opposite = (held != 0) & ((held > 0) != (order.sign > 0))
     return jnp.where(opposite, jnp.clip(abs(held) - taken, 0, lots), 0)
 
 
-def breaks_isolation(lane: Lane, sizes: Sizes, account, market):
+def worst_loss(env: Env, market, sign, limit) -> Array:
+    """Quanta that one lot filled at its limit loses on the price, with its fee."""
+    multiplier = env.multiplier[market]
+    against = jnp.maximum(sign * (limit - env.price[market]), 0) * multiplier
+    return against + ppm_ceil(limit * multiplier, _fee_bound(env))
+
+
+def _fee_bound(env: Env) -> Array:
+    """The larger of the two fees, not below zero."""
+    fees = jnp.maximum(env.param("maker_fee_ppm"), env.param("taker_fee_ppm"))
+    return jnp.maximum(fees, 0)
+
+
+def can_afford(lane: Lane, env: Env, order: Order, loss) -> Array:
+    """Initial margin at the worst case, or a reduction that is no riskier.
+
+    Args:
+        lane: the lane.
+        env: the block.
+        order: with the limit and the lots that it would have.
+        loss: quanta that each lot loses at that limit.
+    """
+    account, market, lots = order.account, order.market, order.lots
+    buys = order.sign > 0
+    buying, selling = jnp.where(buys, lots, 0), jnp.where(buys, 0, lots)
+    exposure = worst_exposure(lane, account, market, buying, selling)
+    bounded = exposure[market] <= MAX_NOTIONAL // env.unit[market]
+    covered = worst_case_slack(lane, env, account, exposure) >= lots * loss
+    return bounded & (covered | _reduces_risk(lane, env, order))
+
+
+def _reduces_risk(lane: Lane, env: Env, order: Order) -> Array:
+    account, market, sign, lots = order.account, order.market, order.sign, order.lots
+    held = lane.position[account, market]
+    resting = lane.open_lots[account, market, jnp.where(sign > 0, 0, 1)]
+    opposite = (held != 0) & ((held > 0) != (sign > 0)) & (resting + lots <= abs(held))
+    value, now = order.ticks * env.multiplier[market], account_risk(lane, env, account)
+    gain = sign * lots * (env.unit[market] - value)
+    # A fee is rounded up with each fill, of which there may be one a lot.
+    equity = now.equity + gain - lots * ppm_ceil(value, _fee_bound(env))
+    required = with_position(env, now, market, held, held + sign * lots)
+    new = Standing(equity, *required)
+    if env.sizes.cover == Cover.EVERY_BLOCK:
+        opposite &= ~has_orders(lane, account)
+    if env.sizes.margin == Margin.RISK_STEPS:
+        return opposite & risk_steps.is_transition_valid(now, new, jnp.bool_(True))
+    flat = (equity >= 0) | (equity >= now.equity)
+    kept = risk_steps.is_ratio_kept(now, new)
+    return opposite & jnp.where(new.quanta == 0, flat, kept)
+
+
+def has_orders_in(lane: Lane, account) -> Array:
+    """In which markets [M] an order of the account rests or waits."""
+    return lane.open_lots[account].sum(axis=-1) > 0
+
+
+def has_orders(lane: Lane, account) -> Array:
+    """Whether an order of the account rests or waits in any market."""
+    return has_orders_in(lane, account).any()
+
+
+def breaks_isolation(lane: Lane, env: Env, account, market) -> Array:
     """Whether the account holds or wants what may not be beside that market."""
+    sizes = env.sizes
     if not any(sizes.isolated):
         return jnp.bool_(False)
     isolated = jnp.array(sizes.isolated, bool)
-    held, resting = lane.position[account] != 0, lane.open_lots[account].sum(axis=-1)
+    has = (lane.position[account] != 0) | has_orders_in(lane, account)
     others = jnp.arange(sizes.markets) != market
     apart = isolated | isolated[market]
-    breaks = (others & apart & (held | (resting > 0))).any()
-    return breaks & (account != sizes.vault)  # which takes over what there is
+    # The vault takes over what there is.
+    return (others & apart & has).any() & (account != sizes.vault)
 
 
-def has_too_many(lane: Lane, env: Env, sizes: Sizes, account, market, own=0, here=0):
+# --- how many orders may rest --------------------------------------------------------
+
+
+def resting_orders(lane: Lane, env: Env, account) -> Array:
+    """Orders of the account in all books."""
+    mine = lane.owner // env.sizes.slots == account
+    return (mine & is_present(lane)).sum()
+
+
+def has_too_many(lane: Lane, env: Env, order: Order, own=0, here=0) -> Array:
     """Whether one more order passes a limit; ``own`` and ``here`` wait besides."""
-    most_here = env.param("max_market_orders", market)
-    most_own = env.param("max_open_orders", market)
-    here = here + lane.count[market].sum()
+    most_here = env.param("max_market_orders", order.market)
+    most_own = env.param("max_open_orders", order.market)
+    here = here + lane.count[order.market].sum()
 
-    def resting(lane):
-        first = account * sizes.slots
-        named = (lane.owner >= first) & (lane.owner < first + sizes.slots)
-        return (named & is_present(lane)).sum()
+    def counted():
+        return resting_orders(lane, env, order.account)
 
-    def unlimited(lane):
-        return lane.count[0, 0] * 0
-
-    own = own + lax.cond(any_lane(most_own > 0), resting, unlimited, lane)
-    return ((most_here > 0) & (here >= most_here)) | (
-        (most_own > 0) & (own >= most_own)
-    )
+    own = own + lax.cond(any_lane(most_own > 0), counted, lambda: most_own * 0)
+    crowded = (most_here > 0) & (here >= most_here)
+    return crowded | ((most_own > 0) & (own >= most_own))

@@ -2,29 +2,30 @@
 
 import jax.numpy as jnp
 
-from market.arrays import book as books
-from market.arrays.lane import Env, Lane, Sizes
-from market.arrays.margin import equity, maintenance, worst_loss
-from market.rules.risk_steps import added
+from market.arrays.admission import worst_loss
+from market.arrays.fills import drop, is_present
+from market.arrays.lane import Env, Lane
+from market.arrays.margin import maintenance_slack
 from market.types.specs import Cover
 
 
-def drop_undercollateralised(lane: Lane, env: Env, sizes: Sizes) -> Lane:
+def drop_undercollateralised(lane: Lane, env: Env) -> Lane:
     """Reckons reservations anew and cancels what is not covered, by `Cover`."""
-    if sizes.cover != Cover.EVERY_BLOCK:
+    if env.sizes.cover != Cover.EVERY_BLOCK:
         return lane
-    market = jnp.arange(sizes.markets)[:, None, None]
+    lane = reserve_anew(lane, env)
+    owner = lane.owner // env.sizes.slots
+    lacks = maintenance_slack(lane, env) < 0
+    return drop(lane, env, is_present(lane) & lacks[owner])
+
+
+def reserve_anew(lane: Lane, env: Env) -> Lane:
+    """Gives each order of the books the reservation that it would have if new."""
+    market = jnp.arange(env.sizes.markets)[:, None, None]
     sign = jnp.array([1, -1])[:, None]
-    present, owner = books.is_present(lane), lane.owner // sizes.slots
+    owner = lane.owner // env.sizes.slots
     loss = worst_loss(env, market, sign, lane.ticks)
-    loss = jnp.where(present, loss, lane.loss)
-    change = jnp.where(present, lane.lots * (loss - lane.loss), 0)
-    lane = lane._replace(
-        loss=loss, open_loss=lane.open_loss.at[owner, market].add(change)
-    )
-    resting = lane.open_lots
-    bought, sold = lane.position + resting[..., 0], lane.position - resting[..., 1]
-    worst = jnp.maximum(abs(bought), abs(sold))
-    required = added(*maintenance(env, worst)).quanta
-    have = equity(lane, env, slice(None)) - lane.open_loss.sum(axis=-1)
-    return books.drop(lane, present & (have < required)[owner], sizes.slots)
+    loss = jnp.where(is_present(lane), loss, lane.loss)
+    change = jnp.where(is_present(lane), lane.lots * (loss - lane.loss), 0)
+    open_loss = lane.open_loss.at[owner, market].add(change)
+    return lane._replace(loss=loss, open_loss=open_loss)

@@ -1,47 +1,44 @@
 """The block of the exchange by array operations, for any device.
 
 A scan over the transactions of a block, all lanes side by side. Equal to the bit with
-`market.kernels.entry`; the code of one lane stands in `market.arrays`.
+`market.kernels.entry`; the code of one lane stands in `market.arrays.block`.
 """
-
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.custom_batching import custom_vmap
 
-from market.arrays import batch
-from market.arrays import book as books
-from market.arrays import matching as continuous
-from market.arrays.cover import drop_undercollateralised
-from market.arrays.deleveraging import close_gate, deleverage_pending
-from market.arrays.lane import LANES, Lane, Sizes, when
-from market.arrays.margin import reckon
-from market.kernels import lane as lay
+from market.arrays.block import run_auction_block, run_continuous_block
+from market.arrays.lane import LANES, Env, Lane, Sizes, Txs, empty_info
 from market.types import layout
 
 
 def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
     """One block; arguments and results as `market.kernels.entry.run`."""
-    words = [int(word) for word in static]
-    markets = words[lay.MARKETS]
-    multipliers = words[lay.STATIC_WORDS :][:markets]
-    isolated = tuple(words[lay.STATIC_WORDS + markets :])
-    sizes = Sizes._make([*words[: lay.STATIC_WORDS], isolated])
+    sizes, multipliers = _read(static)
 
     def one_lane(state, txs, prices, params, block, seed, now_us):
-        multiplier, (price, previous_mark) = jnp.array(multipliers, jnp.int64), prices
-        held = state[_POSITION]
-        env = reckon(price, multiplier, params, held, block, seed, sizes)
-        places = [1 + m if own else 0 for m, own in enumerate(sizes.isolated)]
-        env = env._replace(
+        price, previous_mark = prices
+        multiplier = jnp.array(multipliers, jnp.int64)
+        funds = [1 + m if own else 0 for m, own in enumerate(sizes.isolated)]
+        env = Env(
+            price=price,
+            multiplier=multiplier,
+            unit=price * multiplier,
+            fraction=params[0],
+            params=params,
+            block=block,
+            seed=seed,
             previous_mark=previous_mark,
             now_us=now_us,
-            fund=jnp.array(places, jnp.int64),
+            sizes=sizes,
+            fund=jnp.array(funds, jnp.int64),
         )
-        return _run_lane(state, txs, env, sizes)
+        run_block = run_auction_block if sizes.auction else run_continuous_block
+        lane, outcomes = run_block(_enter(state, sizes), env, Txs(*txs))
+        changed = tuple(getattr(lane, name) for name in layout.STATE_FIELDS)
+        return changed, tuple(outcomes), lane.info
 
     lanes = jax.vmap(one_lane, axis_name=LANES)
     operands = (state, txs, prices, params, block, seed, now_us)
@@ -52,68 +49,35 @@ def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
         return jax.tree.map(lambda x: x[0], alone)
 
     @single.def_vmap
-    def batched(size, in_batched, *operands):
-        def spread(x, is_batched):
-            return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+    def mapped(size, is_mapped, *operands):
+        def spread(x, has_lanes):
+            return x if has_lanes else jnp.broadcast_to(x, (size, *x.shape))
 
-        outputs = lanes(*jax.tree.map(spread, operands, tuple(in_batched)))
+        outputs = lanes(*jax.tree.map(spread, operands, tuple(is_mapped)))
         return outputs, jax.tree.map(lambda _: True, outputs)
 
     return single(*operands)
 
 
-_POSITION = layout.STATE_FIELDS.index("position")
-
-
-def _run_lane(state, txs, env, sizes: Sizes):
-    """One block of one lane, under the axis `LANES`."""
-    lane = _enter(state, sizes)
-    expired = (lane.expiry > 0) & (lane.expiry < env.block)
-    lane = when(
-        expired.any(), lambda x: books.drop_expired(x, env.block, sizes.slots), lane
-    )
-    lane = drop_undercollateralised(lane, env, sizes)
-    txs = dict(zip(layout.TX_FIELDS, txs, strict=True))
-    txs["side"] = jnp.clip(txs["side"], -2, 2)  # -1 and 1 are good, the rest is not
-    if sizes.auction:
-        lane, receipts = batch.run(lane, _Txs(**txs), env, sizes)
-    else:
-        lane, receipts = lax.scan(
-            lambda lane, tx: continuous.execute_one(lane, tx, env, sizes),
-            lane,
-            _Txs(**txs),
-        )
-    lane = deleverage_pending(lane, env, sizes)
-    lane = close_gate(lane, env)
-    return (
-        tuple(getattr(lane, name) for name in layout.STATE_FIELDS),
-        receipts,
-        lane.info,
-    )
+def _read(static: np.ndarray) -> tuple[Sizes, list[int]]:
+    """Sizes and multipliers from the static operand."""
+    words = [int(word) for word in static]
+    count = len(layout.STATIC_FIELDS)
+    sizes, per_market = words[:count], words[count:]
+    markets = len(per_market) // 2
+    isolated = tuple(per_market[markets:])
+    return Sizes(*sizes, isolated), per_market[:markets]
 
 
 def _enter(state, sizes: Sizes) -> Lane:
     """The lane of a block that starts."""
-    zero = state[_POSITION] * 0
+    fields = dict(zip(layout.STATE_FIELDS, state, strict=True))
+    zero = fields["position"] * 0
     return Lane(
-        *state,
-        info=jnp.zeros((lay.INFO_ROWS, sizes.markets), jnp.int64),
+        **fields,
+        info=empty_info(sizes.markets),
         liquidated=zero,
         used=zero[:, 0],
         paid=zero[:, 0],
         set_aside=jnp.zeros(1 + sizes.markets, jnp.int64) + zero[0, 0],
     )
-
-
-@jax.tree_util.register_pytree_node_class
-class _Txs(SimpleNamespace):
-    """The fields of transactions that a block reads."""
-
-    def tree_flatten(self):
-        """Fields in the order of `layout.TX_FIELDS`."""
-        return tuple(getattr(self, name) for name in layout.TX_FIELDS), None
-
-    @classmethod
-    def tree_unflatten(cls, _, fields):
-        """Inverse of `tree_flatten`."""
-        return cls(**dict(zip(layout.TX_FIELDS, fields, strict=True)))

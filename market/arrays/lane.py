@@ -5,18 +5,24 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.kernels import lane as lay
 from market.rules.risk_steps import Steps
 from market.types import layout
 from market.types.specs import RISK_STEPS
 
 #: Name of the axis of lanes.
 LANES = "lanes"
-_ROW = {name: index for index, name in enumerate(layout.PARAM_FIELDS)}
+_PARAM_ROW = {name: row for row, name in enumerate(layout.PARAM_FIELDS)}
+_STEP_ROW = {
+    name: len(layout.PARAM_FIELDS) + step * RISK_STEPS
+    for step, name in enumerate(layout.STEP_FIELDS)
+}
+_INFO_FIELDS = (*layout.INFO_PER_MARKET, *layout.INFO_SCALARS)
+#: Row of what a block reports, by its name in `ExchangeInfo`.
+INFO_ROW = {name: row for row, name in enumerate(_INFO_FIELDS)}
 
 
 class Sizes(NamedTuple):
-    """Static sizes of the venue."""
+    """Static sizes and choices of the venue: `layout.STATIC_FIELDS`, and flags."""
 
     accounts: int
     markets: int
@@ -58,7 +64,7 @@ class Lane(NamedTuple):
     counters: Array
     gate_block: Array
     cooldown_us: Array  # [A]
-    info: Array  # [INFO_ROWS, M]
+    info: Array  # [INFO rows, M]
     liquidated: Array  # [A, M] 1 where that position was liquidated in this block
     used: Array  # [A] notional liquidated in this block
     paid: Array  # [A] quanta of the fund for that, paid or set aside
@@ -82,18 +88,65 @@ class Env(NamedTuple):
 
     def param(self, name: str, market=0) -> Array:
         """A parameter of one market."""
-        return self.params[_ROW[name], market]
+        return self.params[_PARAM_ROW[name], market]
 
     def row(self, name: str) -> Array:
         """A parameter of all markets."""
-        return self.params[_ROW[name]]
+        return self.params[_PARAM_ROW[name]]
 
     def steps(self, market=slice(None)) -> Steps:
         """The risk steps of all markets [S, M], or of one [S]."""
         rows = self.params[:, market]
-        first = (lay.RISK_UPPER, lay.RISK_PPM)
-        uppers, factors = (rows[at : at + RISK_STEPS] for at in first)
+        uppers, factors = (
+            rows[_STEP_ROW[name] : _STEP_ROW[name] + RISK_STEPS]
+            for name in layout.STEP_FIELDS
+        )
         return Steps(uppers, factors, self.row("risk_by_balance")[market])
+
+
+class Txs(NamedTuple):
+    """What a block reads of a transaction, [B] or []; `layout.TX_FIELDS`."""
+
+    kind: Array
+    account: Array
+    market: Array
+    side: Array
+    ticks: Array
+    lots: Array
+    flags: Array
+    slot: Array
+    expiry_block: Array
+
+
+class Order(NamedTuple):
+    """An order whose names are within bounds."""
+
+    account: Array
+    market: Array
+    sign: Array  # +1 buy, -1 sell; anything else is refused
+    ticks: Array
+    lots: Array
+    flags: Array
+    slot: Array
+    expiry: Array
+
+
+class Request(NamedTuple):
+    """A keeper's request to liquidate, its names within bounds."""
+
+    keeper: Array
+    target: Array
+    market: Array
+    cap: Array  # lots at most; 0 without limit
+    ticks: Array  # what the keeper would pay, where it takes the position over
+
+
+class Outcome(NamedTuple):
+    """What became of a transaction."""
+
+    status: Array
+    lots: Array  # filled
+    quote: Array  # absolute quanta exchanged
 
 
 def any_lane(on: Array) -> Array:
@@ -101,13 +154,22 @@ def any_lane(on: Array) -> Array:
     return lax.pmax(on.astype(jnp.int64), LANES) > 0
 
 
-def when(on: Array, update, lane):
-    """``update(lane)`` where any lane needs it; it has to mask itself.
+def when(on: Array, update, *values):
+    """``update(*values)`` where any lane needs it, else the values as they are.
 
-    A loop of no or one turn: XLA keeps the state of a loop in place, where it would
-    copy the state into and out of the branches of a conditional.
+    The update has to mask itself, since it runs in all lanes or in none.
     """
-    return lax.cond(any_lane(on), update, lambda lane: lane, lane)
+
+    def keep(*values):
+        return values[0] if len(values) == 1 else values
+
+    return lax.cond(any_lane(on), update, keep, *values)
+
+
+def choose(on: Array, chosen, other):
+    """One of two records of the same shape, field by field."""
+    fields = (jnp.where(on, a, b) for a, b in zip(chosen, other, strict=True))
+    return type(other)(*fields)
 
 
 def sign_of_side(side: Array) -> Array:
@@ -115,9 +177,15 @@ def sign_of_side(side: Array) -> Array:
     return 1 - 2 * side
 
 
-def note(lane: Lane, row: int, amount: Array, market=0) -> Lane:
-    """Adds to a row of what the block reports."""
+def note(lane: Lane, name: str, amount: Array, market=0) -> Lane:
+    """Adds to what the block reports under that name of `ExchangeInfo`."""
+    row = INFO_ROW[name]
     return lane._replace(info=lane.info.at[row, market].add(amount))
+
+
+def empty_info(markets: int) -> Array:
+    """What a block reports before anything happened."""
+    return jnp.zeros((len(_INFO_FIELDS), markets), jnp.int64)
 
 
 def first_reason(*rules) -> Array:

@@ -1,222 +1,229 @@
-"""One transaction in continuous matching; see `market.kernels.matching`."""
+"""Orders and cancels in continuous matching; see `market.kernels.matching`."""
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import lax
+from jax import Array
 
 from market.arrays import book as books
-from market.arrays import funds, liquidation, staged, takeover
 from market.arrays.admission import (
     breaks_isolation,
-    check_names,
+    can_afford,
     check_order,
     has_too_many,
-    moves_money,
-    reducible,
-    takes_off,
+    reducible_lots,
+    worst_loss,
 )
-from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason, when
-from market.arrays.margin import can_afford, worst_loss
-from market.kernels.admission import FOK, IMMEDIATE, POST_ONLY, REDUCE_ONLY
-from market.types.orders import Kind, Status
-from market.types.specs import Liquidation, SelfTrade
+from market.arrays.book import (
+    Meeting,
+    Sides,
+    Step,
+    resting_side,
+    taken_from,
+    taken_side,
+)
+from market.arrays.fills import (
+    Resting,
+    Sweep,
+    Taker,
+    apply_events,
+    cancel_orders,
+    remove,
+    reserve,
+    rest,
+)
+from market.arrays.lane import Env, Lane, Order, Outcome, choose, first_reason, when
+from market.types.orders import IMMEDIATE, Flag, Kind, Status
+from market.types.specs import SelfTrade
 
 
-def execute_one(lane: Lane, tx, env: Env, sizes: Sizes):
-    """Runs one transaction: ``(lane, (status, filled lots, filled quote))``."""
-    bad = check_names(tx, env, sizes)
-    ok, kind = bad == 0, tx.kind
-    account = jnp.clip(tx.account, 0, sizes.accounts - 1)
-    market = jnp.clip(tx.market, 0, sizes.markets - 1)
-    lane, found, reason_cancel = run_cancels(lane, tx, sizes, ok, account, market)
-    moves = ok & moves_money(kind)
-    lane, moved = funds.transfer(lane, env, moves, kind, account, tx.lots)
-    lane, status, lots, quote = _trade(lane, tx, env, sizes, ok, account, market, found)
-    if sizes.liquidation == Liquidation.TAKEOVER:
-        seizes = ok & (kind == Kind.LIQUIDATE)
-        lane, *taken = takeover.run(lane, env, sizes, seizes, account, market, tx)
-        ours = (status, lots, quote)
-        status, lots, quote = (
-            jnp.where(seizes, a, b) for a, b in zip(taken, ours, strict=True)
-        )
-    status = jnp.where(moves, moved, status)
-    status = jnp.where(ok & takes_off(kind), reason_cancel, status)
-    status = jnp.where(ok, status, bad)
-    status = jnp.where(kind == Kind.NONE, 0, status)
-    counted = jnp.where(kind == Kind.NONE, 0, 1)
-    lane = lane._replace(counters=lane.counters.at[status].add(counted))
-    return lane, (status, lots, quote)
+class Name(NamedTuple):
+    """What names an order, within bounds."""
+
+    account: Array
+    market: Array
+    slot: Array
 
 
-def run_cancels(lane: Lane, tx, sizes: Sizes, ok, account, market):
-    """Cancel, cancel-all, reduction, and the cancel of a replacement.
+def place_of(lane: Lane, env: Env, name: Name):
+    """``(found, side, index)`` of the order of that name."""
+    market, capacity = name.market, lane.owner.shape[-1]
+    owner = name.account * env.sizes.slots + name.slot
+    place = jnp.arange(capacity)
+    hit = (lane.owner[market] == owner) & (place < lane.count[market][:, None])
+    flat = jnp.argmax(hit.reshape(-1))
+    return hit.any(), flat // capacity, flat % capacity
 
-    Returns:
-        ``(lane, busy, status)``: whether an order still rests under that name.
+
+def reduce(lane: Lane, env: Env, on, name: Name, lots, is_whole):
+    """Takes lots off an order, which keeps its place: ``(lane, status)``.
+
+    The last lot takes it away, and so does ``is_whole``: then it is a cancel.
     """
-    slot = jnp.clip(tx.slot, 0, sizes.slots - 1)
-    found, side, index = books.find(lane, market, account * sizes.slots + slot)
+    market, (found, side, index) = name.market, place_of(lane, env, name)
     there = lane.lots[market, side, index]
-    one, part = (
-        (tx.kind == Kind.CANCEL) | (tx.kind == Kind.REPLACE),
-        tx.kind == Kind.REDUCE,
-    )
-    fits = (tx.lots >= 1) & (tx.lots <= there)
-    gone = jnp.where(one, there, jnp.where(part & fits, tx.lots, 0))
-    gone = jnp.where(ok & found, gone, 0)
-    lane = books.take_off(lane, account, market, side, index, gone)
-    every = ok & (tx.kind == Kind.CANCEL_ALL)
-    here = (jnp.arange(sizes.markets) == market) | (tx.market == -1)
-    lane = when(
-        every, lambda x: books.cancel_all(x, every, account, here, sizes.slots), lane
-    )
+    fits = (lots >= 1) & (lots <= there)
+    gone = jnp.where(is_whole, there, jnp.where(fits, lots, 0))
+    gone = jnp.where(on & found, gone, 0)
+    loss = lane.loss[market, side, index]
+    lane = reserve(lane, name.account, market, side, -gone, loss)
+    lane = lane._replace(lots=lane.lots.at[market, side, index].add(-gone))
+    lane = remove(lane, (gone == there) & (gone > 0), market, side, index)
     reason = first_reason(
-        (part & (tx.lots < 1), Status.BAD_LOTS),
-        ((tx.kind != Kind.CANCEL_ALL) & ~found, Status.UNKNOWN_ORDER),
-        (part & ~fits, Status.BAD_LOTS),
+        (~is_whole & (lots < 1), Status.BAD_LOTS),
+        (~found, Status.UNKNOWN_ORDER),
+        (~is_whole & ~fits, Status.BAD_LOTS),
     )
-    status = jnp.where(reason == 0, int(Status.ACCEPTED), reason)
-    return lane, found & ~(ok & one), status
+    return lane, jnp.where(reason == 0, int(Status.ACCEPTED), reason)
 
 
-def _available(lane: Lane, sizes: Sizes, account, market, sign, limit):
-    """``(meets any, first met is own, lots of others in reach)`` for a taker."""
-    side, place = jnp.where(sign > 0, 1, 0), jnp.arange(sizes.capacity)
-    count = lane.count[market, side]
-    met = sign * (limit - lane.ticks[market, side]) >= 0
-    met = met & (place < count)
-    own = met & (lane.owner[market, side] // sizes.slots == account)
-    reach = met & ~own
-    if sizes.self_trade != SelfTrade.CANCEL_OLDEST:
-        reach = reach & (place > jnp.where(own, place, -1).max())
-    lots = jnp.where(reach, lane.lots[market, side], 0).sum()
-    return met.any(), own[jnp.maximum(count - 1, 0)], lots
+def cancel_all(lane: Lane, env: Env, on, account, market=-1) -> Lane:
+    """Takes the account's orders off one book, or off all where market is -1."""
+    sizes = env.sizes
+    who = on & (jnp.arange(sizes.accounts) == account)
+    markets = (jnp.arange(sizes.markets) == market) | (market == -1)
+    return cancel_orders(lane, env, who, markets)
 
 
-def _check_order(lane: Lane, tx, env: Env, sizes: Sizes, account, market, busy):
-    """``(reason, limit, lots, loss)`` of an order."""
-    reason, limit, lots = check_order(tx, market, env)
-    sign, flags = tx.side, tx.flags
-    reduces = flags & REDUCE_ONLY != 0
-    lots = jnp.where(reduces, reducible(lane, account, market, sign, lots), lots)
-    meets, own_first, there = _available(lane, sizes, account, market, sign, limit)
-    room = lane.count[market, jnp.where(sign > 0, 0, 1)] < sizes.capacity
-    full = (flags & IMMEDIATE == 0) & ~room
-    crowded = has_too_many(lane, env, sizes, account, market)
-    crowded = (flags & IMMEDIATE == 0) & crowded
-    loss = worst_loss(env, market, sign, limit)
-    affordable = can_afford(lane, env, account, market, sign, lots, limit, loss)
-    stopped = own_first & (sizes.self_trade == SelfTrade.CANCEL_NEWEST)
+def admit(lane: Lane, env: Env, order: Order):
+    """Every check that an order meets before the book: ``(reason, order)``.
+
+    The order has its limit in ticks and the lots that it may have.
+    """
+    reason, limit, lots = check_order(env, order)
+    reduces = order.flags & Flag.REDUCE_ONLY != 0
+    lots = jnp.where(reduces, reducible_lots(lane, order, lots), lots)
+    keeps = order.flags & IMMEDIATE == 0
+    name = Name(order.account, order.market, order.slot)
     reason = first_reason(
         (reason != 0, reason),
-        (breaks_isolation(lane, sizes, account, market), Status.ISOLATED),
+        (breaks_isolation(lane, env, order.account, order.market), Status.ISOLATED),
         (lots == 0, Status.WOULD_INCREASE),
-        (busy, Status.SLOT_BUSY),
-        (crowded, Status.TOO_MANY_ORDERS),
-        ((flags & POST_ONLY != 0) & meets, Status.WOULD_TAKE),
-        ((flags & FOK != 0) & (there < lots), Status.CANNOT_FILL),
-        (full & (there == 0), Status.BOOK_FULL),
-        (~affordable, Status.MARGIN),
-        (stopped, Status.SELF_TRADE),
+        (place_of(lane, env, name)[0], Status.SLOT_BUSY),
+        (keeps & has_too_many(lane, env, order), Status.TOO_MANY_ORDERS),
     )
-    return reason, limit, lots, loss
+    return reason, order._replace(ticks=limit, lots=lots)
 
 
-def _plan_liquidation(lane: Lane, tx, env: Env, sizes: Sizes, on, target, market):
-    """``(lane, reason, lots, sign, limit, bankruptcy quote)``, orders cancelled."""
-    account = jnp.clip(tx.account, 0, sizes.accounts - 1)
-    plan = liquidation.plan(lane, env, account, target, market, tx.lots)
-    held = lane.position[target, market]
-    filled, lot_ticks = liquidation.dry_run(
-        lane, sizes, target, market, plan.sign, plan.limit, plan.lots
-    )
-    quote = -plan.sign * lot_ticks * env.multiplier[market]
-    delta = plan.sign * filled
-    bank = liquidation.bankruptcy_quote(env, market, held, delta, plan.risk)
-    paid = jnp.maximum(bank - quote, 0)
-    broke = (paid > 0) & (paid > liquidation.fund_budget(lane, env, target, market))
-    reason = first_reason(
-        (plan.reason != 0, plan.reason),
-        (filled == 0, Status.NOTHING_TO_TAKE),
-        (broke, Status.INSURANCE_EMPTY),
-    )
-    empty = (reason == Status.NOTHING_TO_TAKE) & (plan.risk.equity < 0)
-    pending = on & (empty | (reason == Status.INSURANCE_EMPTY))
-    lane = liquidation.mark_pending(lane, pending, target, market)
-    every = jnp.ones(sizes.markets, bool)
-    lane = books.cancel_all(lane, on & (reason == 0), target, every, sizes.slots)
-    return lane, reason, plan.lots, plan.sign, plan.limit, bank
+def check_book(step: Step, crossing, full, volume) -> Array:
+    """The first rule about the book that an order breaks, or 0.
 
-
-def _trade(lane: Lane, tx, env: Env, sizes: Sizes, ok, account, market, busy):
-    """Orders and liquidations: ``(lane, status, filled lots, filled quote)``."""
-    orders = ok & ((tx.kind == Kind.ORDER) | (tx.kind == Kind.REPLACE))
-    seizes = ok & (tx.kind == Kind.LIQUIDATE)
-    if sizes.liquidation == Liquidation.TAKEOVER:
-        seizes = seizes & False  # the book has no part in it
-    target = jnp.clip(tx.slot, 0, sizes.accounts - 1)
-    reason, limit, lots, loss = _check_order(
-        lane, tx, env, sizes, account, market, busy
+    Args:
+        step: the order.
+        crossing: whether it would take.
+        full: whether its own side has no room.
+        volume: lots of others that it could take.
+    """
+    keeps = step.flags & IMMEDIATE == 0
+    return first_reason(
+        ((step.flags & Flag.POST_ONLY != 0) & crossing, Status.WOULD_TAKE),
+        ((step.flags & Flag.FOK != 0) & (volume < step.lots), Status.CANNOT_FILL),
+        (keeps & full & (volume == 0), Status.BOOK_FULL),
     )
 
-    is_staged = sizes.liquidation == Liquidation.STAGES
-    planned = staged.plan if is_staged else _plan_liquidation
 
-    def plan(lane):
-        return planned(lane, tx, env, sizes, seizes, target, market)
+def _sides_of(lane: Lane, market) -> Sides:
+    """The sides of one market's book."""
+    columns = (lane.ticks, lane.lots, lane.owner, lane.count)
+    return books.sides_of(*(column[market] for column in columns))
 
-    def no_plan(lane):
-        return lane, *([jnp.int64(0) * tx.lots] * 5)
 
-    lane, refusal, size, sign, price, bank = lax.cond(
-        any_lane(seizes), plan, no_plan, lane
+def _step_of(env: Env, order: Order) -> Step:
+    """An order, its limit in ticks, as the book takes it."""
+    buys, ticks = order.sign > 0, order.ticks
+    key = jnp.where(buys, ticks, -ticks)
+    first = order.account * env.sizes.slots
+    return Step(
+        kind=jnp.full_like(ticks, Kind.ORDER),
+        reason=jnp.zeros_like(ticks),
+        own=resting_side(order.sign),
+        key=key.astype(jnp.int32),
+        bound=books.bounds(buys, key, -key),
+        lots=order.lots,
+        flags=order.flags,
+        first=first.astype(jnp.int32),
+        name=(first + order.slot).astype(jnp.int32),
+        origin=jnp.zeros_like(ticks, jnp.int32),
     )
-    reason = jnp.where(seizes, refusal, reason)
-    lots, limit = jnp.where(seizes, size, lots), jnp.where(seizes, price, limit)
-    sign, taker = jnp.where(seizes, sign, tx.side), jnp.where(seizes, target, account)
-    fee_ppm = jnp.where(seizes, 0, env.param("taker_fee_ppm", market))
-    on = (orders | seizes) & (reason == 0)
-    lane, left, filled, quote, stopped = books.take(
-        lane, env, sizes, on, market, sign, limit, lots, taker, fee_ppm
+
+
+def place_order(lane: Lane, env: Env, on, order: Order) -> tuple[Lane, Outcome]:
+    """Runs one order: admission, matching, resting."""
+    reason, order = admit(lane, env, order)
+    loss = worst_loss(env, order.market, order.sign, order.ticks)
+    affordable = can_afford(lane, env, order, loss)
+    sides, step = _sides_of(lane, order.market), _step_of(env, order)
+    found = books.look(sides, step, env.sizes.slots)
+    crossing, available = books.approach(sides, step, found)
+
+    def refusal(volume):
+        by_book = check_book(step, crossing, books.is_full(sides, step), volume)
+        return first_reason(
+            (~on, Status.REJECTED),
+            (reason != 0, reason),
+            (by_book != 0, by_book),
+            (~affordable, Status.MARGIN),
+        )
+
+    meets = on & (found.met[1 - step.own] > 0)
+
+    def meet(free):
+        mode, slots = SelfTrade(env.sizes.self_trade), env.sizes.slots
+        return choose(meets, books.meet(sides, step, found, slots, mode, refusal), free)
+
+    meeting = when(meets, meet, books.unhindered(available, env.sizes.capacity))
+    return _match(lane, env, order, loss, meeting, refusal(meeting.volume))
+
+
+def _match(lane: Lane, env: Env, order: Order, loss, meeting: Meeting, reason):
+    """Takes from the book, then rests or drops what is left of an accepted order."""
+    market, goes = order.market, reason == 0
+    taken = jnp.where(goes, jnp.minimum(order.lots, meeting.reach), 0)
+    side, account = taken_side(order.sign), order.account
+    there = lane.lots[market, side]
+    others = lane.owner[market, side] // env.sizes.slots != account
+    gone = meeting.cancelled + taken_from(there - meeting.cancelled, taken)
+    taker = Taker(account, market, order.sign, env.param("taker_fee_ppm", market))
+    lane, filled, quote = apply_events(lane, env, taker, Sweep(gone, others))
+    left = order.lots - taken
+    stopped = goes & meeting.stopped & (left > 0)
+    rests = goes & (left > 0) & ~stopped & (order.flags & IMMEDIATE == 0)
+    lane, rested = _rest(lane, env, rests, order._replace(lots=left), loss)
+    counters = lane.counters.at[int(Status.BOOK_FULL)].add(rests & ~rested)
+    halts = stopped & (filled > 0)
+    lane = lane._replace(counters=counters.at[int(Status.SELF_TRADE)].add(halts))
+    status = first_reason(
+        (~goes, reason),
+        (filled == order.lots, Status.FILLED),
+        (stopped & (filled == 0), Status.SELF_TRADE),
+        (rested, Status.RESTING),
+        (goes, Status.PARTIAL),
     )
-    done = on & seizes
-
-    def settle(lane):
-        if is_staged:
-            return staged.settle(lane, env, done, target, market, quote, bank, filled)
-        gain = -sign * quote
-        return _bill(lane, env, done, account, target, market, gain, bank, filled)
-
-    lane = when(done, settle, lane)
-    rests = on & orders & (left > 0) & ~stopped & (tx.flags & IMMEDIATE == 0)
-    lane, rested = _rest(
-        lane, env, sizes, rests, account, market, sign, tx, limit, left, loss
-    )
-    dropped = lane.counters.at[int(Status.BOOK_FULL)].add(rests & ~rested)
-    dropped = dropped.at[int(Status.SELF_TRADE)].add(on & stopped)
-    lane = lane._replace(counters=dropped)
-    status = jnp.where(rested, int(Status.RESTING), int(Status.PARTIAL))
-    status = jnp.where(filled == lots, int(Status.FILLED), status)
-    if is_staged:  # what the vault took over counts as filled at the mark
-        taken = seizes & (reason == Status.FILLED)
-        filled = jnp.where(taken, lots, filled)
-        quote = jnp.where(taken, lots * env.unit[market], quote)
-    return lane, jnp.where(reason == 0, status, reason), filled, quote
+    return lane, Outcome(status, filled, quote)
 
 
-def _bill(lane, env, on, liquidator, target, market, gain, bank, filled):
-    """Bills a liquidation and notes it for the limits of the block."""
-    lane = liquidation.settle_insurance(
-        lane, env, on, liquidator, target, market, gain, bank
-    )
-    paid = jnp.maximum(bank - gain, 0)
-    return liquidation.note_liquidation(lane, env, on, target, market, filled, paid)
-
-
-def _rest(lane, env, sizes, on, account, market, sign, tx, limit, lots, loss):
+def _rest(lane: Lane, env: Env, on, order: Order, loss):
     """Rests what is left where the side has room: ``(lane, rested)``."""
-    side = jnp.where(sign > 0, 0, 1)
-    owner = account * sizes.slots + jnp.clip(tx.slot, 0, sizes.slots - 1)
-    order = (limit, lots, owner, loss, tx.expiry_block, env.block)
-    lane, rested = books.insert(lane, on, market, side, order)
-    kept = jnp.where(rested, lots, 0)
-    return books.reserve(lane, account, market, side, kept, loss), rested
+    name = order.account * env.sizes.slots + order.slot
+    entry = Resting(order.ticks, order.lots, name, loss, order.expiry, env.block)
+    lane, rested = rest(lane, on, order.market, order.sign, entry)
+    kept, side = jnp.where(rested, order.lots, 0), resting_side(order.sign)
+    return reserve(lane, order.account, order.market, side, kept, loss), rested
+
+
+def take(lane: Lane, env: Env, on, taker: Taker, limit, lots):
+    """Sends an order of an account that has none in the book: ``(lane, lots, quote)``.
+
+    What is left of it is dropped.
+    """
+    there = in_reach(lane, taker, limit)
+    gone = taken_from(there, jnp.where(on, jnp.minimum(lots, there.sum()), 0))
+    return apply_events(lane, env, taker, Sweep(gone, gone > 0))
+
+
+def in_reach(lane: Lane, taker: Taker, limit) -> Array:
+    """Lots [C] of the orders of a side within a taker's limit."""
+    market, side = taker.market, taken_side(taker.sign)
+    within = taker.sign * (limit - lane.ticks[market, side]) >= 0
+    present = jnp.arange(within.shape[0]) < lane.count[market, side]
+    return jnp.where(within & present, lane.lots[market, side], 0)

@@ -5,102 +5,91 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from market.arrays import book as books
-from market.arrays.lane import Env, Lane, Sizes, first_reason, note
-from market.arrays.liquidation import dry_run, mark_pending, note_liquidation
-from market.arrays.margin import risk
-from market.kernels import lane as lay
-from market.numbers.units import PPM
-from market.rules.staged import StagedRules, lots_to_send
-from market.types.limits import MAX_NOTIONAL, MAX_TICKS
+from market.arrays.admission import limit_of_market_order
+from market.arrays.fills import change_position
+from market.arrays.lane import Env, Lane, Outcome, Request, first_reason, note
+from market.arrays.liquidation import (
+    dry_run,
+    liquidated_so_far,
+    mark_pending,
+    note_fill,
+    note_liquidation,
+    taker_of,
+)
+from market.arrays.margin import account_risk
+from market.arrays.matching import cancel_all, take
+from market.arrays.rounds import Round, append, drop_waiting, waiting_liquidation
+from market.rules import staged
+from market.types.limits import MAX_NOTIONAL
 from market.types.orders import Status
 
 
 class Stage(NamedTuple):
-    """What is to become of a liquidation.
+    """What is to become of a liquidation."""
 
-    Attributes:
-        status: 0 for an order of ``lots``; `FILLED` where the vault takes over;
-            otherwise the reject's reason.
-        lots: of the order, or of the position that the vault takes.
-        sign: of the order.
-        limit: of the order.
-        is_part: whether it is part of a large position.
-    """
-
-    status: Array
-    lots: Array
-    sign: Array
-    limit: Array
-    is_part: Array
+    status: Array  # 0: an order; `FILLED`: the vault takes over; else the reason
+    lots: Array  # of the order, or of the position that the vault takes
+    is_part: Array  # whether it is part of a large position
 
 
-def next_stage(lane: Lane, env: Env, sizes: Sizes, keeper, target, market, cap):
-    """The stage of an account, and the order of the first one."""
-    equity, required, _ = risk(lane, env, target)
-    held = lane.position[target, market]
-    size, unit = abs(held), env.unit[market]
-    unsafe = (held != 0) & (keeper != target) & (required > equity)
-    rules = StagedRules(
+def lots_to_send(lane: Lane, env: Env, target, market, size):
+    """``(lots, whether they are a part)`` of a liquidation order; 0 where it waits."""
+    rules = staged.StagedRules(
         env.param("min_liquidation_notional", market),
         env.param("max_liquidation_portion_ppm", market),
         env.param("liquidation_cooldown_us", market),
         env.param("cooldown_waits", market),
     )
-    until = lane.cooldown_us[target]
-    lots = lots_to_send(size, size * unit, env.now_us, until, rules)
-    backs = (3 * equity < 2 * required) & _vault_takes(lane, env, sizes, target)
+    notional, until = size * env.unit[market], lane.cooldown_us[target]
+    lots = staged.lots_to_send(size, notional, env.now_us, until, rules)
+    return lots, lots < size
+
+
+def next_stage(lane: Lane, env: Env, request: Request) -> Stage:
+    """What is to become of a liquidation."""
+    target, market, cap = request.target, request.market, request.cap
+    equity, required, _ = account_risk(lane, env, target)
+    size = abs(lane.position[target, market])
+    unsafe = (size != 0) & (request.keeper != target) & (required > equity)
+    lots, is_part = lots_to_send(lane, env, target, market, size)
+    backs = (3 * equity < 2 * required) & vault_takes(lane, env, target)
     status = first_reason(
         (env.param("halted", market) != 0, Status.HALTED),
         (cap < 0, Status.BAD_LOTS),
         (~unsafe, Status.NOT_LIQUIDATABLE),
-        (lane.liquidated[target, market] != 0, Status.ALREADY_LIQUIDATED),
+        (liquidated_so_far(lane, target, market)[0], Status.ALREADY_LIQUIDATED),
         (equity < 0, Status.BANKRUPT),
         (backs, Status.FILLED),
         (lots == 0, Status.ALREADY_LIQUIDATED),
     )
     sent = jnp.where(cap > 0, jnp.minimum(lots, cap), lots)
-    sent = jnp.where(status == Status.FILLED, size, sent)
-    sign = jnp.where(held > 0, -1, 1)
-    limit = _edge_of_band(env, market, sign)
-    return Stage(status, sent, sign, limit, lots < size)
+    return Stage(status, jnp.where(status == Status.FILLED, size, sent), is_part)
 
 
-def _vault_takes(lane: Lane, env: Env, sizes: Sizes, target):
+def vault_takes(lane: Lane, env: Env, target) -> Array:
     """Whether there is a vault, and its positions stay within the largest notional."""
-    if sizes.vault < 0:
+    vault = env.sizes.vault
+    if vault < 0:
         return jnp.zeros((), bool)
-    lots = abs(lane.position[sizes.vault] + lane.position[target])
-    return (target != sizes.vault) & (lots <= MAX_NOTIONAL // env.unit).all()
+    lots = abs(lane.position[vault] + lane.position[target])
+    return (target != vault) & (lots <= MAX_NOTIONAL // env.unit).all()
 
 
-def _edge_of_band(env: Env, market, sign):
-    """Limit of the market order that a liquidation sends."""
-    price, band_ppm = env.price[market], env.param("price_band_ppm", market)
-    buy = jnp.minimum(price * (PPM + band_ppm) // PPM, MAX_TICKS)
-    sell = jnp.maximum(-(-price * (PPM - band_ppm) // PPM), 1)
-    return jnp.where(sign > 0, buy, sell)
+def mark_bankrupt(lane: Lane, env: Env, on, target) -> Lane:
+    """Marks the account's positions for deleveraging, in halted markets none."""
+    held = on & (lane.position[target] != 0) & (env.row("halted") == 0)
+    return mark_pending(lane, held, target, jnp.arange(env.sizes.markets))
 
 
-def pass_on(lane: Lane, env: Env, sizes: Sizes, on, status, target) -> Lane:
-    """What needs no order: the vault takes over, or a bankrupt account is marked."""
-    bankrupt = on & (status == Status.BANKRUPT)
-    held = bankrupt & (lane.position[target] != 0) & (env.row("halted") == 0)
-    markets = jnp.arange(sizes.markets)
-    lane = mark_pending(lane, held, target, markets)
-    if sizes.vault < 0:
-        return lane
-    return _backstop(lane, env, sizes, on & (status == Status.FILLED), target)
-
-
-def _backstop(lane: Lane, env: Env, sizes: Sizes, on, target) -> Lane:
+def backstop(lane: Lane, env: Env, on, target) -> Lane:
     """The vault takes all positions at the mark, and the collateral as it is."""
-    markets = jnp.arange(sizes.markets)
-    lane = books.cancel_all(lane, on, target, markets >= 0, sizes.slots)
+    vault, markets = env.sizes.vault, jnp.arange(env.sizes.markets)
+    if vault < 0:
+        return lane
+    lane = cancel_all(lane, env, on, target)
     held = jnp.where(on, lane.position[target], 0)
-    moves, vault = held != 0, sizes.vault
-    lane = books.change_position(lane, moves, target, markets, -held, env.unit)
-    lane = books.change_position(lane, moves, vault, markets, held, env.unit)
+    lane = change_position(lane, held != 0, target, markets, -held, env.unit)
+    lane = change_position(lane, held != 0, vault, markets, held, env.unit)
     margin = jnp.where(on, lane.collateral[target], 0)
     until = jnp.where(on, 0, lane.cooldown_us[target])
     lane = lane._replace(
@@ -108,14 +97,7 @@ def _backstop(lane: Lane, env: Env, sizes: Sizes, on, target) -> Lane:
         cooldown_us=lane.cooldown_us.at[target].set(until),
     )
     taken = (abs(held) * env.unit).sum()
-    lane = note(lane, lay.INFO_TAKEN_OVER, taken)
-    return note_fill(lane, on, taken)
-
-
-def note_fill(lane: Lane, on, quote) -> Lane:
-    """Counts a liquidation in what the block reports; nobody pays for it."""
-    lane = note(lane, lay.INFO_LIQUIDATIONS, jnp.where(on, 1, 0))
-    return note(lane, lay.INFO_LIQUIDATED, jnp.where(on, quote, 0))
+    return note_fill(note(lane, "taken_over", taken), on, taken)
 
 
 def start_cooldown(lane: Lane, env: Env, on, target) -> Lane:
@@ -125,28 +107,58 @@ def start_cooldown(lane: Lane, env: Env, on, target) -> Lane:
     return lane._replace(cooldown_us=lane.cooldown_us.at[target].set(until))
 
 
-def plan(lane: Lane, tx, env: Env, sizes: Sizes, on, target, market):
-    """Continuous matching: ``(lane, status, lots, sign, limit, is part)``.
+def edge_of_band(env: Env, market, sign) -> Array:
+    """Limit of the market order that a liquidation sends."""
+    band_ppm = env.param("price_band_ppm", market)
+    return limit_of_market_order(env.price[market], band_ppm, sign)
 
-    The account's orders are cancelled where an order of the liquidation follows.
-    """
-    keeper = jnp.clip(tx.account, 0, sizes.accounts - 1)
-    stage = next_stage(lane, env, sizes, keeper, target, market, tx.lots)
-    filled, _ = dry_run(
-        lane, sizes, target, market, stage.sign, stage.limit, stage.lots
+
+def liquidate_in_stages(lane: Lane, env: Env, on, request: Request):
+    """One liquidation in continuous matching: ``(lane, outcome)``."""
+    target, market = request.target, request.market
+    stage, taker = next_stage(lane, env, request), taker_of(lane, request)
+    limit = edge_of_band(env, market, taker.sign)
+    found, _ = dry_run(lane, env, taker, limit, stage.lots)
+    reason = first_reason(
+        (stage.status != 0, stage.status), (found == 0, Status.NOTHING_TO_TAKE)
     )
+    takes = on & (reason == Status.FILLED)
+    worth = stage.lots * env.unit[market]
+    lane = mark_bankrupt(lane, env, on & (reason == Status.BANKRUPT), target)
+    lane = backstop(lane, env, takes, target)
+    done = on & (reason == 0)
+    lane = cancel_all(lane, env, done, target)
+    lane, filled, quote = take(lane, env, done, taker, limit, stage.lots)
+    lane = note_liquidation(lane, env, done, request, filled, 0)
+    lane = note_fill(lane, done, quote)
+    lane = start_cooldown(lane, env, done & stage.is_part, target)
     status = first_reason(
-        (stage.status != 0, stage.status), (filled == 0, Status.NOTHING_TO_TAKE)
+        (reason != 0, reason),
+        (filled == stage.lots, Status.FILLED),
+        (done, Status.PARTIAL),
     )
-    every = jnp.ones(sizes.markets, bool)
-    lane = books.cancel_all(lane, on & (status == 0), target, every, sizes.slots)
-    lane = pass_on(lane, env, sizes, on, status, target)
-    is_part = jnp.where(stage.is_part, 1, 0)
-    return lane, status, stage.lots, stage.sign, stage.limit, is_part
+    filled = jnp.where(takes, stage.lots, filled)
+    return lane, Outcome(status, filled, jnp.where(takes, worth, quote))
 
 
-def settle(lane, env, on, target, market, quote, is_part, filled) -> Lane:
-    """Notes a fill in continuous matching."""
-    lane = note_liquidation(lane, env, on, target, market, filled, 0)
-    lane = note_fill(lane, on, quote)
-    return start_cooldown(lane, env, on & (is_part != 0), target)
+# --- in an auction -------------------------------------------------------------------
+
+
+def admit_staged(lane: Lane, env: Env, waiting: Round, on, row, request: Request):
+    """Admits a liquidation: ``(lane, round, outcome)``, status 0 where it waits."""
+    target, market = request.target, request.market
+    stage, taker = next_stage(lane, env, request), taker_of(lane, request)
+    takes, sent = on & (stage.status == Status.FILLED), on & (stage.status == 0)
+    worth = stage.lots * env.unit[market]
+    bankrupt = on & (stage.status == Status.BANKRUPT)
+    lane, waiting = drop_waiting(lane, waiting, takes | sent, target)
+    lane = mark_bankrupt(lane, env, bankrupt, target)
+    lane = backstop(lane, env, takes, target)
+    lane = cancel_all(lane, env, sent, target)
+    lane = note_liquidation(lane, env, sent, request, stage.lots, 0)
+    limit = edge_of_band(env, market, taker.sign)
+    order = waiting_liquidation(request, taker.sign, limit, stage.lots)
+    order = order._replace(is_part=jnp.where(stage.is_part, 1, 0))
+    lane, waiting = append(lane, waiting, sent, row, order)
+    filled, quote = (jnp.where(takes, x, 0) for x in (stage.lots, worth))
+    return lane, waiting, Outcome(stage.status, filled, quote)

@@ -3,23 +3,22 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
-from market.arrays import book as books
 from market.arrays.admission import breaks_isolation
-from market.arrays.lane import Env, Lane, Sizes, any_lane, first_reason, note
-from market.arrays.liquidation import bankruptcy_quote, mark_pending
-from market.arrays.margin import exposures, risk, slack
-from market.kernels import lane as lay
+from market.arrays.fills import change_position
+from market.arrays.lane import Env, Lane, Outcome, Request, first_reason, note
+from market.arrays.liquidation import bankruptcy_quote, mark_pending, note_fill
+from market.arrays.margin import account_risk, worst_case_slack, worst_exposure
+from market.arrays.matching import cancel_all
 from market.numbers.units import ppm_floor
 from market.types.limits import MAX_NOTIONAL, MAX_TICKS
 from market.types.orders import Status
 
 
 class Terms(NamedTuple):
-    """What a takeover would come to, or the reason why there is none."""
+    """What a takeover comes to."""
 
-    reason: Array
     delta: Array  # signed lots of the target
     quote: Array  # signed quanta that the keeper pays the target
     missing: Array  # quanta that the fund pays it besides
@@ -27,90 +26,87 @@ class Terms(NamedTuple):
     share: Array  # what the fund gets of that
 
 
-def check(
-    lane: Lane, env: Env, sizes: Sizes, keeper, target, market, cap, ticks
-) -> Terms:
-    """The terms, but for the keeper's margin."""
-    now, held = risk(lane, env, target), lane.position[target, market]
-    size, multiplier = abs(held), env.multiplier[market]
-    price = jnp.clip(ticks, 0, MAX_TICKS)
+def check_takeover(lane: Lane, env: Env, request: Request):
+    """Whether a position may be taken over, and how much of it: ``(reason, lots)``."""
+    keeper, target, market, cap, ticks = request
+    now, held = account_risk(lane, env, target), lane.position[target, market]
+    size, price = abs(held), jnp.clip(ticks, 0, MAX_TICKS)
     lots = jnp.where(cap > 0, jnp.minimum(size, cap), size)
-    delta = jnp.where(held > 0, -lots, lots)
-    too_much = (price > 0) & (lots > MAX_NOTIONAL // jnp.maximum(price * multiplier, 1))
-    close = bankruptcy_quote(env, market, held, delta, now)
-    worth = -delta * env.unit[market]
-    least = jnp.where(now.equity >= 0, close, worth)
-    fee = ppm_floor(abs(worth), env.param("liquidation_fee_ppm", market))
-    default = jnp.maximum(worth - fee, least)
-    quote = jnp.where(price > 0, -delta * price * multiplier, default)
-    missing = jnp.maximum(close - quote, 0)
-    isolated = breaks_isolation(lane, sizes, keeper, market)
+    most = MAX_NOTIONAL // jnp.maximum(price * env.multiplier[market], 1)
     is_safe = (held == 0) | (keeper == target) | (now.equity >= now.quanta)
     reason = first_reason(
         (env.param("halted", market) != 0, Status.HALTED),
         (cap < 0, Status.BAD_LOTS),
         (price != ticks, Status.BAD_PRICE),
         (is_safe, Status.NOT_LIQUIDATABLE),
-        (too_much, Status.BAD_LOTS),
-        (isolated, Status.ISOLATED),
+        ((price > 0) & (lots > most), Status.BAD_LOTS),
+        (breaks_isolation(lane, env, keeper, market), Status.ISOLATED),
+    )
+    return reason, lots
+
+
+def keeper_quote(env: Env, request: Request, delta, close, equity):
+    """``(signed quanta that the keeper pays, the least it may pay)`` for ``delta``."""
+    market, price = request.market, jnp.clip(request.ticks, 0, MAX_TICKS)
+    worth = -delta * env.unit[market]
+    least = jnp.where(equity >= 0, close, worth)
+    fee = ppm_floor(abs(worth), env.param("liquidation_fee_ppm", market))
+    default = jnp.maximum(worth - fee, least)
+    own = -delta * price * env.multiplier[market]
+    return jnp.where(price > 0, own, default), least
+
+
+def take_over(lane: Lane, env: Env, on, request: Request) -> tuple[Lane, Outcome]:
+    """Runs one liquidation; the outcome's quote is what the keeper paid."""
+    target, market = request.target, request.market
+    reason, lots = check_takeover(lane, env, request)
+    now, held = account_risk(lane, env, target), lane.position[target, market]
+    delta = jnp.where(held > 0, -lots, lots)
+    close = bankruptcy_quote(env, market, held, delta, now)
+    quote, least = keeper_quote(env, request, delta, close, now.equity)
+    missing = jnp.maximum(close - quote, 0)
+    gain = jnp.maximum(-delta * env.unit[market] - quote, 0)
+    share = gain - ppm_floor(gain, env.param("liquidator_reward_ppm", market))
+    terms = Terms(delta, quote, missing, gain, share)
+    reason = first_reason(
+        (reason != 0, reason),
         (quote < least, Status.UNFAIR_PRICE),
         (missing > lane.insurance[env.fund[market]], Status.INSURANCE_EMPTY),
+        (~_is_margined(lane, env, request, terms), Status.MARGIN),
     )
-    gain = jnp.maximum(worth - quote, 0)
-    share = gain - ppm_floor(gain, env.param("liquidator_reward_ppm", market))
-    return Terms(reason, delta, quote, missing, gain, share)
+    lane = mark_pending(lane, on & (reason == Status.INSURANCE_EMPTY), target, market)
+    done = on & (reason == 0)
+    lane = cancel_all(lane, env, done, target)
+    lane = _apply(lane, env, done, request, terms)
+    lots, paid = (jnp.where(done, x, 0) for x in (lots, abs(quote)))
+    return lane, Outcome(jnp.where(reason == 0, int(Status.FILLED), reason), lots, paid)
 
 
-def take_over(lane: Lane, env: Env, sizes: Sizes, on, keeper, target, market, tx):
-    """Runs one liquidation: ``(lane, status, lots, absolute quanta paid)``."""
-    terms = check(lane, env, sizes, keeper, target, market, tx.lots, tx.ticks)
-    pays = terms.quote + terms.share
+def _is_margined(lane: Lane, env: Env, request: Request, terms: Terms):
+    """Whether the keeper covers what it comes to and all its orders at their worst."""
+    keeper, market = request.keeper, request.market
     taken = lane._replace(
         position=lane.position.at[keeper, market].add(-terms.delta),
-        collateral=lane.collateral.at[keeper].add(-pays),
+        collateral=lane.collateral.at[keeper].add(-terms.quote - terms.share),
     )
-    exposure = exposures(taken, keeper, market, 0, 0)
-    covered = slack(taken, env, keeper, exposure) >= 0
-    covered = covered & (exposure[market] <= MAX_NOTIONAL // env.unit[market])
-    reason = first_reason((terms.reason != 0, terms.reason), (~covered, Status.MARGIN))
-    broke = on & (reason == Status.INSURANCE_EMPTY)
-    lane = mark_pending(lane, broke, target, market)
-    done = on & (reason == 0)
-    every = jnp.ones(sizes.markets, bool)
-    lane = books.cancel_all(lane, done, target, every, sizes.slots)
-    lane = _settle(lane, env, done, keeper, target, market, terms)
-    lots, quote = abs(terms.delta), abs(terms.quote)
-    status = jnp.where(reason == 0, int(Status.FILLED), reason)
-    return lane, status, jnp.where(done, lots, 0), jnp.where(done, quote, 0)
+    exposure = worst_exposure(taken, keeper)
+    bounded = exposure[market] <= MAX_NOTIONAL // env.unit[market]
+    return bounded & (worst_case_slack(taken, env, keeper, exposure) >= 0)
 
 
-def run(lane: Lane, env: Env, sizes: Sizes, on, keeper, market, tx):
-    """`take_over` of the account in the transaction's slot, where any lane has one."""
-    target = jnp.clip(tx.slot, 0, sizes.accounts - 1)
-
-    def take(lane):
-        return take_over(lane, env, sizes, on, keeper, target, market, tx)
-
-    def leave(lane):
-        return lane, *([tx.lots * 0] * 3)
-
-    return lax.cond(any_lane(on), take, leave, lane)
-
-
-def _settle(lane: Lane, env: Env, on, keeper, target, market, terms: Terms) -> Lane:
+def _apply(lane: Lane, env: Env, on, request: Request, terms: Terms) -> Lane:
     """Position and money change hands."""
-    delta, quote = terms.delta, terms.quote
-    missing, share = (jnp.where(on, x, 0) for x in (terms.missing, terms.share))
-    value = abs(quote) // jnp.maximum(abs(delta), 1)
-    lane = books.change_position(lane, on, target, market, delta, value)
-    lane = books.change_position(lane, on, keeper, market, -delta, value)
-    paid, fund = jnp.where(on, quote, 0), env.fund[market]
-    collateral = lane.collateral.at[target].add(paid + missing)
+    keeper, target, market = request.keeper, request.target, request.market
+    quote, missing, gain, share = (jnp.where(on, x, 0) for x in terms[1:])
+    # What the keeper paid for a lot, rounded down, is the entry value of its lots.
+    value = abs(terms.quote) // jnp.maximum(abs(terms.delta), 1)
+    lane = change_position(lane, on, target, market, terms.delta, value)
+    lane = change_position(lane, on, keeper, market, -terms.delta, value)
+    collateral = lane.collateral.at[target].add(quote + missing)
+    insurance = lane.insurance.at[env.fund[market]].add(share - missing)
     lane = lane._replace(
-        collateral=collateral.at[keeper].add(-paid - share),
-        insurance=lane.insurance.at[fund].add(share - missing),
+        collateral=collateral.at[keeper].add(-quote - share), insurance=insurance
     )
-    lane = note(lane, lay.INFO_LIQUIDATION_FEES, jnp.where(on, terms.gain, 0))
-    lane = note(lane, lay.INFO_INSURANCE_PAID, missing)
-    lane = note(lane, lay.INFO_LIQUIDATIONS, jnp.where(on, 1, 0))
-    return note(lane, lay.INFO_LIQUIDATED, abs(paid))
+    lane = note(lane, "liquidation_fees", gain)
+    lane = note(lane, "insurance_paid", missing)
+    return note_fill(lane, on, abs(quote))

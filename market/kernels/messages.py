@@ -23,8 +23,7 @@ from market.native.ffi import (
     result,
 )
 from market.types.limits import MAX_MESSAGE_VALUE
-from market.types.messages import ALL_FLAGS, IMMEDIATE
-from market.types.orders import Flag, Kind, Status
+from market.types.orders import ALL_FLAGS, IMMEDIATE, Flag, Kind, Status
 from market.types.specs import SelfTrade
 
 ORDER, CANCEL, CANCEL_ALL = int(Kind.ORDER), int(Kind.CANCEL), int(Kind.CANCEL_ALL)

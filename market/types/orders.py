@@ -39,6 +39,11 @@ class Flag(IntFlag):
     MARKET = 16  # limit is the edge of the price band; implies IOC
 
 
+#: Flags of an order that never rests.
+IMMEDIATE = int(Flag.IOC | Flag.FOK | Flag.MARKET)
+ALL_FLAGS = sum(int(flag) for flag in Flag)
+
+
 class Status(IntEnum):
     """What became of a transaction. From `REJECTED` on: nothing was changed."""
 
