@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from market.arrays.messages import match_array
+from market.arrays.messages import run_block as run_array
 from market.kernels.messages import match_native
 from market.native.platform import by_platform
 from market.types.limits import MAX_MESSAGE_VALUE, MAX_SIDE_ORDERS
@@ -106,7 +106,7 @@ def match(
         return match_native(fields, columns, block, slots, int(self_trade), rows)
 
     def array(fields, columns, block):
-        return match_array(fields, columns, block, slots, self_trade, rows)
+        return run_array(fields, columns, block, slots, self_trade, rows)
 
     block = jnp.asarray(block, jnp.int64)
     if lowering == "native":

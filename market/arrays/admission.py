@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.arrays.fills import is_present
+from market.arrays.book import is_present
 from market.arrays.lane import Env, Lane, Order, Txs, any_lane, first_reason
 from market.arrays.margin import (
     account_risk,

@@ -6,13 +6,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from market.arrays.auction import clear as find_price
-from market.arrays.book import resting_side
+from market.arrays.book import Resting, drop_empty, insert, resting_side
 from market.arrays.fills import (
-    Resting,
-    drop_empty,
     record_fill,
     reserve,
-    rest,
     trade,
 )
 from market.arrays.lane import Env, Lane, Request, any_lane, first_reason
@@ -149,7 +146,7 @@ def finish_order(lane: Lane, env: Env, on, order: Round):
     rests = on & (order.waits != 0) & (order.flags & IMMEDIATE == 0) & (left > 0)
     name = order.account * env.sizes.slots + order.slot
     entry = Resting(order.limit, left, name, order.loss, order.expiry, env.block)
-    lane, rested = rest(lane, rests, market, order.sign, entry)
+    lane, rested = insert(lane, rests, market, order.sign, entry)
     full, nothing = rests & ~rested, order.got == 0
     over = lane.counters.at[int(Status.BOOK_FULL)].add(full & ~nothing)
     status = first_reason(

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 from market.arrays.admission import worst_loss
-from market.arrays.fills import drop, is_present
+from market.arrays.book import is_present
+from market.arrays.fills import drop
 from market.arrays.lane import Env, Lane
 from market.arrays.margin import maintenance_slack
 from market.types.specs import Cover

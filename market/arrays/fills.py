@@ -8,12 +8,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.arrays.book import close_gaps, resting_side, shifted, taken_side
+from market.arrays.book import is_present, keep_orders, pop, taken_side
 from market.arrays.lane import INFO_ROW, Env, Lane, any_lane, note
 from market.numbers.units import ppm_ceil
 from market.numbers.wide import mul_div_floor
-
-_COLUMNS = ("ticks", "lots", "owner", "loss", "expiry", "came")
 
 
 class Taker(NamedTuple):
@@ -30,17 +28,6 @@ class Sweep(NamedTuple):
 
     gone: Array  # lots that leave the order
     fills: Array  # bool: they are filled; else self-trade prevention takes them off
-
-
-class Resting(NamedTuple):
-    """An order as it rests, one value for each column of the book."""
-
-    ticks: Array
-    lots: Array
-    owner: Array
-    loss: Array
-    expiry: Array
-    came: Array
 
 
 def change_position(lane: Lane, on, account, market, delta, value) -> Lane:
@@ -135,57 +122,6 @@ def apply_events(lane: Lane, env: Env, taker: Taker, sweep: Sweep):
     return pop(lane, market, side, sweep.gone), filled, quote
 
 
-# --- columns of the books ------------------------------------------------------------
-
-
-def is_present(lane: Lane):
-    """Where orders rest: [M, 2, C]."""
-    return jnp.arange(lane.ticks.shape[-1]) < lane.count[..., None]
-
-
-def pop(lane: Lane, market, side, gone) -> Lane:
-    """Takes lots [C] off a side's best orders; those without lots go."""
-    lots = lane.lots[market, side] - gone
-    left = lots > 0
-    columns = {
-        name: getattr(lane, name).at[market, side].set(jnp.where(left, column, 0))
-        for name in _COLUMNS
-        for column in [lots if name == "lots" else getattr(lane, name)[market, side]]
-    }
-    return lane._replace(**columns, count=lane.count.at[market, side].set(left.sum()))
-
-
-def rest(lane: Lane, on, market, sign, order: Resting) -> tuple[Lane, Array]:
-    """Rests an order behind its price's, where there is room; whether there was."""
-    side, capacity = resting_side(sign), lane.ticks.shape[-1]
-    count = lane.count[market, side]
-    on = on & (count < capacity)
-    worse = sign * (order.ticks - lane.ticks[market, side]) > 0
-    here = (worse & (jnp.arange(capacity) < count)).sum()
-    lane = _shift(lane, market, side, jnp.where(on, here, capacity), order)
-    return lane, on
-
-
-def remove(lane: Lane, on, market, side, index) -> Lane:
-    """Takes one order off; freeing what it reserved is the caller's business."""
-    capacity = lane.ticks.shape[-1]
-    return _shift(lane, market, side, jnp.where(on, index, capacity), None)
-
-
-def _shift(lane: Lane, market, side, place, order: Resting | None) -> Lane:
-    """An order comes in, or without one the order goes, at ``place``; C for neither."""
-    comes = order is not None
-    place, inserts = place[None], jnp.full(1, comes)
-    columns = {}
-    for index, name in enumerate(_COLUMNS):
-        column = getattr(lane, name)
-        value = order[index] if comes else 0
-        moved = shifted(column[market, side], place, inserts, value)
-        columns[name] = column.at[market, side].set(moved)
-    change = jnp.where(place[0] < lane.ticks.shape[-1], 1 if comes else -1, 0)
-    return lane._replace(**columns, count=lane.count.at[market, side].add(change))
-
-
 def release(lane: Lane, env: Env, lots) -> Lane:
     """Frees what lots [M, 2, C] of the resting orders reserved."""
     account = lane.owner // env.sizes.slots
@@ -193,24 +129,13 @@ def release(lane: Lane, env: Env, lots) -> Lane:
     return reserve(lane, account, market, jnp.arange(2)[:, None], -lots, lane.loss)
 
 
+# --- what leaves the books ---------------------------------------------------------
+
+
 def drop(lane: Lane, env: Env, drops) -> Lane:
     """Takes the orders ``drops`` [M, 2, C] off the books, with their reservations."""
     lane = release(lane, env, jnp.where(drops, lane.lots, 0))
-    return keep(lane, is_present(lane) & ~drops)
-
-
-def keep(lane: Lane, kept) -> Lane:
-    """Closes the gaps of every side where orders [M, 2, C] are not kept."""
-    capacity = kept.shape[-1]
-    flat = [getattr(lane, name).reshape(-1, capacity) for name in _COLUMNS]
-    closed = close_gaps(kept.reshape(-1, capacity), *flat)
-    columns = dict(zip(_COLUMNS, (c.reshape(kept.shape) for c in closed), strict=True))
-    return lane._replace(**columns, count=kept.sum(axis=-1))
-
-
-def drop_empty(lane: Lane) -> Lane:
-    """Takes orders without lots off; the others keep their priority."""
-    return keep(lane, is_present(lane) & (lane.lots > 0))
+    return keep_orders(lane, is_present(lane) & ~drops)
 
 
 def cancel_orders(lane: Lane, env: Env, who, markets) -> Lane:

@@ -172,11 +172,6 @@ def choose(on: Array, chosen, other):
     return type(other)(*fields)
 
 
-def sign_of_side(side: Array) -> Array:
-    """+1 of bids, -1 of asks."""
-    return 1 - 2 * side
-
-
 def note(lane: Lane, name: str, amount: Array, market=0) -> Lane:
     """Adds to what the block reports under that name of `ExchangeInfo`."""
     row = INFO_ROW[name]

@@ -3,11 +3,11 @@
 import jax.numpy as jnp
 from jax import Array
 
-from market.arrays.book import taken_from
 from market.arrays.fills import Taker
 from market.arrays.lane import Env, Lane, Outcome, Request, first_reason, note
 from market.arrays.margin import account_risk, position_maintenance, with_position
 from market.arrays.matching import cancel_all, in_reach, take
+from market.arrays.sides import taken_from
 from market.numbers.units import ppm_floor
 from market.numbers.wide import mul_div_floor
 from market.rules import liquidation
@@ -17,7 +17,7 @@ from market.types.orders import Status
 from market.types.specs import Margin
 
 
-def rules_of(env: Env, market) -> liquidation.LiquidationRules:
+def _rules_of(env: Env, market) -> liquidation.LiquidationRules:
     """The parameters in the form of the rule functions."""
     return liquidation.LiquidationRules(
         max_fee_ppm=env.param("liquidation_fee_ppm", market),
@@ -62,7 +62,7 @@ def mark_pending(lane: Lane, on, target, market) -> Lane:
 def liquidation_lots(env: Env, market, held, used, cap) -> Array:
     """Lots to liquidate of a position: as the block's limits and the request allow."""
     unit = env.unit[market]
-    lots = liquidation.liquidation_delta(held, unit, used, rules_of(env, market))
+    lots = liquidation.liquidation_delta(held, unit, used, _rules_of(env, market))
     return jnp.where(cap > 0, jnp.minimum(abs(lots), cap), abs(lots))
 
 
@@ -75,7 +75,7 @@ def fillable_ticks(env: Env, market, held, now: Standing) -> Array:
         now.equity,
         now.quanta,
         env.multiplier[market],
-        rules_of(env, market),
+        _rules_of(env, market),
     )
     return jnp.minimum(limit, MAX_TICKS)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from market.arrays import book as books
+from market.arrays import sides as books
 from market.arrays.admission import (
     breaks_isolation,
     can_afford,
@@ -14,25 +14,16 @@ from market.arrays.admission import (
     reducible_lots,
     worst_loss,
 )
-from market.arrays.book import (
-    Meeting,
-    Sides,
-    Step,
-    resting_side,
-    taken_from,
-    taken_side,
-)
+from market.arrays.book import Resting, insert, remove, resting_side, taken_side
 from market.arrays.fills import (
-    Resting,
     Sweep,
     Taker,
     apply_events,
     cancel_orders,
-    remove,
     reserve,
-    rest,
 )
 from market.arrays.lane import Env, Lane, Order, Outcome, choose, first_reason, when
+from market.arrays.sides import Meeting, Sides, Step, taken_from
 from market.types.orders import IMMEDIATE, Flag, Kind, Status
 from market.types.specs import SelfTrade
 
@@ -206,7 +197,7 @@ def _rest(lane: Lane, env: Env, on, order: Order, loss):
     """Rests what is left where the side has room: ``(lane, rested)``."""
     name = order.account * env.sizes.slots + order.slot
     entry = Resting(order.ticks, order.lots, name, loss, order.expiry, env.block)
-    lane, rested = rest(lane, on, order.market, order.sign, entry)
+    lane, rested = insert(lane, on, order.market, order.sign, entry)
     kept, side = jnp.where(rested, order.lots, 0), resting_side(order.sign)
     return reserve(lane, order.account, order.market, side, kept, loss), rested
 

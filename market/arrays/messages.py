@@ -1,6 +1,6 @@
 """One market's message block as a scan of dense array operations.
 
-Each message is one pass over the book of `market.arrays.book`. What is rare (an
+Each message is one pass over the book of `market.arrays.sides`. What is rare (an
 account that meets its own order, replace, reduce, cancel-all) is done in the body of a
 `while_loop` that runs only in steps where some lane needs it.
 
@@ -13,7 +13,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.arrays.book import (
+from market.arrays.book import padded, shifted
+from market.arrays.lane import choose
+from market.arrays.matching import check_book
+from market.arrays.sides import (
     Found,
     Sides,
     Step,
@@ -26,14 +29,10 @@ from market.arrays.book import (
     look,
     lots_of,
     meet,
-    padded,
-    shifted,
     sides_of,
     sum_last,
     unhindered,
 )
-from market.arrays.lane import choose
-from market.arrays.matching import check_book
 from market.types.limits import MAX_MESSAGE_VALUE
 from market.types.orders import ALL_FLAGS, BUY, IMMEDIATE, SELL, Flag, Kind, Status
 from market.types.specs import SelfTrade
@@ -56,7 +55,7 @@ def _invalid(side, ticks, lots, flags, expiry, block) -> Array:
     return jnp.where((side != BUY) & (side != SELL), Status.BAD_SIDE, status)
 
 
-def prepare(columns, block, slots: int, entries: int) -> Step:
+def _prepare(columns, block, slots: int, entries: int) -> Step:
     """Checks and encodes a block of messages.
 
     Args:
@@ -338,10 +337,10 @@ def _store(sides: Sides, fields, expiries: Array, block: Array) -> list[Array]:
     return [*columns, sides.count.astype(jnp.int64)]
 
 
-def match_array(fields, columns, block, slots: int, mode: SelfTrade, log_rows: int):
+def run_block(fields, columns, block, slots: int, mode: SelfTrade, log_rows: int):
     """The scan; operands and results as in `market.kernels.messages.match_native`."""
     sides, expired = _load(fields, block)
-    steps = prepare(columns, block, slots, sides.key.size)
+    steps = _prepare(columns, block, slots, sides.key.size)
     rows = jnp.zeros((log_rows, 4), jnp.int64)
     body = partial(_step, slots=slots, mode=SelfTrade(mode), log=log_rows > 0)
     carry = (sides, rows, jnp.zeros((), jnp.int64))
