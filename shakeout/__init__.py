@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from experiments.config.errors import ConfigError
     from market.match import match
     from market.numbers.declared import duration, ratio, usd, whole
+    from market.numbers.units import PPM
     from market.types.orders import Flag, Kind, Receipt, Status, Tx
     from market.types.state import BookState
     from rollup.faults.contract import Conditions, Fault, Strikes
@@ -86,6 +87,7 @@ _NAMES = {
     "experiments.config.errors": ("ConfigError",),
     "market.match": ("match",),
     "market.numbers.declared": ("duration", "ratio", "usd", "whole"),
+    "market.numbers.units": ("PPM",),
     "market.types.orders": ("Flag", "Kind", "Receipt", "Status", "Tx"),
     "market.types.state": ("BookState",),
     "rollup.faults.contract": ("Conditions", "Fault", "Strikes"),
