@@ -3,13 +3,14 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from experiments.build.numbers import numbers_of
 from experiments.config import Config
 from experiments.config.errors import ConfigError, unknown
+from experiments.config.plugins import PRICE_MODEL, resolve
 from experiments.config.prices import (
     GENERIC_START,
     START_PRICES,
     CrashConfig,
-    JumpDiffusionConfig,
     ReplayConfig,
 )
 from market.numbers.units import PPM, QUANTA_PER_USD, US_PER_SECOND
@@ -23,7 +24,7 @@ from market.prices import (
     Shock,
     check_prices,
     crash_prices,
-    jump_diffusion_prices,
+    prices_of,
     replay_prices,
 )
 from market.prices.crash import Figures
@@ -105,13 +106,10 @@ def _model(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PriceParams]:
                 shocks,
                 start_minute=prices.start_minute,
             )
-        case JumpDiffusionConfig():
-            numbers = {
-                name: exact(getattr(prices, name), PPM)
-                for name in JumpDiffusionConfig.__annotations__
-                if name != "model"
-            }
-            return jump_diffusion_prices(first, driven, shocks, **numbers)
+        case _:
+            model = resolve(prices.model, PRICE_MODEL)
+            numbers = numbers_of(model.params, prices)
+            return prices_of(model, numbers, first, driven, shocks)
 
 
 def _quote(config: Config, market) -> Quote:

@@ -77,6 +77,9 @@ AGENT = PluginKind("an agent class", "", "agents.lab.participants:Guest", is_cla
 METRIC = PluginKind(
     "a metric", "agents.measure.metrics:METRICS", "agents.measure.metrics:Unit"
 )
+PRICE_MODEL = PluginKind(
+    "a price model", "market.prices:MODELS", "market.prices.model:PriceModel"
+)
 
 
 class PluginError(ValueError):

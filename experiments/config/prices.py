@@ -3,13 +3,34 @@
 # pyright: reportInvalidTypeForm=false
 
 import hashlib
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
+from experiments.config.declared import section_of
 from experiments.config.errors import unknown
+from experiments.config.plugins import (
+    PRICE_MODEL,
+    PluginError,
+    is_path,
+    named,
+    resolve,
+)
 from experiments.config.values import Section, duration, ratio, usd, whole, wrong_value
+from market.prices import PriceModel
+from market.prices.jump_diffusion import JumpDiffusionParams
 
 #: First prices where a config names none, USD.
 START_PRICES = {"BTC": "100000", "ETH": "3500", "SOL": "180"}
@@ -104,19 +125,65 @@ class ReplayConfig(_Prices):
         return self._sha256
 
 
-class JumpDiffusionConfig(_Prices):
-    """A jump-diffusion with optional stochastic volatility, of the log price."""
+class _JumpDiffusion(_Prices):
+    """What the numbers of the process join."""
 
     model: Literal["jump_diffusion"]
-    volatility: ratio(0, 0.1) = Field(default=0.0002, description="over one second")
-    drift_per_hour: ratio(-1, 1) = 0
-    jumps_per_hour: ratio(0, 3600) = 0
-    jump_mean: ratio(-2, 2) = 0
-    jump_deviation: ratio(0, 1) = 0
-    reversion_per_second: ratio(0, 1) = 0
-    volatility_of_volatility: ratio(0, 1) = 0
+
+
+JumpDiffusionConfig = section_of(
+    "JumpDiffusionConfig", JumpDiffusionParams, base=_JumpDiffusion
+)
+
+
+class OwnModelConfig(_Prices):
+    """A price model of the user's own; its numbers join in `_read_own`."""
+
+    model: named(PRICE_MODEL) = Field(description="import path of a `PriceModel`")
+
+
+def _read_own(given: Any) -> Any:
+    """The section of a model that is named by its import path; others as they are."""
+    if not isinstance(given, Mapping):
+        return given
+    if "model" not in given:
+        raise wrong_value("needs the key model")
+    try:
+        model = resolve(str(given["model"]), PRICE_MODEL)
+    except PluginError as error:
+        raise wrong_value(str(error)) from None
+    if not is_path(str(given["model"])):
+        return given
+    section = own_section(model)
+    for key in given:
+        if key not in section.model_fields:
+            raise wrong_value(unknown("key", key, section.model_fields))
+    return section.model_validate(dict(given))
+
+
+@cache
+def own_section(model: PriceModel) -> type[OwnModelConfig]:
+    """The section of a price model: what all have, and the numbers that it declares."""
+    name = f"{model.name}_prices"
+    return cast(
+        type[OwnModelConfig], section_of(name, model.params, base=OwnModelConfig)
+    )
+
+
+def _tag(prices: Any) -> str | None:
+    """Which section a document or a section is of."""
+    if isinstance(prices, OwnModelConfig):
+        return "own"
+    if isinstance(prices, Mapping):
+        return prices.get("model")
+    return getattr(prices, "model", None)
 
 
 PricesConfig = Annotated[
-    CrashConfig | ReplayConfig | JumpDiffusionConfig, Field(discriminator="model")
+    Annotated[CrashConfig, Tag("crash")]
+    | Annotated[ReplayConfig, Tag("replay")]
+    | Annotated[JumpDiffusionConfig, Tag("jump_diffusion")]
+    | Annotated[SerializeAsAny[OwnModelConfig], Tag("own")],
+    Field(discriminator=Discriminator(_tag)),
+    BeforeValidator(_read_own),
 ]

@@ -8,6 +8,7 @@ are integer JAX functions: equal on every device, with or without lanes.
 
 from market.prices.crash import FIGURES
 from market.prices.klines import KlineError
+from market.prices.model import PriceModel
 from market.prices.paths import (
     MODELS,
     PriceParams,
@@ -22,6 +23,7 @@ from market.prices.quotes import (
     Shock,
     crash_prices,
     jump_diffusion_prices,
+    prices_of,
     replay_prices,
 )
 from market.prices.ticks import PriceError
@@ -32,6 +34,7 @@ __all__ = [
     "Driven",
     "KlineError",
     "PriceError",
+    "PriceModel",
     "PriceParams",
     "PriceSpec",
     "Quote",
@@ -41,5 +44,6 @@ __all__ = [
     "crash_prices",
     "jump_diffusion_prices",
     "price_path",
+    "prices_of",
     "replay_prices",
 ]

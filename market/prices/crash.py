@@ -28,7 +28,8 @@ from market.numbers.quantiles import exponential_q24, normal_q24
 from market.numbers.randomness import Stream, draw_words, uniform_int
 from market.numbers.units import INT, PPM
 from market.prices.bridge import LEAST_BLOCKS, bar_grid, bridge, fold
-from market.prices.ticks import ticks_of_log
+from market.prices.model import PriceModel
+from market.prices.ticks import PriceError, ticks_of_log
 
 MINUTE_US = 60_000_000
 LEAST_BARS = 24
@@ -323,3 +324,38 @@ def _with_wicks(edges, words, weights, turns, params, phases):
 def _placed(values, index, value):
     """``values`` with one entry replaced; compiles to less than a scatter."""
     return jnp.where(np.arange(values.shape[0]) == index, value, values)
+
+
+def check_crash(crash: CrashParams, blocks: int, block_us: int) -> None:
+    """Refuses figures that cannot be reached in the bars that a run has.
+
+    Raises:
+        PriceError: the fall or the rebound needs more minutes.
+    """
+    bars = bar_plan(blocks, block_us).bars
+    phases = crash_phases(int(crash.minutes), bars)
+    depth, worst, widest, rebound = (
+        int(value) / PPM
+        for value in (
+            crash.depth_ppm,
+            crash.worst_ppm,
+            crash.widest_ppm,
+            crash.rebound_ppm,
+        )
+    )
+    fall = -np.log1p(-depth) - np.log1p(0.6 * widest)
+    rise = np.log1p(rebound) - np.log1p(0.35 * widest)
+    cap = -np.log1p(-worst)
+    for name, way, bars in (
+        ("depth", fall, int(phases.low - phases.peak) - 1),
+        ("rebound", rise, int(phases.rebound - phases.low) - 1),
+    ):
+        if way > 0.97 * cap * bars:
+            raise PriceError(
+                f"a {name} of {depth if name == 'depth' else rebound:.3f} needs more "
+                f"than {bars} minutes of at most {worst:.3f}; take a longer run, a "
+                f"larger worst minute or a smaller {name}"
+            )
+
+
+CRASH = PriceModel("crash", CrashParams, crash_path, check_crash)

@@ -17,10 +17,12 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
+from market.numbers.declared import ratio
 from market.numbers.logarithms import Q32, exp_q32, log_q32
 from market.numbers.quantiles import normal_q24
 from market.numbers.randomness import Stream, draw_words
 from market.numbers.units import INT, PPM, US_PER_SECOND
+from market.prices.model import PriceModel
 from market.prices.ticks import ticks_of_log
 
 #: The logarithm of volatility over its median stays within plus and minus this, Q32.
@@ -32,15 +34,21 @@ _MAX_STEP = 4 * Q32
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class JumpDiffusionParams:
-    """Numbers of the process; every field is an int64 scalar."""
+    """A jump-diffusion with optional stochastic volatility, of the log price."""
 
-    drift_ppm_per_hour: Array  # of the log price, jumps not included
-    volatility_ppm: Array  # of the log price per square root of a second, its median
-    jumps_ppm_per_second: Array  # expected jumps in a million seconds
-    jump_mean_ppm: Array  # of the log price
-    jump_deviation_ppm: Array
-    reversion_ppm_per_second: Array  # share of the log volatility lost in a second
-    volatility_of_volatility_ppm: Array  # of log volatility per square root of a second
+    volatility_ppm: Array = ratio(
+        0.0002, 0, 0.1, what="over the square root of a second, its median"
+    )
+    drift_per_hour_ppm: Array = ratio(0, -1, 1, what="without jumps")
+    jumps_per_hour_ppm: Array = ratio(0, 0, 3600, what="expected number of jumps")
+    jump_mean_ppm: Array = ratio(0, -2, 2, what="mean jump")
+    jump_deviation_ppm: Array = ratio(0, 0, 1, what="standard deviation of a jump")
+    reversion_per_second_ppm: Array = ratio(
+        0, 0, 1, what="share of the log volatility that is lost in a second"
+    )
+    volatility_of_volatility_ppm: Array = ratio(
+        0, 0, 1, what="of the log volatility, over the square root of a second"
+    )
 
 
 def jump_diffusion_path(
@@ -69,7 +77,7 @@ def jump_diffusion_path(
 def _drift(params, blocks, block_us):
     """The drift since the start at each block in Q32, [T]."""
     elapsed = np.arange(blocks) * block_us // 10_000  # hundredths of a second
-    hourly = params.drift_ppm_per_hour * Q32 // PPM
+    hourly = params.drift_per_hour_ppm * Q32 // PPM
     return hourly * jnp.asarray(elapsed) // 360_000
 
 
@@ -89,7 +97,7 @@ def _step_deviation(draws_q24, params, block_us):
     median = (params.volatility_ppm * root << 16) // PPM
     spread = (params.volatility_of_volatility_ppm * root << 16) // PPM
     kept_ppm = jnp.maximum(
-        PPM - params.reversion_ppm_per_second * block_us // US_PER_SECOND, 0
+        PPM - params.reversion_per_second_ppm * block_us // US_PER_SECOND, 0
     )
 
     def step(level, draw):
@@ -102,11 +110,20 @@ def _step_deviation(draws_q24, params, block_us):
     return jnp.minimum((jnp.minimum(median, _MAX_STEP) * factor_q16) >> 16, _MAX_STEP)
 
 
+def _per_second(hourly):
+    """A rate an hour as one a second, to the nearest, halves to even."""
+    whole, rest = hourly // 3600, hourly % 3600
+    return whole + ((rest > 1800) | ((rest == 1800) & (whole % 2 == 1)))
+
+
 def _jumps(words, draws_q24, params, block_us):
     """The jump of each block in Q32, mostly 0, [T]."""
-    chance_e12 = jnp.minimum(params.jumps_ppm_per_second * block_us, 10**12)
+    chance_e12 = jnp.minimum(_per_second(params.jumps_per_hour_ppm) * block_us, 10**12)
     threshold = (chance_e12 << 20) // 244_140_625  # chance * 2**32 / 10**12
     mean = params.jump_mean_ppm * Q32 // PPM
     deviation = params.jump_deviation_ppm * Q32 // PPM
     size = mean + _scaled(deviation, draws_q24)
     return jnp.where(words.astype(INT) < threshold, size, 0)
+
+
+JUMP_DIFFUSION = PriceModel("jump_diffusion", JumpDiffusionParams, jump_diffusion_path)

@@ -1,6 +1,7 @@
 """One interface to every price model: `price_path`, its spec and its numbers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,10 @@ from market.numbers.logarithms import log_q32
 from market.numbers.randomness import WHOLE_RUN, block_key
 from market.numbers.units import PPM
 from market.prices.correlated import DrivenParams, driven_paths
-from market.prices.crash import CrashParams, bar_plan, crash_path, crash_phases
-from market.prices.jump_diffusion import JumpDiffusionParams, jump_diffusion_path
-from market.prices.replay import ReplayParams, minutes_needed, replay_path
+from market.prices.crash import CRASH
+from market.prices.jump_diffusion import JUMP_DIFFUSION
+from market.prices.model import PriceModel
+from market.prices.replay import REPLAY
 from market.prices.ticks import PriceError, ticks_of_log
 
 
@@ -22,17 +24,12 @@ class PriceSpec:
     """What changes the compiled program: the model and the number of markets.
 
     Attributes:
-        model: one of `MODELS`.
+        model: of the first market.
         markets: number of markets, M; all but the first are driven by it.
     """
 
-    model: str
+    model: PriceModel
     markets: int = 1
-
-    def __post_init__(self):
-        if self.model not in MODELS:
-            known = ", ".join(MODELS)
-            raise PriceError(f"unknown price model {self.model!r}; allowed are {known}")
 
 
 @jax.tree_util.register_dataclass
@@ -50,33 +47,15 @@ class PriceParams:
     """The numbers of a path; a pytree of int64 that a sweep may vary."""
 
     start_ticks: Array  # of the first market, scalar; a replay starts at its file
-    model: CrashParams | ReplayParams | JumpDiffusionParams
+    model: Any  # numbers of the model, an instance of `PriceModel.params`
     driven: DrivenParams  # [M - 1]
     shocks: Shocks  # [S]
 
 
-def _crash(key, params, *, spec, blocks, block_us):
-    return crash_path(
-        key,
-        params.start_ticks,
-        params.model,
-        blocks=blocks,
-        block_us=block_us,
-    )
-
-
-def _jump_diffusion(key, params, *, spec, blocks, block_us):
-    return jump_diffusion_path(
-        key, params.start_ticks, params.model, blocks=blocks, block_us=block_us
-    )
-
-
-def _replay(key, params, *, spec, blocks, block_us):
-    return replay_path(key, params.model, blocks=blocks, block_us=block_us)
-
-
-#: Models of the first market: (key, params, *, spec, blocks, block_us) -> ticks [T].
-MODELS = {"crash": _crash, "jump_diffusion": _jump_diffusion, "replay": _replay}
+#: Our models, by the name that a config uses.
+MODELS: dict[str, PriceModel] = {
+    model.name: model for model in (CRASH, JUMP_DIFFUSION, REPLAY)
+}
 
 
 def price_path(
@@ -92,8 +71,9 @@ def price_path(
         block_us: length of a block in microseconds; static.
     """
     whole = block_key(key, WHOLE_RUN)
-    model = MODELS[spec.model]
-    first = model(whole, params, spec=spec, blocks=blocks, block_us=block_us)
+    first = spec.model.path(
+        whole, params.start_ticks, params.model, blocks=blocks, block_us=block_us
+    )
     first = _shocked(first, params.shocks, block_us)
     if spec.markets == 1:
         return first[:, None]
@@ -124,40 +104,4 @@ def check_prices(
         raise PriceError(f"{blocks} blocks of {block_us} us; both must be 1 or more")
     if params.driven.beta_ppm.shape[-1] != spec.markets - 1:
         raise PriceError(f"{spec.markets} markets need {spec.markets - 1} driven ones")
-    if isinstance(params.model, ReplayParams):
-        have = params.model.bars.shape[-2]
-        need = minutes_needed(blocks, block_us)
-        if have < need:
-            raise PriceError(
-                f"the price file holds {have} minutes from the start minute on, the "
-                f"run lasts {need}; shorten the run or start earlier in the file"
-            )
-    if spec.model == "crash":
-        _check_crash(params.model, blocks, block_us)
-
-
-def _check_crash(crash, blocks, block_us):
-    bars = bar_plan(blocks, block_us).bars
-    phases = crash_phases(int(crash.minutes), bars)
-    depth, worst, widest, rebound = (
-        int(value) / PPM
-        for value in (
-            crash.depth_ppm,
-            crash.worst_ppm,
-            crash.widest_ppm,
-            crash.rebound_ppm,
-        )
-    )
-    fall = -np.log1p(-depth) - np.log1p(0.6 * widest)
-    rise = np.log1p(rebound) - np.log1p(0.35 * widest)
-    cap = -np.log1p(-worst)
-    for name, way, bars in (
-        ("depth", fall, int(phases.low - phases.peak) - 1),
-        ("rebound", rise, int(phases.rebound - phases.low) - 1),
-    ):
-        if way > 0.97 * cap * bars:
-            raise PriceError(
-                f"a {name} of {depth if name == 'depth' else rebound:.3f} needs more "
-                f"than {bars} minutes of at most {worst:.3f}; take a longer run, a "
-                f"larger worst minute or a smaller {name}"
-            )
+    spec.model.check(params.model, blocks, block_us)

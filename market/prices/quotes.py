@@ -7,17 +7,19 @@ number out of range is refused with its name and what is allowed.
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from market.numbers.declared import declared_of, key_of
 from market.numbers.units import PPM, as_int
 from market.prices.correlated import LEAST_CORRELATION_PPM, DrivenParams
-from market.prices.crash import FIGURES, CrashParams, Figures
-from market.prices.jump_diffusion import JumpDiffusionParams
+from market.prices.crash import CRASH, FIGURES, CrashParams, Figures
+from market.prices.jump_diffusion import JUMP_DIFFUSION, JumpDiffusionParams
 from market.prices.klines import bars_in_ticks, read_klines
+from market.prices.model import PriceModel
 from market.prices.paths import PriceParams, PriceSpec, Shocks
-from market.prices.replay import ReplayParams
+from market.prices.replay import REPLAY, ReplayParams
 from market.prices.ticks import PriceError, whole_ppm, whole_ticks, whole_us
 
 Number = Decimal | str | float | int
@@ -76,8 +78,7 @@ def crash_prices(
         rebound_ppm=_ppm(numbers.rebound, "rebound", 0.001, 5),
     )
     _check_figures(model, numbers.minutes)
-    spec = PriceSpec("crash", 1 + len(driven))
-    return spec, _params(_ticks(first, "price"), model, driven, shocks)
+    return prices_of(CRASH, model, first, driven, shocks)
 
 
 def replay_prices(
@@ -96,7 +97,7 @@ def replay_prices(
     """
     bars = bars_in_ticks(read_klines(path), tick, start_minute=start_minute)
     model = ReplayParams(bars=as_int(bars))
-    return PriceSpec("replay", 1 + len(driven)), _params(
+    return PriceSpec(REPLAY, 1 + len(driven)), _params(
         int(bars[0, 0]), model, driven, shocks
     )
 
@@ -105,48 +106,53 @@ def jump_diffusion_prices(
     first: Quote,
     driven: Sequence[Driven] = (),
     shocks: Sequence[Shock] = (),
-    *,
-    volatility: Number = "0.0002",
-    drift_per_hour: Number = 0,
-    jumps_per_hour: Number = 0,
-    jump_mean: Number = 0,
-    jump_deviation: Number = 0,
-    reversion_per_second: Number = 0,
-    volatility_of_volatility: Number = 0,
+    **numbers: Number,
 ) -> tuple[PriceSpec, PriceParams]:
-    """A jump-diffusion; all numbers are fractions, of the logarithm of the price.
+    """A jump-diffusion.
 
     Args:
         first: the market that moves by itself.
         driven: the markets that follow it.
         shocks: further steps of the first market.
-        volatility: standard deviation over one second, at most 0.1.
-        drift_per_hour: mean change in an hour without jumps.
-        jumps_per_hour: expected number of jumps in an hour.
-        jump_mean: mean jump.
-        jump_deviation: standard deviation of a jump.
-        reversion_per_second: share of the log volatility's distance lost in a second.
-        volatility_of_volatility: deviation of the log volatility over one second.
+        numbers: fractions, by the names in `JumpDiffusionParams` without ``_ppm``.
 
     Raises:
         PriceError: a number is out of range.
+        TypeError: there is no such number.
     """
-    rate = Decimal(whole_ppm(jumps_per_hour, "jumps_per_hour", 0, 3600)) / 3600
-    model = JumpDiffusionParams(
-        drift_ppm_per_hour=_ppm(drift_per_hour, "drift_per_hour", -1, 1),
-        volatility_ppm=_ppm(volatility, "volatility", 0, 0.1),
-        jumps_ppm_per_second=as_int(int(rate.to_integral_value())),
-        jump_mean_ppm=_ppm(jump_mean, "jump_mean", -2, 2),
-        jump_deviation_ppm=_ppm(jump_deviation, "jump_deviation", 0, 1),
-        reversion_ppm_per_second=_ppm(
-            reversion_per_second, "reversion_per_second", 0, 1
-        ),
-        volatility_of_volatility_ppm=_ppm(
-            volatility_of_volatility, "volatility_of_volatility", 0, 1
-        ),
+    model = {}
+    for name, number in declared_of(JumpDiffusionParams).items():
+        key = key_of(name)
+        given = numbers.pop(key, number.default)
+        model[name] = _ppm(given, key, number.least, number.most)
+    if numbers:
+        raise TypeError(f"a jump-diffusion has no {', '.join(numbers)}")
+    return prices_of(
+        JUMP_DIFFUSION, JumpDiffusionParams(**model), first, driven, shocks
     )
-    spec = PriceSpec("jump_diffusion", 1 + len(driven))
-    return spec, _params(_ticks(first, "price"), model, driven, shocks)
+
+
+def prices_of(
+    model: PriceModel,
+    numbers: Any,
+    first: Quote,
+    driven: Sequence[Driven] = (),
+    shocks: Sequence[Shock] = (),
+) -> tuple[PriceSpec, PriceParams]:
+    """Any model from its numbers as integers.
+
+    Args:
+        model: of the first market.
+        numbers: an instance of its parameter class.
+        first: the market that moves by itself.
+        driven: the markets that follow it.
+        shocks: further steps of the first market.
+
+    Raises:
+        PriceError: a price, a follower's number or a shock is out of range.
+    """
+    spec = PriceSpec(model, 1 + len(driven))
+    return spec, _params(_ticks(first, "price"), numbers, driven, shocks)
 
 
 def _ticks(quote: Quote, name: str) -> int:

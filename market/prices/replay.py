@@ -7,6 +7,8 @@ from jaxtyping import Array, Int
 
 from market.prices.bridge import LEAST_BLOCKS, bar_grid, bridge, merge_bars
 from market.prices.klines import MINUTE_US
+from market.prices.model import PriceModel
+from market.prices.ticks import PriceError
 
 
 @jax.tree_util.register_dataclass
@@ -39,3 +41,32 @@ def replay_path(
     grid = bar_grid(blocks, block_us, group * MINUTE_US)
     bars = merge_bars(params.bars[:minutes], group, grid.size.size)
     return bridge(key, bars, grid)
+
+
+def check_replay(params: ReplayParams, blocks: int, block_us: int) -> None:
+    """Refuses a file that is shorter than the run.
+
+    Raises:
+        PriceError: says how many minutes there are, and how many are needed.
+    """
+    have, need = params.bars.shape[-2], minutes_needed(blocks, block_us)
+    if have < need:
+        raise PriceError(
+            f"the price file holds {have} minutes from the start minute on, the run "
+            f"lasts {need}; shorten the run or start earlier in the file"
+        )
+
+
+def _path(
+    key: Array,
+    start_ticks: Array,
+    params: ReplayParams,
+    *,
+    blocks: int,
+    block_us: int,
+) -> Int[Array, " T"]:
+    """A replay starts where its file does."""
+    return replay_path(key, params, blocks=blocks, block_us=block_us)
+
+
+REPLAY = PriceModel("replay", ReplayParams, _path, check_replay)

@@ -9,7 +9,6 @@ from market.numbers.randomness import run_key
 from market.prices import (
     Driven,
     PriceError,
-    PriceSpec,
     Quote,
     Shock,
     check_prices,
@@ -236,7 +235,6 @@ BAD_NUMBERS = {
         lambda: jump_diffusion_prices(FIRST, shocks=[Shock(-1, "0.1")]),
         "shock time must be zero or more",
     ),
-    "model": (lambda: PriceSpec("magic"), "unknown price model 'magic'; allowed are"),
 }
 
 
