@@ -105,7 +105,7 @@ BAD = [
     ({"populations": {n: {"count": 0} for n in
       ("market_makers", "leveraged_traders", "searchers", "liquidators")}},
      "somebody must take part"),
-    ({"prices": {"model": "crsh"}}, r"unknown price model 'crsh' \(did you mean 'crash'\?\)"),
+    ({"prices": {"model": "crsh"}}, r"price model 'crsh' \(did you mean 'crash'\?\)"),
     ({"prices": {}}, "needs the key model"),
     ({"prices": {"model": "crash", "figures": "2020-03-11"}}, "unknown crash"),
     ({"prices": {"model": "crash", "volatility": 1}}, "unknown key 'volatility'"),

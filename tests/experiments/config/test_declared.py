@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 import pytest
-from experiments.build.numbers import numbers_of
 from jax import Array
 from pydantic import ValidationError
 
+from experiments.build.numbers import numbers_of
 from experiments.config.declared import fields_of, section_of
 from experiments.config.values import Section
 from market.numbers import declared
