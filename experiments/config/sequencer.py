@@ -43,12 +43,13 @@ Hold = int | tuple[int, int]
 
 
 def _read_hold(value: Any) -> Hold:
-    if not isinstance(value, list | tuple):
-        return parse_duration(value)
-    if len(value) != 2:
+    ends = value if isinstance(value, list | tuple) else (value,)
+    if len(ends) != 2 and ends is value:
         raise wrong_value("must be a duration, or the least and the most of a range")
-    least, most = map(parse_duration, value)
-    return least, most
+    delays = [parse_duration(end) for end in ends]
+    if max(delays) > MAX_HOLD_US:
+        raise wrong_value(f"must be at most {format_duration(MAX_HOLD_US)}")
+    return delays[0] if ends is not value else (delays[0], delays[1])
 
 
 def _show_hold(hold: Hold) -> str | list[str]:

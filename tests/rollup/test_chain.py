@@ -528,6 +528,32 @@ def test_a_block_is_executed_again_from_its_outcome_without_the_scheme():
     assert int(state.batches.paid) == 600_000
 
 
+def program(scheme):
+    """Fifty blocks as one compiled loop whose end alone is looked at."""
+    rollup = Rollup(scheme=scheme)
+    _, step = compiled(rollup.spec.scheme)
+    sent = txs([{}], OFFERED)
+
+    @jax.jit
+    def run(state, exchange, windows, params):
+        def block(number, carry):
+            return step(*carry, sent, windows, number, params)[:2]
+
+        state, exchange = jax.lax.fori_loop(0, 50, block, (state, exchange))
+        return state.executed, exchange.collateral
+
+    given = (rollup.state, rollup.exchange, rollup.windows, rollup.params)
+    return run.lower(*given).compile().as_text()
+
+
+def test_facts_that_a_scheme_does_not_read_are_not_computed():
+    table = f"s64[{QUEUE},2]"  # the touch, and the notes of the trial scheme
+    assert table in program(TRIAL)
+    plain, built = program("fcfs"), program("composed")
+    assert table not in plain and table not in built
+    assert len(built) <= 1.01 * len(plain), "a composition costs what it is made of"
+
+
 rows = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.families import FAMILIES, FAMILY_NUMBERS
-from experiments import config
+from experiments import config, manifests
 from experiments.build import venue_numbers, worlds
 from experiments.config.errors import ConfigError
 from experiments.evidence import records
@@ -19,6 +19,7 @@ from market.types.specs import Deleveraging
 from market.venues import VENUES
 from rollup.faults import FAULTS
 from rollup.sequencing import SCHEMES
+from rollup.sequencing.classes import CLASSES
 
 
 def world_of(document):
@@ -265,6 +266,90 @@ def test_the_largest_order_stays_in_the_exact_range():
 def test_what_would_leave_the_range_is_refused(document, problem):
     with pytest.raises(ConfigError, match=problem):
         world_of(document)
+
+
+FAULT_FROM_OUTSIDE = """
+from dataclasses import replace
+import jax.numpy as jnp
+from shakeout import Fault
+
+def effect(conditions, strikes):
+    slower = jnp.minimum(strikes.since_us // 1_000_000, strikes.worst_ppm())
+    return conditions.slowed("l1", slower)
+
+CREEP = Fault("creep", "settling slows down more and more", effect, label="L1 creep")
+"""
+
+
+def test_a_fault_from_outside_shares_the_program_of_ours_and_is_told_by_its_name(lab):
+    name = f"{lab.write(FAULT_FROM_OUTSIDE)}:CREEP"
+    when = {"start": "1m", "duration": "2m"}
+    experiment = config.expand(
+        {
+            "faults": [{"kind": "da_outage", **when}],
+            "sweep": {"faults.0.kind": ["da_outage", name, "oracle_stuck"]},
+        }
+    )
+    built = worlds.build(experiment.configs)
+    assert len(plan.group_points(built)) == 1
+    kinds = [int(world.params.faults.kind[0]) for world in built]
+    assert kinds == [2, len(FAULTS), 5]
+    (window,) = worlds.fault_windows(built[1], 7, 1)
+    assert window["kind"] == "creep"
+    told = [manifests.fault_windows(each)[0] for each in experiment.configs]
+    assert [fault["title"] for fault in told] == [
+        "DA outage",
+        "L1 creep",
+        "oracle stuck",
+    ]
+
+
+def test_a_fault_from_outside_takes_the_keys_that_it_reads(lab):
+    name = f"{lab.write(FAULT_FROM_OUTSIDE)}:CREEP"
+    fault = {"kind": name, "start": "1m", "duration": "2m", "markets": ["BTC"]}
+    with pytest.raises(ConfigError, match="has no markets; it reads severity"):
+        config.expand({"faults": [fault]})
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_kind_of_fault_takes_the_keys_that_it_reads_and_no_other(kind):
+    values = {
+        "severity": 0.5,
+        "targets": ["searchers"],
+        "transactions": ["cancel"],
+        "bias": 0.1,
+        "markets": ["ETH"],
+    }
+    plain = {"kind": kind, "start": "1m", "duration": "2m"}
+    reads, needs = FAULTS[kind].reads, FAULTS[kind].needs
+    least = {keys[0]: values[keys[0]] for keys in needs}
+    world_of({"faults": [{**plain, **least}]})
+    for key, value in values.items():
+        fault = {**plain, **least, key: value}
+        if key in reads:
+            world_of({"faults": [fault]})
+        else:
+            with pytest.raises(ConfigError, match=f"{kind} has no {key}"):
+                world_of({"faults": [fault]})
+    if needs:
+        with pytest.raises(ConfigError, match=f"{kind} needs {needs[0][0]}"):
+            world_of({"faults": [plain]})
+
+
+def test_the_delays_of_a_composition_are_swept_in_one_program():
+    composed = {"hold": {"take": "5ms"}, "every": "50ms", "classes": ["cancel"]}
+    document = {"sequencer": {"policy": "composed", "composed": composed}}
+    swept = {"sweep": {"sequencer.composed.hold.take": ["0s", "1ms", "20ms"]}}
+    built = worlds.build(config.expand({**document, **swept}).configs)
+    assert len(plan.group_points(built)) == 1
+    take = CLASSES.index("take")
+    params = [world.params.chain.sequencer for world in built]
+    assert [int(each.hold_us[take]) for each in params] == [0, 1_000, 20_000]
+    assert [int(each.every_us) for each in params] == [50_000] * 3
+    swept = {"sweep": {"sequencer.composed.hold.take": ["1ms", ["1ms", "3ms"]]}}
+    built = worlds.build(config.expand({**document, **swept}).configs)
+    assert len(plan.group_points(built)) == 2, "a random delay is another program"
+    assert int(built[1].params.chain.sequencer.hold_most_us[take]) == 3_000
 
 
 def test_random_faults_are_told_as_they_strike_run_by_run():
