@@ -1,5 +1,8 @@
 """The list of mutants keeps up with the code; `python -m tests.mutants` runs them."""
 
+import ast
+import builtins
+
 import pytest
 
 from tests.mutants import MUTANTS, ROOT, Mutant, StaleError, broken
@@ -61,6 +64,28 @@ def lost(mutant: Mutant) -> str | None:
 
 def test_every_mutant_has_its_place_in_the_code():
     assert "\n".join(filter(None, map(lost, MUTANTS))) == ""
+
+
+def strangers(mutant: Mutant) -> set[str]:
+    """Names in the changed code that its file does not know: it would always fail."""
+    source = ast.parse((ROOT / mutant.file).read_text())
+    known = {node.id for node in ast.walk(source) if isinstance(node, ast.Name)}
+    known |= {node.arg for node in ast.walk(source) if isinstance(node, ast.arg)}
+    known |= {
+        node.arg
+        for node in ast.walk(ast.parse(mutant.new))
+        if isinstance(node, ast.arg)
+    }
+    new = [
+        node for node in ast.walk(ast.parse(mutant.new)) if isinstance(node, ast.Name)
+    ]
+    made = {node.id for node in new if isinstance(node.ctx, ast.Store)}
+    return {node.id for node in new} - known - made - set(dir(builtins))
+
+
+def test_no_mutant_dies_of_a_name_that_its_file_does_not_know():
+    wrong = {f"{m.file}: {m.rule}": strangers(m) for m in MUTANTS if strangers(m)}
+    assert wrong == {}
 
 
 def test_every_rule_of_a_file_has_a_name_of_its_own():
