@@ -6,7 +6,7 @@ for good, 130 interrupted.
 
 import typer
 
-from experiments.cli import catalogue, proofs, results, run
+from experiments.cli import catalogue, conform, proofs, results, run
 from experiments.cli.common import command
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for _function in (
     results.report,
     results.check,
     results.replay,
+    conform.conform,
     catalogue.scenarios,
     catalogue.schema,
     proofs.prove,

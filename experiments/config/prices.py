@@ -131,8 +131,9 @@ class _JumpDiffusion(_Prices):
     model: Literal["jump_diffusion"]
 
 
-JumpDiffusionConfig = section_of(
-    "JumpDiffusionConfig", JumpDiffusionParams, base=_JumpDiffusion
+JumpDiffusionConfig = cast(
+    type[_JumpDiffusion],
+    section_of("JumpDiffusionConfig", JumpDiffusionParams, base=_JumpDiffusion),
 )
 
 
