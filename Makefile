@@ -62,8 +62,11 @@ demo: $(VENV)/.installed
 	$(BIN)/shakeout run demo --out runs/demo --overwrite
 
 # The cheapest tests that still cover a rule, its three forms, the structure and a world.
-QUICK := tests/structure tests/market/rules tests/market/venues \
-	tests/properties/test_tiny_world.py tests/test_mutants.py
+QUICK := tests/structure tests/test_mutants.py \
+	tests/properties/test_tiny_world.py tests/market/forms/test_twin_alone.py \
+	$(addprefix tests/market/rules/test_,margin.py liquidation.py funding.py \
+		risk_steps.py staged.py) \
+	$(addprefix tests/market/venues/test_,rule_examples.py dydx_v4.py starkex.py)
 
 quick: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(QUICK)
