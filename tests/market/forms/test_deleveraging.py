@@ -64,7 +64,7 @@ class Close:
         state = open_exchange(spec, money, jnp.asarray(0), jnp.array([TICKS]))
         pending = jnp.zeros((accounts, 1), jnp.int64).at[ALICE, 0].set(1)
         self.before = replace(
-            rule_cases.at_prices(state, [TICKS], [previous]),
+            rule_cases.at_prices(spec, state, [TICKS], [previous]),
             position=jnp.asarray(position)[:, None],
             cost=jnp.asarray(cost)[:, None],
             adl_pending=pending,

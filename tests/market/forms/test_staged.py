@@ -50,7 +50,7 @@ class Venue:
         before = self.state.collateral.sum()
         run = rule_cases.compiled(self.spec, self.auction, "native")
         self.state, self.receipt, self.info = run(
-            rule_cases.at_prices(self.state, [mark], [previous]),
+            rule_cases.at_prices(self.spec, self.state, [mark], [previous]),
             cases.columns(rows),
             jnp.asarray(self.block),
             jnp.asarray(0),
@@ -281,7 +281,7 @@ def test_in_a_halted_market_a_bankrupt_position_stays(lowering):
     state = replace(state, collateral=jnp.asarray([10**9, -(10**6), 10**9]))
     rows = cases.columns([liquidation(target=1, account=0)])
     state, receipt, _ = rule_cases.compiled(spec, False, lowering)(
-        rule_cases.at_prices(state, [6, 3], [6, 3]),
+        rule_cases.at_prices(spec, state, [6, 3], [6, 3]),
         rows,
         jnp.asarray(1),
         jnp.asarray(0),

@@ -66,7 +66,7 @@ def compiled(spec, auction, lowering, lanes=False):
 
 
 def moved(rng, oracle) -> list[int]:
-    """The next prices: small steps, so that accounts pass through every stage."""
+    """The next prices: small steps, so that accounts pass every requirement."""
     size = rng.choice([0.004, 0.015, 0.05], p=[0.3, 0.5, 0.2])
     return [max(1, int(p * (1 + rng.uniform(-size, size)))) for p in oracle]
 
@@ -76,25 +76,31 @@ def inputs(seed, spec, params, blocks):
     rng = np.random.default_rng(seed)
     collateral, insurance, oracle = cases.random_start(rng)
     insurance = 0 if rng.random() < 0.7 else insurance
-    table, previous, is_staged = [], oracle, spec.liquidation == Liquidation.STAGES
+    table, previous = [], oracle
+    move = cases.moved if spec.liquidation == Liquidation.FILLABLE_PRICE else moved
     for block in range(1, blocks + 1):
-        oracle = moved(rng, oracle) if is_staged else cases.moved(rng, oracle)
+        oracle = move(rng, oracle)
         rows = cases.random_rows(rng, oracle, block, collateral)
         table.append((oracle, previous, rows, int(rng.integers(1 << 62))))
         previous = oracle
     return (collateral, insurance, table[0][1]), table
 
 
-def at_prices(state, oracle, previous):
-    """The state at the prices of a block."""
-    oracle, previous = jnp.asarray(oracle), jnp.asarray(previous)
-    return replace(state, oracle=oracle, mark=oracle, previous_mark=previous)
+def at_prices(spec, state, prices, previous):
+    """The state where margin is reckoned at these prices.
+
+    The price that margin is not reckoned at is the one before: who reads it is caught.
+    """
+    prices, previous = jnp.asarray(prices), jnp.asarray(previous)
+    has_mark = spec.mark == Mark.MEDIAN
+    oracle, mark = (previous, prices) if has_mark else (prices, previous)
+    return replace(state, oracle=oracle, mark=mark, previous_mark=previous)
 
 
 def opened(seed, spec, params, start):
-    """The exchange twice, with leveraged positions where liquidations are staged."""
+    """The exchange twice; with leveraged positions, but where prices jump anyway."""
     state, twin = cases.start(spec, params, *start)
-    if spec.liquidation != Liquidation.STAGES:
+    if spec.liquidation == Liquidation.FILLABLE_PRICE:
         return state, twin
     rng = np.random.default_rng(seed + 1)
     position = np.zeros((cases.ACCOUNTS, 2), np.int64)
@@ -118,7 +124,7 @@ def run_history(seed, venue, auction, lowering="native", blocks=6):
     state, twin = opened(seed, spec, params, start)
     run = compiled(spec, auction, lowering)
     for block, (oracle, previous, rows, word) in enumerate(table, 1):
-        state = at_prices(state, oracle, previous)
+        state = at_prices(spec, state, oracle, previous)
         twin.price, twin.previous_mark = oracle, previous
         twin.now_us = block * BLOCK_US
         txs = cases.columns(rows)
@@ -147,8 +153,8 @@ def assert_lowerings_equal(seeds, venue, auction, blocks=5):
         results = []
         for lowering, state in zip(("native", "array"), states, strict=True):
             run = compiled(spec, auction, lowering, lanes=True)
-            state, number = at_prices(state, oracle, previous), jnp.asarray(block + 1)
-            results.append(run(state, txs, number, word, params))
+            state = at_prices(spec, state, oracle, previous)
+            results.append(run(state, txs, jnp.asarray(block + 1), word, params))
         jax.tree.map(np.testing.assert_array_equal, *results)
         states = [state for state, *_ in results]
         for name in SEEN:
