@@ -1,4 +1,4 @@
-"""Money that comes in from the settlement layer, and money that leaves."""
+"""Money that comes in from L1, and money that leaves for it."""
 
 from market.twin.lane import Fill, Lane, RejectError, open_loss
 from market.twin.margin import worst_case_slack
@@ -27,7 +27,7 @@ def free_collateral(lane: Lane, account: int) -> int:
 
 
 def withdraw(lane: Lane, account: int, quanta: int) -> Fill:
-    """Moves free collateral out; the chain pays it when the batch settles."""
+    """Moves free collateral out; the chain pays it later."""
     if quanta < 1:
         raise RejectError(Status.BAD_LOTS)
     if lane.gate_block > 0 and lane.block <= lane.gate_block:

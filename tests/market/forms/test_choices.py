@@ -14,6 +14,7 @@ import pytest
 from market.types.specs import Cover, Deleveraging, Funding, Liquidation, Margin, Mark
 from tests.market.forms import exchange_cases as cases
 from tests.market.venues import rule_cases
+from tests.properties.test_exchange_conservation import assert_conserved
 
 CHOICES = {
     "liquidation": list(Liquidation),
@@ -93,7 +94,8 @@ def test_native_blocks_equal_the_specification(row):
     kind, auction = venue(row)
     seen = Counter()
     for seed in range(10):
-        for _, info in rule_cases.run_history(seed, kind, auction):
+        for state, info in rule_cases.run_history(seed, kind, auction):
+            assert_conserved(state)
             for name in rule_cases.SEEN:
                 seen[name] += int(getattr(info, name))
     assert seen["liquidations"] > 0 and seen["deleveraged"] > 0, seen
