@@ -1,10 +1,10 @@
 """Who trades where at a venue with isolated markets.
 
-An account that trades an isolated market may hold nothing else, so participants settle
-down: account ``a`` of a venue with ``M`` markets has market ``a mod M`` for its home.
-If that market is isolated it trades there alone, else in all markets that are not. The
-vault, which the rule spares, trades everywhere, and so may guests: what they send is
-theirs to choose. Without an isolated market nothing is held back.
+An account that trades an isolated market may hold nothing else, so every participant
+has a home: account ``a`` of a venue with ``M`` markets lives in market ``a mod M``. If
+that market is isolated it trades there alone, else in all markets that are not. The
+vault, which the rule spares, trades everywhere, and so may agents in plain Python: what
+they send is theirs to choose. Without an isolated market nothing is held back.
 """
 
 from dataclasses import replace
@@ -27,7 +27,7 @@ def may_trade(spec: VenueSpec) -> np.ndarray:
     return allowed
 
 
-def settled(intents: Tx, spec: VenueSpec) -> Tx:
+def kept_home(intents: Tx, spec: VenueSpec) -> Tx:
     """Intents without the orders in markets where their senders do not trade.
 
     Takeovers count as orders on StarkEx, where they give the keeper a position.

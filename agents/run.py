@@ -8,8 +8,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from agents import views
-from agents.measure import metrics, series
-from agents.world import Setting, World, WorldParams, WorldSpec, set_up, step
+from agents.measure import series
+from agents.measure.contract import Reading
+from agents.measure.metrics import metrics_of
+from agents.opening import set_up
+from agents.step import step
+from agents.world import Setting, World, WorldParams, WorldSpec
 from market.native.jit import jit_step
 from market.types.orders import Tx
 from rollup.replay import Record, run_root, scheme_words
@@ -19,11 +23,11 @@ class RunOutput(NamedTuple):
     """What is kept of R runs.
 
     Attributes:
-        metrics: int64 [R] by the names of `agents.measure.metrics.METRICS`.
+        metrics: int64 [R] by the names of `agents.measure.metrics.metrics_of`.
         series: int64 [R, S] or [R, S, M] by the names of
             `agents.measure.series.SERIES`.
         state_root: uint32 [R, 8]; the run's identity.
-        status: int64 [R], bits of `agents.measure.measures.Fault`; 0 is sound.
+        status: int64 [R], bits of `agents.measure.soundness.Fault`; 0 is sound.
         first_fault: int64 [R], block of the first violation, -1 without.
         fault_start_us, fault_end_us: int64 [R, F], fault windows as they struck.
     """
@@ -65,13 +69,43 @@ def output_of(
 ) -> RunOutput:
     """Reads the results off a finished world."""
     return RunOutput(
-        metrics=metrics.metrics_of(world, setting, params, spec=spec.venue),
+        metrics=figures_of(world, setting, params, spec=spec),
         series=rows,
         state_root=root_of(world),
         status=world.measures.status,
         first_fault=world.measures.first_fault,
         fault_start_us=setting.windows.start_us,
         fault_end_us=setting.windows.end_us,
+    )
+
+
+def figures_of(
+    world: World, setting: Setting, params: WorldParams, *, spec: WorldSpec
+) -> dict[str, Array]:
+    """Every metric of a finished world by name; int64 scalars."""
+    reading = reading_of(world, setting, params, spec=spec)
+    return {
+        name: metric.read(reading._replace(kept=world.kept.get(name)))
+        for name, metric in metrics_of(spec).items()
+    }
+
+
+def reading_of(
+    world: World, setting: Setting, params: WorldParams, *, spec: WorldSpec
+) -> Reading:
+    """What metrics are read off; profits are marked at the last oracle prices."""
+    measures = world.measures
+    risk = views.account_risk(world.exchange, params.venue, spec.venue)
+    gain = risk.equity - setting.start
+    gained = jnp.zeros((len(spec.groups),), jnp.int64).at[setting.group_of].add(gain)
+    return Reading(
+        measures=measures,
+        exchange=world.exchange,
+        chain=world.chain,
+        risk=risk,
+        profit=gained + measures.withdrawals - measures.deposits,
+        insurance=params.insurance,
+        venue=spec.venue,
     )
 
 

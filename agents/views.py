@@ -1,12 +1,13 @@
 """What participants see: public market data, account risk, the danger list."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from agents.family import FamilySpec, Pending, View
+from agents.family import GroupSpec, Pending, View
 from market.numbers.units import PPM, ppm_ceil
 from market.rules.risk_steps import Steps, added, factor_ppm, required
 from market.types.specs import Margin, VenueParams, VenueSpec
@@ -124,50 +125,81 @@ def best_quotes(state: ExchangeState) -> tuple[Array, Array]:
     return jnp.where(empty, 0, ticks), jnp.where(empty, 0, lots)
 
 
+class Clock(NamedTuple):
+    """Where the block that is about to be made stands in time; [] each."""
+
+    block: Array  # number of the block in time
+    height: Array  # blocks made
+    now_us: Array  # its start
+    block_us: int  # its length
+
+
+class Public(NamedTuple):
+    """What an open ledger shows to everyone before a block.
+
+    Attributes:
+        clock: the block.
+        state: the exchange as the last block left it.
+        risk: of every account.
+        danger: who may be liquidated.
+        ticks, lots: best price of each side and lots of its best order; [M, 2].
+        multiplier: [M] quanta per lot and tick.
+    """
+
+    clock: Clock
+    state: ExchangeState
+    risk: Risk
+    danger: DangerList
+    ticks: Array
+    lots: Array
+    multiplier: Array
+
+
+def public_of(
+    state: ExchangeState, params: VenueParams, clock: Clock, *, spec: VenueSpec
+) -> Public:
+    """Reads off the exchange what everyone may see of it."""
+    multiplier = jnp.asarray(spec.multipliers, jnp.int64)
+    risk = account_risk(state, params, spec)
+    ticks, lots = best_quotes(state)
+    danger = danger_list(state, risk, multiplier)
+    return Public(clock, state, risk, danger, ticks, lots, multiplier)
+
+
 def view_of(
-    family: FamilySpec,
-    state: ExchangeState,
-    risk: Risk,
-    danger: DangerList,
-    trend: Trend,
-    quotes: tuple[Array, Array],
+    group: GroupSpec,
+    public: Public,
     price: Array,
-    block: Array,
-    height: Array,
-    now_us: Array,
+    trend: Trend,
     pending: Pending | None,
-    *,
-    spec: VenueSpec,
-    block_us: int,
 ) -> View:
-    """The view of one family; ``price`` and ``trend`` are as old as its data."""
-    rows = family.accounts
-    ticks, lots = quotes
+    """The view of one group; ``price`` [M] and ``trend`` are as old as its data."""
+    rows, clock, state = group.rows, public.clock, public.state
     return View(
-        block=block,
-        height=height,
-        now_us=now_us,
-        block_us=jnp.asarray(block_us, jnp.int64),
+        block=clock.block,
+        height=clock.height,
+        now_us=clock.now_us,
+        block_us=jnp.asarray(clock.block_us, jnp.int64),
         price=price,
         change_ppm=trend.change // _FINE,
         swing_ppm=trend.swing // _FINE,
         oracle=state.oracle,
-        oracle_age_us=now_us - state.oracle_us,
-        bid=ticks[:, 0],
-        ask=ticks[:, 1],
-        bid_lots=lots[:, 0],
-        ask_lots=lots[:, 1],
+        oracle_age_us=clock.now_us - state.oracle_us,
+        bid=public.ticks[:, 0],
+        ask=public.ticks[:, 1],
+        bid_lots=public.lots[:, 0],
+        ask_lots=public.lots[:, 1],
         collateral=state.collateral[rows],
         position=state.position[rows],
         cost=state.cost[rows],
         open_lots=state.open_lots[rows],
-        equity=risk.equity[rows],
-        maintenance=risk.maintenance[rows],
-        initial=risk.initial[rows],
-        multiplier=jnp.asarray(spec.multipliers, jnp.int64),
-        danger=danger.account,
-        danger_market=danger.market,
-        danger_lots=danger.lots,
+        equity=public.risk.equity[rows],
+        maintenance=public.risk.maintenance[rows],
+        initial=public.risk.initial[rows],
+        multiplier=public.multiplier,
+        danger=public.danger.account,
+        danger_market=public.danger.market,
+        danger_lots=public.danger.lots,
         pending=pending,
     )
 

@@ -67,7 +67,7 @@ def measure(options: argparse.Namespace) -> dict:
         cpus.append(time.process_time() - cpu)
     if np.any(output.status) or np.any(output.metrics["conservation_error"]):
         raise SystemExit("the benchmarked world is not sound")
-    agents = sum(family.count for family in world.spec.families)
+    agents = sum(group.count for group in world.spec.groups)
     decisions = agents * lanes * options.blocks
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {

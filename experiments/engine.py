@@ -22,9 +22,25 @@ DEFAULT_ENGINE = "experiments.build.worlds"
 class MetricLike(Protocol):
     """What is known of a metric."""
 
-    unit: str
-    meaning: str
-    better: str | None
+    @property
+    def unit(self) -> str:
+        """What it counts."""
+        ...
+
+    @property
+    def meaning(self) -> str:
+        """A few words."""
+        ...
+
+    @property
+    def better(self) -> str | None:
+        """Which way is better: low, high or neither."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What a report calls it; empty: made from its name."""
+        ...
 
 
 class SeriesLike(Protocol):
@@ -59,10 +75,12 @@ class World:
     Attributes:
         spec: static and hashable; points of equal spec share a compiled program.
         params: a pytree of int64 arrays, of equal shapes for equal specs.
+        guests: its agents in plain Python; empty where all decide as arrays.
     """
 
     spec: Any
     params: Any = field(hash=False, compare=False)
+    guests: tuple[Any, ...] = field(default=(), hash=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -87,11 +105,14 @@ class Layout:
 class Engine(Protocol):
     """A module that builds and runs worlds."""
 
-    METRICS: Mapping[str, MetricLike]
     SERIES: Mapping[str, SeriesLike]
 
     def build(self, configs: Sequence[Any]) -> list[World]:
         """The world of every point; all points are built together."""
+        ...
+
+    def metrics(self, worlds: Sequence[World]) -> Mapping[str, MetricLike]:
+        """Every metric of any of the worlds, in the order of their columns."""
         ...
 
     def layout(self, config: Any) -> Layout:
@@ -102,6 +123,12 @@ class Engine(Protocol):
         self, runs: Any, seed: Any, params: Any, *, spec: Any
     ) -> RunOutputLike:
         """Pure and traceable: runs [R] of the worlds ``params`` [R, ...]."""
+        ...
+
+    def simulate_guests(
+        self, runs: Any, seed: Any, worlds: Sequence[World]
+    ) -> RunOutputLike:
+        """Runs [R] of worlds with agents in plain Python, one after the other."""
         ...
 
     def fault_windows(self, world: World, seed: int, runs: int) -> list[dict[str, Any]]:

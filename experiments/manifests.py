@@ -10,6 +10,7 @@ from experiments.config import Config, Experiment, expand, plugins
 from experiments.config.errors import ConfigError
 from experiments.engine import Engine, World
 from experiments.fleet.plan import group_points
+from experiments.results import columns
 from experiments.results import tables as metrics
 
 #: Runs of a point whose random fault windows are noted in the manifest.
@@ -32,12 +33,7 @@ def manifest_of(
     """
     base = experiment.configs[0]
     shape = engine.layout(base)
-    wanted = experiment.config.metrics or list(engine.METRICS)
-    kept = {
-        name: info
-        for name, info in engine.METRICS.items()
-        if name in wanted or name == metrics.EXACT
-    }
+    kept = columns.kept(engine.metrics(worlds), experiment.config.metrics)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     earlier = previous or {}
     return {

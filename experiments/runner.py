@@ -16,8 +16,14 @@ from rich.console import Console
 
 from experiments import manifests
 from experiments.config import Experiment
-from experiments.config.errors import ConfigError, unknown
-from experiments.engine import DEFAULT_ENGINE, Engine, World, load_engine
+from experiments.config.errors import ConfigError
+from experiments.engine import (
+    DEFAULT_ENGINE,
+    Engine,
+    MetricLike,
+    World,
+    load_engine,
+)
 from experiments.evidence import records
 from experiments.fleet import environment
 from experiments.fleet.cluster import Failure, open_pool
@@ -26,6 +32,7 @@ from experiments.fleet.simulate import ShardResult
 from experiments.progress import Tally, reporter
 from experiments.results import checks
 from experiments.results import tables as metrics
+from experiments.results.columns import kept
 from experiments.results.expressions import parse_check
 from experiments.results.store import CHECKS, Store, write_json
 
@@ -78,21 +85,27 @@ class Prepared:
     engine: Engine
     worlds: list[World]
 
+    @property
+    def metrics(self) -> dict[str, MetricLike]:
+        """The metrics that it keeps, by name."""
+        known = self.engine.metrics(self.worlds)
+        return kept(known, self.experiment.config.metrics)
+
 
 def default_folder(experiment: Experiment) -> Path:
     """Where an experiment's results go if nobody says where."""
     return Path("runs") / f"{experiment.config.name}-{experiment.hash[:8]}"
 
 
-def known_columns(experiment: Experiment, engine: Engine) -> list[str]:
+def known_columns(prepared: Prepared) -> list[str]:
     """Columns that a check of this experiment may name."""
-    wanted = experiment.config.metrics or list(engine.METRICS)
+    experiment = prepared.experiment
     numeric = [
         axis
         for axis in experiment.axes
         if all(isinstance(p.axes[axis], int | float) for p in experiment.points)
     ]
-    return [*metrics.IDENTITY, *numeric, *wanted]
+    return [*metrics.IDENTITY, *numeric, *prepared.metrics]
 
 
 def prepare(experiment: Experiment, engine_name: str = DEFAULT_ENGINE) -> Prepared:
@@ -102,13 +115,11 @@ def prepare(experiment: Experiment, engine_name: str = DEFAULT_ENGINE) -> Prepar
         ConfigError: a point cannot be built, or a check or metric is unknown.
     """
     engine = load_engine(engine_name)
-    for name in experiment.config.metrics:
-        if name not in engine.METRICS:
-            raise ConfigError(f"metrics: {unknown('metric', name, engine.METRICS)}")
-    columns = known_columns(experiment, engine)
+    prepared = Prepared(experiment, engine, _build(experiment, engine))
+    columns = known_columns(prepared)
     for text in experiment.config.checks:
         parse_check(text, columns)
-    return Prepared(experiment, engine, _build(experiment, engine))
+    return prepared
 
 
 def _build(experiment: Experiment, engine: Engine) -> list[World]:
@@ -265,8 +276,7 @@ def _keep(result: ShardResult, prepared: Prepared, store: Store, manifest) -> No
         result,
         [point.axes for point in experiment.points],
         config.seed,
-        engine.METRICS,
-        config.metrics or None,
+        prepared.metrics,
     )
     shape = engine.layout(experiment.configs[result.shard.lanes[0].point])
     store.write_part(runs, metrics.series_table(result, engine.SERIES, shape))

@@ -13,6 +13,7 @@ Ideas of one's own, which a config names by import path, ``package.module:Name``
 =============  ==================================================================
 `Guest`        an agent in plain Python
 `Family`       participants who decide as arrays, from a `View`, in transactions `Tx`
+`Metric`       one number of a run, with an accumulator of its own where it needs one
 `Scheme`       an ordering scheme: an `Ordering` of the `Waiting` transactions
 `Fault`        what fails: an effect on the `Conditions` of a block
 =============  ==================================================================
@@ -30,21 +31,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agents.families import Family
-    from agents.family import FamilySpec, View
-    from agents.lab.model import Snapshot
+    from agents.family import Family, GroupSpec, View
+    from agents.guests import Guests
+    from agents.intents import lots_for, only, pick, stacked, transactions
+    from agents.lab.guest import Guest
     from agents.lab.participants import (
-        Guest,
         LeveragedTrader,
         Liquidator,
         MarketMaker,
         Searcher,
         Vault,
     )
+    from agents.lab.snapshot import Snapshot
+    from agents.measure.contract import Metric, Reading, Seen
     from experiments.config import Config, Experiment, load
     from experiments.config.errors import ConfigError
     from market.match import match
     from market.numbers.declared import duration, ratio, usd, whole
+    from market.numbers.quantiles import log_normal
+    from market.numbers.randomness import (
+        bernoulli_ppm,
+        split_word,
+        uniform_int,
+        words_of,
+    )
     from market.numbers.units import PPM
     from market.types.orders import Flag, Kind, Receipt, Status, Tx
     from market.types.state import BookState
@@ -72,21 +82,30 @@ if TYPE_CHECKING:
 
 #: Every public name, by the module that it is defined in.
 _NAMES = {
-    "agents.families": ("Family",),
-    "agents.family": ("FamilySpec", "View"),
-    "agents.lab.model": ("Snapshot",),
+    "agents.family": ("Family", "GroupSpec", "View"),
+    "agents.guests": ("Guests",),
+    "agents.intents": ("lots_for", "only", "pick", "stacked", "transactions"),
+    "agents.lab.guest": ("Guest",),
     "agents.lab.participants": (
-        "Guest",
         "LeveragedTrader",
         "Liquidator",
         "MarketMaker",
         "Searcher",
         "Vault",
     ),
+    "agents.lab.snapshot": ("Snapshot",),
+    "agents.measure.contract": ("Metric", "Reading", "Seen"),
     "experiments.config": ("Config", "Experiment", "load"),
     "experiments.config.errors": ("ConfigError",),
     "market.match": ("match",),
     "market.numbers.declared": ("duration", "ratio", "usd", "whole"),
+    "market.numbers.quantiles": ("log_normal",),
+    "market.numbers.randomness": (
+        "bernoulli_ppm",
+        "split_word",
+        "uniform_int",
+        "words_of",
+    ),
     "market.numbers.units": ("PPM",),
     "market.types.orders": ("Flag", "Kind", "Receipt", "Status", "Tx"),
     "market.types.state": ("BookState",),

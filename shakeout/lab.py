@@ -1,16 +1,17 @@
 """One run of a config as a Mesa model."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from agents.guests import Guests
 from agents.lab import model
-from agents.lab.participants import Guest
+from agents.lab.guest import Guest
 from experiments.build import worlds
 from experiments.config import load
 from experiments.config.errors import ConfigError
-from market.numbers.units import QUANTA_PER_USD, as_int
+from market.numbers.units import QUANTA_PER_USD
 
 
 class LabModel(model.LabModel):
@@ -54,11 +55,15 @@ class LabModel(model.LabModel):
         if guests and collateral <= 0:
             raise ConfigError(f"collateral = {collateral}: guests need some to trade")
         world = worlds.build(experiment.configs)[point]
-        quanta = as_int(round(collateral * QUANTA_PER_USD))
+        quanta = round(collateral * QUANTA_PER_USD)
+        own = [
+            Guests(kind, count, collateral=quanta)
+            for kind, count in Counter(guests).items()
+        ]
         return cls(
             world.spec,
-            replace(world.params, guest_collateral=quanta),
+            world.params,
             seed=experiment.config.seed if seed is None else seed,
             run=run,
-            guests=guests,
+            guests=[*world.guests, *own],
         )

@@ -99,9 +99,9 @@ class Watched:
         """Outcomes so far, by `market.types.orders.Status`."""
         return np.asarray(self.world.exchange.counters)
 
-    def rows(self, family: str) -> slice:
-        """The accounts of a family."""
-        return next(f.accounts for f in self.spec.families if f.name == family)
+    def rows(self, group: str) -> slice:
+        """The accounts of a group."""
+        return next(each.rows for each in self.spec.groups if each.name == group)
 
 
 ROOT = jax.jit(runs.root_of)

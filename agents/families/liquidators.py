@@ -15,44 +15,33 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from agents.family import (
-    Endowment,
-    FamilySpec,
-    Latency,
-    View,
-    lots_for,
-    only,
-    pick,
-    stacked,
-    transactions,
-)
+from agents.family import Family, GroupSpec, View
+from agents.intents import chosen, lots_for, only, pick, stacked, transactions
+from market.numbers.declared import ratio, usd
 from market.numbers.randomness import (
     Stream,
     bernoulli_ppm,
-    draw_words,
     split_word,
     uniform_int,
+    words_of,
 )
 from market.numbers.units import PPM, ppm_floor
 from market.types.orders import Flag, Kind
 from market.types.specs import Liquidation
 
-INTENTS = 2
 _FIELD_BITS = 16
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class LiquidatorParams:
-    """Numbers of the family; int64 scalars."""
+    """Liquidators with limited capital that race for accounts in danger."""
 
-    endowment: Endowment
-    latency: Latency
-    alert_ppm: Array  # chance that a liquidator acts in a block
-    discount_ppm: Array  # how far under the oracle price it bids
-    leverage_ppm: Array  # largest position it carries, of its equity
-    unwind_ppm: Array  # chance a block to unwind
-    fee_bid: Array  # quanta: the largest bid for priority
+    alert_ppm: Array = ratio(0.8, what="chance to act in a block")
+    discount_ppm: Array = ratio(0.01, what="of its bid to the oracle price")
+    leverage_ppm: Array = ratio(4, 0, 1000, what="largest position, of equity")
+    unwind_ppm: Array = ratio(0.2, what="chance a block to unwind")
+    fee_bid: Array = usd(2, 0, 2000, what="largest bid for priority")
 
 
 def init(
@@ -60,7 +49,7 @@ def init(
     params: LiquidatorParams,
     collateral: Array,
     *,
-    spec: FamilySpec,
+    spec: GroupSpec,
     markets: int,
 ) -> tuple[()]:
     """Liquidators differ by their luck alone and remember nothing."""
@@ -69,7 +58,7 @@ def init(
 
 def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, spec):
     """Backs and sends one liquidation each, or unwinds; transactions [N, 2]."""
-    words = draw_words(key, Stream.LIQUIDATORS, (spec.count, 2))
+    words = words_of(key, (spec.count, 2))
     alert, unwinds = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
     choice, luck = split_word(words[:, 1], _FIELD_BITS, _FIELD_BITS)
     alert = bernoulli_ppm(alert, params.alert_ppm, bits=_FIELD_BITS)
@@ -87,7 +76,7 @@ def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, 
     liquidation = transactions(
         (spec.count,),
         kind=Kind.LIQUIDATE,
-        account=spec.first + jnp.arange(spec.count),
+        account=spec.accounts,
         market=view.danger_market[place],
         side=1,
         lots=room if takes_over else 0,
@@ -96,8 +85,8 @@ def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, 
         expiry_block=view.height + 3,
     )
     unwind, holds = _unwind(view, spec)
-    first = jax.tree.map(
-        lambda a, b: jnp.where(hunts, a, b),
+    first = chosen(
+        hunts,
         only(backing, jnp.asarray(not takes_over)),
         only(unwind, unwinds & holds),
     )
@@ -122,7 +111,7 @@ def _backing(view: View, params: LiquidatorParams, place, wanted, bid, spec):
         transactions(
             (spec.count,),
             kind=Kind.REPLACE,
-            account=spec.first + jnp.arange(spec.count),
+            account=spec.accounts,
             market=market,
             side=side,
             ticks=jnp.maximum(ticks, 1),
@@ -135,14 +124,14 @@ def _backing(view: View, params: LiquidatorParams, place, wanted, bid, spec):
     )
 
 
-def _unwind(view: View, spec: FamilySpec):
+def _unwind(view: View, spec: GroupSpec):
     """Closes half of the largest position at the market."""
     market = jnp.argmax(jnp.abs(view.position) * view.worth(), axis=1)
     held = pick(view.position, market)
     intent = transactions(
         (spec.count,),
         kind=Kind.ORDER,
-        account=spec.first + jnp.arange(spec.count),
+        account=spec.accounts,
         market=market,
         side=-jnp.sign(held),
         lots=(jnp.abs(held) + 1) // 2,
@@ -150,3 +139,21 @@ def _unwind(view: View, spec: FamilySpec):
         slot=1,
     )
     return intent, held != 0
+
+
+FAMILY = Family(
+    name="liquidators",
+    title="liquidator",
+    params=LiquidatorParams,
+    init=init,
+    act=act,
+    intents=2,
+    stream=Stream.LIQUIDATORS,
+    defaults={
+        "count": 20,
+        "collateral": 300_000,
+        "collateral_spread": 0.5,
+        "latency": "10ms",
+        "think": "500ms",
+    },
+)

@@ -7,49 +7,38 @@ a block: the one whose quotes are furthest from where they should be.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from agents.family import (
-    Endowment,
-    FamilySpec,
-    Latency,
-    View,
-    lots_for,
-    only,
-    pick,
-    stacked,
-    transactions,
-)
+from agents.family import Family, GroupSpec, View
+from agents.intents import lots_for, only, pick, stacked, transactions
+from market.numbers.declared import ratio, whole
 from market.numbers.quantiles import log_normal
-from market.numbers.randomness import Stream, bernoulli_ppm, draw_words
+from market.numbers.randomness import Stream, bernoulli_ppm, words_of
 from market.numbers.units import PPM, ppm_floor
 from market.types.orders import BUY, SELL, Kind
-
-#: One quote on each side of one market a block.
-INTENTS = 2
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class MakerParams:
-    """Numbers of the family; int64 scalars."""
+    """Market makers: two-sided quotes around the outside price."""
 
-    endowment: Endowment
-    latency: Latency
-    half_spread_ppm: Array  # median of the calm half spread
-    diversity_ppm: Array  # sigma of its spread over makers
-    size_ppm: Array  # notional of a quote, of the maker's equity
-    inventory_ppm: Array  # inventory limit in one market, of the maker's equity
-    skew_ppm: Array  # how far a full inventory moves the quotes
-    swing_weight_ppm: Array  # half spread added per unit of swing
-    stale_ppm: Array  # half spread added per second of oracle age beyond a block
-    requote_ppm: Array  # requote when the fair price moved this much
-    refresh_blocks: Array  # or when the quotes are this old
-    quit_ppm: Array  # leave the market below this share of the first equity
-    act_ppm: Array  # chance that a maker gets to act in a block
+    half_spread_ppm: Array = ratio(0.0003, 1e-6, 0.2, what="median, when calm")
+    diversity_ppm: Array = ratio(0.3, 0, 3, what="sigma of the half spread over makers")
+    size_ppm: Array = ratio(0.05, 0, 100, what="of a quote, of equity")
+    inventory_ppm: Array = ratio(2, 0, 100, what="limit in a market, of equity")
+    skew_ppm: Array = ratio(0.001, what="of quotes at a full inventory")
+    swing_weight_ppm: Array = ratio(1.5, 0, 100, what="half spread per swing")
+    #: Of the oracle's age beyond a block.
+    stale_ppm: Array = ratio(0.0001, what="half spread per second of age")
+    requote_ppm: Array = ratio(0.0002, what="move that makes it requote")
+    refresh_blocks: Array = whole(15, 1, 1_000_000, what="age that does")
+    quit_ppm: Array = ratio(0.4, what="leaves below this share of its equity")
+    act_ppm: Array = ratio(0.9, what="chance to act in a block")
 
 
 @jax.tree_util.register_dataclass
@@ -68,11 +57,11 @@ def init(
     params: MakerParams,
     collateral: Array,
     *,
-    spec: FamilySpec,
+    spec: GroupSpec,
     markets: int,
 ) -> MakerMemory:
     """Draws the makers' own spreads."""
-    words = draw_words(key, Stream.MAKERS, (spec.count,))
+    words = words_of(key, (spec.count,))
     zero = jnp.zeros((spec.count, markets), jnp.int64)
     return MakerMemory(
         half_spread_ppm=log_normal(words, params.half_spread_ppm, params.diversity_ppm),
@@ -84,7 +73,7 @@ def init(
 
 def act(key: Array, memory: MakerMemory, view: View, params: MakerParams, *, spec):
     """Requotes the most outdated market of each maker; transactions [N, 2]."""
-    luck = bernoulli_ppm(draw_words(key, Stream.MAKERS, (spec.count,)), params.act_ppm)
+    luck = bernoulli_ppm(words_of(key, (spec.count,)), params.act_ppm)
     market = _most_outdated(memory, view, params)
     fair = view.price[market]
     move = jnp.abs(fair - pick(memory.quoted, market)) * PPM // fair
@@ -111,13 +100,33 @@ def _most_outdated(memory: MakerMemory, view: View, params: MakerParams) -> Arra
     return jnp.argmax(move + jnp.where(overdue, params.requote_ppm, 0), axis=1)
 
 
+class _Plan(NamedTuple):
+    """What each maker wants to quote in one market; arrays [N].
+
+    Attributes:
+        market: which.
+        fair: ticks around which it quotes.
+        shift_ppm: by how much its inventory moves both quotes.
+        half_ppm: half spread.
+        lots: of each quote.
+        bids, asks: whether it wants to quote the side at all.
+    """
+
+    market: Array
+    fair: Array
+    shift_ppm: Array
+    half_ppm: Array
+    lots: Array
+    bids: Array
+    asks: Array
+
+
 def _quotes(memory, view: View, params: MakerParams, market, fair, quits, spec):
     multiplier = view.multiplier[market]
     equity = jnp.maximum(view.equity, 0)
     limit = jnp.maximum(ppm_floor(equity, params.inventory_ppm), 1)
     held = pick(view.position, market) * fair * multiplier
     lean = jnp.clip(held, -limit, limit) // jnp.maximum(limit // PPM, 1)
-    shift = -ppm_floor(lean, params.skew_ppm)
     # A price published in the last block is as fresh as any can be.
     stale_us = jnp.maximum(view.oracle_age_us - view.block_us, 0)
     half = (
@@ -125,31 +134,52 @@ def _quotes(memory, view: View, params: MakerParams, market, fair, quits, spec):
         + ppm_floor(view.swing_ppm[market], params.swing_weight_ppm)
         + ppm_floor(stale_us[market], params.stale_ppm)
     )
-    size = lots_for(ppm_floor(equity, params.size_ppm), fair, multiplier)
-    return stacked(
-        *(
-            _quote(
-                view, side, market, fair, shift, half, held, limit, quits, size, spec
-            )
-            for side in (BUY, SELL)
-        )
+    lots = lots_for(ppm_floor(equity, params.size_ppm), fair, multiplier)
+    stays = ~quits & (lots > 0)
+    plan = _Plan(
+        market=market,
+        fair=fair,
+        shift_ppm=-ppm_floor(lean, params.skew_ppm),
+        half_ppm=half,
+        lots=lots,
+        bids=stays & (held < limit),
+        asks=stays & (held > -limit),
     )
+    return stacked(*(_quote(plan, side, spec) for side in (BUY, SELL)))
 
 
-def _quote(view, side, market, fair, shift, half, held, limit, quits, size, spec):
+def _quote(plan: _Plan, side: int, spec: GroupSpec):
     """One side's quote, or its cancel where the maker does not want to quote it."""
-    raw = fair * (PPM + shift - side * half)
+    raw = plan.fair * (PPM + plan.shift_ppm - side * plan.half_ppm)
     # Bids round down and asks up, so a quote is never closer than meant.
     ticks = raw // PPM if side == BUY else -(-raw // PPM)
-    is_full = held >= limit if side == BUY else held <= -limit
-    wanted = ~(quits | is_full) & (size > 0)
+    wanted = plan.bids if side == BUY else plan.asks
     return transactions(
         (spec.count,),
         kind=jnp.where(wanted, Kind.REPLACE, Kind.CANCEL),
-        account=spec.first + jnp.arange(spec.count),
-        market=market,
+        account=spec.accounts,
+        market=plan.market,
         side=side,
         ticks=jnp.maximum(ticks, 1),
-        lots=size,
+        lots=plan.lots,
         slot=0 if side == BUY else 1,
     )
+
+
+FAMILY = Family(
+    name="market_makers",
+    title="maker",
+    params=MakerParams,
+    init=init,
+    act=act,
+    intents=2,
+    stream=Stream.MAKERS,
+    defaults={
+        "count": 48,
+        "collateral": 500_000,
+        "collateral_spread": 0.5,
+        "latency": "5ms",
+        "think": "300ms",
+    },
+    is_welcome=True,
+)

@@ -12,48 +12,36 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from agents.family import (
-    Endowment,
-    FamilySpec,
-    Latency,
-    Pending,
-    View,
-    lots_for,
-    only,
-    pick,
-    stacked,
-    transactions,
-)
+from agents.family import Family, GroupSpec, Pending, View
+from agents.intents import chosen, lots_for, only, pick, stacked, transactions
+from market.numbers.declared import ratio, usd
 from market.numbers.quantiles import log_normal
 from market.numbers.randomness import (
     Stream,
     bernoulli_ppm,
-    draw_words,
     split_word,
     uniform_int,
+    words_of,
 )
 from market.numbers.units import PPM, ppm_floor
 from market.types.orders import Flag, Kind
 
-INTENTS = 2
 _FIELD_BITS = 16
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class SearcherParams:
-    """Numbers of the family; int64 scalars."""
+    """Searchers: stale quotes, back-runs, sandwiches where the mempool is visible."""
 
-    endowment: Endowment
-    latency: Latency
-    edge_ppm: Array  # median distance to the outside price that is worth a trade
-    edge_sigma_ppm: Array
-    size_ppm: Array  # largest trade, of the searcher's equity
-    alert_ppm: Array  # chance that a searcher acts in a block
-    unwind_ppm: Array  # chance a block to unwind a held position
-    bid_share_ppm: Array  # share of the expected profit bid for priority
-    victim_notional: Array  # quanta: smallest order worth a sandwich
-    sandwich_ppm: Array  # chance that a searcher tries one in a block
+    edge_ppm: Array = ratio(0.0012, what="median mispricing worth a trade")
+    edge_sigma_ppm: Array = ratio(0.3, 0, 3, what="sigma of its logarithm")
+    size_ppm: Array = ratio(0.5, 0, 100, what="largest trade, of equity")
+    alert_ppm: Array = ratio(0.7, what="chance to act in a block")
+    unwind_ppm: Array = ratio(0.3, what="chance a block to unwind")
+    bid_share_ppm: Array = ratio(0.3, what="of the expected profit, for priority")
+    victim_notional: Array = usd(20_000, what="worth a sandwich")
+    sandwich_ppm: Array = ratio(0.5, what="chance to try one in a block")
 
 
 @jax.tree_util.register_dataclass
@@ -69,11 +57,11 @@ def init(
     params: SearcherParams,
     collateral: Array,
     *,
-    spec: FamilySpec,
+    spec: GroupSpec,
     markets: int,
 ) -> SearcherMemory:
     """Draws each searcher's threshold."""
-    words = draw_words(key, Stream.SEARCHERS, (spec.count,))
+    words = words_of(key, (spec.count,))
     return SearcherMemory(
         edge_ppm=log_normal(words, params.edge_ppm, params.edge_sigma_ppm)
     )
@@ -83,7 +71,7 @@ def act(
     key: Array, memory: SearcherMemory, view: View, params: SearcherParams, *, spec
 ):
     """One opportunity a block, or the unwinding of the last; transactions [N, 2]."""
-    words = draw_words(key, Stream.SEARCHERS, (spec.count, 2))
+    words = words_of(key, (spec.count, 2))
     alert, unwinds = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
     tries, taste = split_word(words[:, 1], _FIELD_BITS, _FIELD_BITS)
     alert = bernoulli_ppm(alert, params.alert_ppm, bits=_FIELD_BITS)
@@ -98,17 +86,9 @@ def act(
         plans.insert(0, (seen & tries, front, offer))
     first, second = nothing, nothing
     for condition, one, other in reversed(plans):
-        first = _choose(condition, one, first)
-        second = _choose(condition, other, second)
+        first = chosen(condition, one, first)
+        second = chosen(condition, other, second)
     return memory, stacked(first, second)
-
-
-def _choose(condition: Array, new, old):
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
-
-
-def _account(spec: FamilySpec) -> Array:
-    return spec.first + jnp.arange(spec.count)
 
 
 def _snipe(memory: SearcherMemory, view: View, params: SearcherParams, spec):
@@ -129,7 +109,7 @@ def _snipe(memory: SearcherMemory, view: View, params: SearcherParams, spec):
     intent = transactions(
         (spec.count,),
         kind=Kind.ORDER,
-        account=_account(spec),
+        account=spec.accounts,
         market=market,
         side=jnp.where(buys, 1, -1),
         ticks=jnp.maximum(limit, 1),
@@ -141,7 +121,7 @@ def _snipe(memory: SearcherMemory, view: View, params: SearcherParams, spec):
     return intent, (edge[market] >= memory.edge_ppm) & (budget > 0)
 
 
-def _unwind(view: View, spec: FamilySpec):
+def _unwind(view: View, spec: GroupSpec):
     """Sells or buys back the largest position at the touch."""
     value = jnp.abs(view.position) * view.worth()
     market = jnp.argmax(value, axis=1)
@@ -149,7 +129,7 @@ def _unwind(view: View, spec: FamilySpec):
     intent = transactions(
         (spec.count,),
         kind=Kind.ORDER,
-        account=_account(spec),
+        account=spec.accounts,
         market=market,
         side=-jnp.sign(held),
         lots=jnp.abs(held),
@@ -163,7 +143,7 @@ def _sandwich(
     pending: Pending,
     params: SearcherParams,
     taste: Array,
-    spec: FamilySpec,
+    spec: GroupSpec,
 ):
     """Buys in front of a large visible taker and offers to it what was bought.
 
@@ -179,7 +159,7 @@ def _sandwich(
     worthy = places & takes & (notional >= params.victim_notional)
     appeal = jnp.where(worthy, (notional >> 16) + 1, 0)
     weight = appeal * (1 + (taste[:, None] * (1 + jnp.arange(appeal.shape[0])) & 7))
-    weight = jnp.where(waiting.account == _account(spec)[:, None], 0, weight)
+    weight = jnp.where(waiting.account == spec.accounts[:, None], 0, weight)
     victim = jnp.argmax(weight, axis=1)
     seen = jnp.max(weight, axis=1) > 0
     market, side = market[victim], waiting.side[victim]
@@ -193,7 +173,7 @@ def _sandwich(
     step = jnp.maximum(touch // 1_000, 2)
     bid = waiting.fee_bid[victim]
     shared = {
-        "account": _account(spec),
+        "account": spec.accounts,
         "market": market,
         "lots": lots,
         "arrival_us": jnp.maximum(waiting.arrival_us[victim] - view.now_us, 0),
@@ -219,3 +199,22 @@ def _sandwich(
     )
     good = seen & (touch > 0) & (lots > 0)
     return only(front, good), only(offer, good), good
+
+
+FAMILY = Family(
+    name="searchers",
+    title="searcher",
+    params=SearcherParams,
+    init=init,
+    act=act,
+    intents=2,
+    watches=True,
+    stream=Stream.SEARCHERS,
+    defaults={
+        "count": 32,
+        "collateral": 200_000,
+        "collateral_spread": 0.3,
+        "latency": "3ms",
+        "think": "500ms",
+    },
+)

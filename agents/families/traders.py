@@ -13,29 +13,20 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from agents.family import (
-    Endowment,
-    FamilySpec,
-    Latency,
-    View,
-    lots_for,
-    only,
-    pick,
-    stacked,
-    transactions,
-)
+from agents.family import Family, GroupSpec, View
+from agents.intents import chosen, lots_for, only, pick, stacked, transactions
+from market.numbers.declared import duration, ratio, usd
 from market.numbers.quantiles import log_normal
 from market.numbers.randomness import (
     Stream,
     bernoulli_ppm,
-    draw_words,
     split_word,
     uniform_int,
+    words_of,
 )
 from market.numbers.units import PPM, ppm_floor
 from market.types.orders import Flag, Kind
 
-INTENTS = 1
 _FIELD_BITS = 16
 #: A trader in need sells at most this far from the oracle price.
 _FURTHEST_CLOSE_PPM = 50_000
@@ -44,28 +35,27 @@ _FURTHEST_CLOSE_PPM = 50_000
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class TraderParams:
-    """Numbers of the family; int64 scalars."""
+    """Leveraged traders: momentum and contrarian views, stops, top-ups."""
 
-    endowment: Endowment
-    latency: Latency
-    activity_ppm: Array  # chance that a trader reconsiders in a block
-    leverage_ppm: Array  # median leverage: 5,000,000 is five times
-    leverage_sigma_ppm: Array  # spread of its logarithm
-    max_leverage_ppm: Array
-    momentum_ppm: Array  # share of momentum traders; the others are contrarian
-    conviction_ppm: Array  # weight of the market's move against the trader's own whim
-    long_bias_ppm: Array  # adds to every trader's whim
-    patient_ppm: Array  # share of orders that rest instead of taking
-    slippage_ppm: Array  # furthest a taking order goes beyond the touch
-    stop_ppm: Array  # median loss, of the cost, that triggers the stop
-    stop_sigma_ppm: Array
-    react_ppm: Array  # chance a block that a triggered stop or top-up is acted on
-    outside_ppm: Array  # money outside for top-ups, of the first collateral
-    top_up_ppm: Array  # one top-up, of the first collateral
-    alarm_ppm: Array  # top up below this multiple of the maintenance requirement
-    go_home_ppm: Array  # chance a block that a flat trader withdraws half
-    fee_bid: Array  # quanta: the largest bid for priority
-    deposit_us: Array  # how long a top-up takes through the settlement layer
+    activity_ppm: Array = ratio(0.02, what="chance to reconsider in a block")
+    leverage_ppm: Array = ratio(8, 0, 1000, what="median leverage")
+    leverage_sigma_ppm: Array = ratio(0.6, 0, 3, what="sigma of its logarithm")
+    max_leverage_ppm: Array = ratio(30, 1, 1000, what="largest leverage of any")
+    momentum_ppm: Array = ratio(0.5, what="share that follows moves; others fade them")
+    #: Against the trader's own whim.
+    conviction_ppm: Array = ratio(0.6, 0, 100, what="weight of the market's move")
+    long_bias_ppm: Array = ratio(0.25, -1, 1, what="adds to every whim")
+    patient_ppm: Array = ratio(0.35, what="share of orders that rest")
+    slippage_ppm: Array = ratio(0.003, what="furthest beyond the touch")
+    stop_ppm: Array = ratio(0.06, 0, 10, what="median loss that triggers the stop")
+    stop_sigma_ppm: Array = ratio(0.6, 0, 3, what="sigma of its logarithm")
+    react_ppm: Array = ratio(0.4, what="chance a block to act on a stop or alarm")
+    outside_ppm: Array = ratio(0.3, 0, 100, what="for top-ups, of first collateral")
+    top_up_ppm: Array = ratio(0.1, 0, 100, what="one top-up, of first collateral")
+    alarm_ppm: Array = ratio(1.4, 0, 100, what="of the maintenance requirement")
+    go_home_ppm: Array = ratio(0.005, what="chance a block that a flat one leaves")
+    fee_bid: Array = usd(0.2, 0, 2000, what="largest bid for priority")
+    top_up_delay_us: Array = duration("15s", "0s", "1d", what="of a deposit")
 
 
 @jax.tree_util.register_dataclass
@@ -86,11 +76,11 @@ def init(
     params: TraderParams,
     collateral: Array,
     *,
-    spec: FamilySpec,
+    spec: GroupSpec,
     markets: int,
 ) -> TraderMemory:
     """Draws each trader's leverage, style, stop and money outside."""
-    words = draw_words(key, Stream.TRADERS, (spec.count, 3))
+    words = words_of(key, (spec.count, 3))
     leverage = log_normal(words[:, 0], params.leverage_ppm, params.leverage_sigma_ppm)
     follows = bernoulli_ppm(words[:, 1], params.momentum_ppm)
     return TraderMemory(
@@ -105,7 +95,7 @@ def init(
 
 def act(key: Array, memory: TraderMemory, view: View, params: TraderParams, *, spec):
     """Minds risk first, trades second; transactions [N, 1]."""
-    words = draw_words(key, Stream.TRADERS, (spec.count, 3))
+    words = words_of(key, (spec.count, 3))
     wakes, reacts = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
     which, whim = split_word(words[:, 1], _FIELD_BITS, _FIELD_BITS)
     patience, bid = split_word(words[:, 2], _FIELD_BITS, _FIELD_BITS)
@@ -120,14 +110,17 @@ def act(key: Array, memory: TraderMemory, view: View, params: TraderParams, *, s
     home, goes_home = _withdrawal(view, params, patience, spec)
     top_up = jnp.minimum(memory.top_up, memory.outside)
     deposit = transactions(
-        (spec.count,), kind=Kind.DEPOSIT, lots=top_up, arrival_us=params.deposit_us
+        (spec.count,),
+        kind=Kind.DEPOSIT,
+        lots=top_up,
+        arrival_us=params.top_up_delay_us,
     )
     intent = _first_of(
         (alarm, deposit), (stopped, close), (goes_home, home), else_=trade
     )
     # A deposit is slow: the trader waits for it before it sends the next. It counts
     # blocks that were made, so that a halt does not make it send again.
-    blocks_to_wait = params.deposit_us // view.block_us + 2
+    blocks_to_wait = params.top_up_delay_us // view.block_us + 2
     memory = replace(
         memory,
         outside=memory.outside - jnp.where(alarm, top_up, 0),
@@ -135,7 +128,7 @@ def act(key: Array, memory: TraderMemory, view: View, params: TraderParams, *, s
     )
     intent = replace(
         intent,
-        account=spec.first + jnp.arange(spec.count),
+        account=spec.accounts,
         fee_bid=uniform_int(bid, params.fee_bid + 1, bits=_FIELD_BITS),
     )
     return memory, stacked(intent)
@@ -143,12 +136,10 @@ def act(key: Array, memory: TraderMemory, view: View, params: TraderParams, *, s
 
 def _first_of(*choices, else_):
     """The first choice whose condition holds, member by member."""
-    chosen = else_
-    for condition, intents in reversed(choices):
-        chosen = jax.tree.map(
-            lambda new, old, use=condition: jnp.where(use, new, old), intents, chosen
-        )
-    return chosen
+    intent = else_
+    for condition, choice in reversed(choices):
+        intent = chosen(condition, choice, intent)
+    return intent
 
 
 def _is_alarmed(memory: TraderMemory, view: View, params: TraderParams) -> Array:
@@ -166,7 +157,7 @@ def _triggered_stop(memory: TraderMemory, view: View) -> tuple[Array, Array]:
     return worst, pick(loss, worst) > ppm_floor(cost, memory.stop_ppm)
 
 
-def _close(view: View, market: Array, spec: FamilySpec):
+def _close(view: View, market: Array, spec: GroupSpec):
     """A reduce-only order for the whole position, as cheap as the account can afford.
 
     The venue lets an account in need reduce only at prices that do not worsen its
@@ -194,7 +185,7 @@ def _close(view: View, market: Array, spec: FamilySpec):
     )
 
 
-def _withdrawal(view: View, params: TraderParams, patience, spec: FamilySpec):
+def _withdrawal(view: View, params: TraderParams, patience, spec: GroupSpec):
     flat = jnp.all(view.position == 0, axis=1) & jnp.all(
         view.open_lots == 0, axis=(1, 2)
     )
@@ -239,3 +230,23 @@ def _trade(memory, view: View, params, market, whim, patience, wakes, spec):
         ),
         wakes & (change != 0),
     )
+
+
+FAMILY = Family(
+    name="leveraged_traders",
+    title="trader",
+    params=TraderParams,
+    init=init,
+    act=act,
+    intents=1,
+    stream=Stream.TRADERS,
+    defaults={
+        "count": 900,
+        "collateral": 10_000,
+        "collateral_spread": 1,
+        "latency": "80ms",
+        "think": "900ms",
+        "data_blocks": 1,
+    },
+    is_welcome=True,
+)

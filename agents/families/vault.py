@@ -11,32 +11,22 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from agents.family import (
-    Endowment,
-    FamilySpec,
-    Latency,
-    View,
-    only,
-    pick,
-    stacked,
-    transactions,
-)
-from market.numbers.randomness import Stream, bernoulli_ppm, draw_words
+from agents.family import Family, GroupSpec, View
+from agents.intents import only, pick, stacked, transactions
+from market.numbers.declared import ratio
+from market.numbers.randomness import Stream, bernoulli_ppm, words_of
 from market.numbers.units import ppm_ceil
 from market.types.orders import Flag, Kind
-
-INTENTS = 1
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class VaultParams:
-    """Numbers of the vault; int64 scalars."""
+    """The backstop vault of a Hyperliquid venue, which sells off what it takes over."""
 
-    endowment: Endowment
-    latency: Latency
-    unwind_ppm: Array  # chance a block to sell some of what it holds
-    portion_ppm: Array  # of its largest position, rounded up to a lot
+    unwind_ppm: Array = ratio(0.1, what="chance a block to sell some")
+    #: Rounded up to a lot.
+    portion_ppm: Array = ratio(0.2, 1e-6, 1, what="of its largest position, each time")
 
 
 def init(
@@ -44,7 +34,7 @@ def init(
     params: VaultParams,
     collateral: Array,
     *,
-    spec: FamilySpec,
+    spec: GroupSpec,
     markets: int,
 ) -> tuple[()]:
     """The vault remembers nothing."""
@@ -53,13 +43,13 @@ def init(
 
 def act(key: Array, memory: tuple[()], view: View, params: VaultParams, *, spec):
     """Closes a share of the largest position, or waits; transactions [N, 1]."""
-    words = draw_words(key, Stream.VAULT, (spec.count,))
+    words = words_of(key, (spec.count,))
     market = jnp.argmax(jnp.abs(view.position) * view.worth(), axis=1)
     held = pick(view.position, market)
     intent = transactions(
         (spec.count,),
         kind=Kind.ORDER,
-        account=spec.first + jnp.arange(spec.count),
+        account=spec.accounts,
         market=market,
         side=-jnp.sign(held),
         lots=ppm_ceil(jnp.abs(held), params.portion_ppm),
@@ -68,3 +58,22 @@ def act(key: Array, memory: tuple[()], view: View, params: VaultParams, *, spec)
     )
     sells = bernoulli_ppm(words, params.unwind_ppm) & (held != 0)
     return memory, stacked(only(intent, sells))
+
+
+FAMILY = Family(
+    name="vault",
+    title="vault",
+    params=VaultParams,
+    init=init,
+    act=act,
+    intents=1,
+    stream=Stream.VAULT,
+    defaults={
+        "collateral": 2_000_000,
+        "latency": "5ms",
+        "think": "300ms",
+    },
+    most=1,
+    is_backstop=True,
+    is_welcome=True,
+)

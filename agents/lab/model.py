@@ -6,57 +6,28 @@ blocks. Both reach the state root of the fleet's run. Mesa's activation order de
 nothing here: the sequencer does.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 import mesa
 import numpy as np
-from jax import Array
 from mesa.agent import AgentSet
 
 from agents import views
-from agents.families import FAMILY_NUMBERS, GUESTS
-from agents.family import FamilySpec
-from agents.lab.participants import PARTICIPANTS, Guest
-from agents.measure import measures
+from agents.families import FAMILIES, GUESTS
+from agents.guests import Guests, with_guests
+from agents.lab.guest import Guest
+from agents.lab.participants import participant_of
+from agents.lab.snapshot import Snapshot, snapshot_of
+from agents.measure import series
+from agents.measure.soundness import explain
 from agents.run import RunOutput, advance, output_of, root_of, start
-from agents.world import Setting, World, WorldParams, WorldSpec
+from agents.world import World, WorldParams, WorldSpec
 from market.native.jit import jit_step
 from market.types.orders import Tx
-
-
-class Snapshot(NamedTuple):
-    """The world on the host between two blocks; NumPy, int64.
-
-    Attributes:
-        block: number of the next block.
-        height: blocks made; expiry counts in it.
-        price: [M] outside price in ticks.
-        oracle: [M] oracle price in ticks.
-        bid, ask: [M] best quotes in ticks, 0 without.
-        collateral, position, open_lots, equity, maintenance, start: by account.
-        insurance: quanta in all insurance funds.
-        mempool: transactions waiting.
-    """
-
-    block: int
-    height: int
-    price: np.ndarray
-    oracle: np.ndarray
-    bid: np.ndarray
-    ask: np.ndarray
-    collateral: np.ndarray
-    position: np.ndarray
-    open_lots: np.ndarray
-    equity: np.ndarray
-    maintenance: np.ndarray
-    start: np.ndarray
-    insurance: int
-    mempool: int
 
 
 class LabModel(mesa.Model):
@@ -75,30 +46,44 @@ class LabModel(mesa.Model):
         *,
         seed: int,
         run: int = 0,
-        guests: Sequence[type[Guest]] = (),
+        guests: Sequence[Guests] = (),
     ):
         """Draws the run ``run`` of the experiment with this seed.
 
         Args:
-            spec: shapes of the world without guests (see `with_guests`).
+            spec: shapes of the world.
             params: numbers of the world.
             seed: seed of the experiment.
             run: number of the run.
-            guests: classes of plain-Python agents, one account each.
+            guests: groups of agents in plain Python; the world is given accounts for
+                those that it does not have already.
+
+        Raises:
+            ValueError: the world has a group in plain Python that is not among them.
         """
         super().__init__(rng=np.random.default_rng([seed, run]))
-        self.spec = with_guests(spec, len(guests))
-        self.params = params
+        seated = {group.name for group in spec.guests}
+        if unknown := seated - {group.group for group in guests}:
+            raise ValueError(f"nobody plays {', '.join(sorted(unknown))}")
+        newcomers = [group for group in guests if group.group not in seated]
+        spec, params = with_guests(spec, params, newcomers)
+        self.spec, self.params = spec, params
         self._setting, self._world = start(
-            jnp.int64(seed), jnp.int64(run), params, spec=self.spec
+            jnp.int64(seed), jnp.int64(run), params, spec=spec
         )
         self._snapshot: Snapshot | None = None
         self.run = run
-        for family in self.spec.families:
-            kinds = guests if family.name == GUESTS else None
-            for member, account in enumerate(range(*_rows(family))):
-                kind = kinds[member] if kinds else PARTICIPANTS[family.name]
-                kind(self, account)
+        self._fill({group.group: group for group in guests})
+
+    def _fill(self, guests: Mapping[str, Guests]) -> None:
+        """Gives every account its agent."""
+        for group in self.spec.groups:
+            guest = guests.get(group.name)
+            kind = guest.kind if guest else participant_of(group.code)
+            for account in range(group.first, group.first + group.count):
+                agent = kind(self, account)
+                for name, value in (guest.numbers if guest else {}).items():
+                    setattr(agent, name, value)
 
     def step(self) -> None:
         """One block: the guests act, then the world advances."""
@@ -138,13 +123,15 @@ class LabModel(mesa.Model):
     def snapshot(self) -> Snapshot:
         """The state on the host; one transfer a block."""
         if self._snapshot is None:
-            data: dict[str, Any] = jax.device_get(
-                _snapshot(self._world, self._setting, self.params, spec=self.spec)
+            self._snapshot = snapshot_of(
+                self._world, self._setting, self.params, spec=self.spec
             )
-            for name in ("block", "height", "insurance", "mempool"):
-                data[name] = int(data[name])
-            self._snapshot = Snapshot(**data)
         return self._snapshot
+
+    @cached_property
+    def group_names(self) -> list[str]:
+        """The name of each account's group."""
+        return [group.name for group in self.spec.groups for _ in range(group.count)]
 
     @property
     def state_root(self) -> str:
@@ -156,6 +143,11 @@ class LabModel(mesa.Model):
         """Metrics of the run so far, without time series."""
         return _result(self._world, self._setting, self.params, spec=self.spec)
 
+    def sample(self) -> dict[str, np.ndarray]:
+        """One row of every time series, by the names of `SERIES`."""
+        row = _sample(self._world, self._setting, self.params, spec=self.spec)
+        return jax.device_get(row)
+
     def check(self) -> None:
         """Raises where the run is not sound.
 
@@ -165,31 +157,38 @@ class LabModel(mesa.Model):
         status = int(self._world.measures.status)
         if status:
             block = int(self._world.measures.first_fault)
-            raise ArithmeticError(measures.explain(status, block, self.run))
+            raise ArithmeticError(explain(status, block, self.run))
 
-    def participants(self, family: str) -> AgentSet:
-        """The agents of one family.
+    def participants(self, name: str) -> AgentSet:
+        """The agents of one group, or of all groups of one family.
 
         Raises:
-            KeyError: there is no family of that name.
+            KeyError: there is no group and no family of that name.
         """
-        kind = {**PARTICIPANTS, GUESTS: Guest}[family]
-        return self.agents.select(agent_type=kind)
+        families = {group.code.name for group in self.spec.populations}
+        if name in self.group_names:
+            kind = "group"
+        elif name in {*FAMILIES, *families, GUESTS}:
+            kind = "family"
+        else:
+            raise KeyError(name)
+        return self.agents.select(lambda agent: getattr(agent, kind) == name)
 
     def _collect(self) -> Tx | None:
         """The guests' transactions, [G, K], sent in the order of their calls."""
-        family = self.spec.guests
-        if family is None:
+        groups = self.spec.guests
+        if not groups:
             return None
+        members = sum(group.count for group in groups)
         columns = {
-            name: np.zeros((family.count, Guest.INTENTS), np.int64)
+            name: np.zeros((members, Guest.INTENTS), np.int64)
             for name in Tx.__dataclass_fields__
         }
         now_us = int(self._world.block) * self.spec.block_us
         for agent in self.agents.select(agent_type=Guest):
             guest = cast(Guest, agent)
             guest.step()
-            row = guest.account - family.first
+            row = guest.account - groups[0].first
             for place, sent in enumerate(guest.outbox):
                 sent_us = now_us + place
                 signed = {
@@ -204,49 +203,15 @@ class LabModel(mesa.Model):
         return Tx(**{name: jnp.asarray(column) for name, column in columns.items()})
 
 
-def with_guests(spec: WorldSpec, count: int) -> WorldSpec:
-    """The same world with accounts for so many plain-Python agents at the end."""
-    if count == 0 or spec.guests:
-        return spec
-    first = spec.venue.accounts
-    family = FamilySpec(GUESTS, count, first, FAMILY_NUMBERS[GUESTS])
-    return replace(
-        spec,
-        venue=replace(spec.venue, accounts=first + count),
-        families=(*spec.families, family),
-    )
-
-
-def _rows(family: FamilySpec) -> tuple[int, int]:
-    return family.first, family.first + family.count
-
-
-@partial(jit_step, static_argnames="spec")
-def _snapshot(world: World, setting: Setting, params, *, spec) -> dict[str, Array]:
-    state = world.exchange
-    risk = views.account_risk(state, params.venue, spec.venue)
-    ticks, _ = views.best_quotes(state)
-    return {
-        "block": world.block,
-        "height": world.chain.height,
-        "price": views.delayed(setting.path, world.block, jnp.int64(0)),
-        "oracle": state.oracle,
-        "bid": ticks[:, 0],
-        "ask": ticks[:, 1],
-        "collateral": state.collateral,
-        "position": state.position,
-        "open_lots": state.open_lots,
-        "equity": risk.equity,
-        "maintenance": risk.maintenance,
-        "start": setting.start,
-        "insurance": jnp.sum(state.insurance),
-        "mempool": jnp.sum(world.chain.waiting.tx.kind != 0),
-    }
-
-
 _root = jax.jit(root_of)
 
 
 @partial(jit_step, static_argnames="spec")
 def _result(world, setting, params, *, spec) -> RunOutput:
     return output_of(world, setting, params, {}, spec=spec)
+
+
+@partial(jit_step, static_argnames="spec")
+def _sample(world, setting, params, *, spec):
+    price = views.delayed(setting.path, world.block, jnp.int64(1))
+    return series.sample(world, price, params, spec=spec.venue)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from agents.families import FAMILY_NUMBERS
+from agents.family import GroupSpec
+from experiments.build.populations import target_bits
 from experiments.config import Config
 from experiments.config.sequencer import SequencerConfig
 from market.numbers.declared import key_of
@@ -49,7 +50,12 @@ def kinds_of_faults(configs: Iterable[Config]) -> tuple[Fault, ...]:
     return tuple(kinds.values())
 
 
-def fault_params(config: Config, faults: tuple[Fault, ...], slots: int) -> FaultParams:
+def fault_params(
+    config: Config,
+    faults: tuple[Fault, ...],
+    slots: int,
+    groups: Sequence[GroupSpec],
+) -> FaultParams:
     """The faults of a config as arrays [slots]; places left over never strike."""
     rows = [
         {
@@ -57,7 +63,7 @@ def fault_params(config: Config, faults: tuple[Fault, ...], slots: int) -> Fault
             "start_us": fault.start,
             "duration_us": fault.duration,
             "severity_ppm": fault.severity,
-            "targets": sum(1 << FAMILY_NUMBERS[name] for name in set(fault.targets)),
+            "targets": target_bits(groups, fault.targets),
             "transactions": sum(
                 1 << Kind[name.upper()] for name in set(fault.transactions)
             ),

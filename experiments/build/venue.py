@@ -23,9 +23,14 @@ _HEADROOM = 4
 
 
 def build_venue(
-    config: Config, accounts: int
+    config: Config, accounts: int, vault: int
 ) -> tuple[VenueSpec, VenueParams, PriceSpec, PriceParams]:
-    """The exchange and its prices; its vault, if it has one, is the last account.
+    """The exchange and its prices.
+
+    Args:
+        config: the config of a point.
+        accounts: of all participants.
+        vault: the account of its backstop, -1 without one.
 
     Raises:
         ConfigError: a number that the preset does not have or that the market layer
@@ -35,7 +40,7 @@ def build_venue(
     check_keys(venue)
     try:
         spec, params = VENUES[venue.preset](
-            venue.markets, accounts=accounts, **_shape(config, accounts)
+            venue.markets, accounts=accounts, **_shape(config, vault)
         )
     except ValueError as error:
         raise ConfigError(f"venue: {error}") from None
@@ -55,7 +60,7 @@ def build_venue(
     return spec, replace(params, **changed), price_spec, prices
 
 
-def _shape(config: Config, accounts: int) -> dict[str, Any]:
+def _shape(config: Config, vault: int) -> dict[str, Any]:
     """Arguments of the preset's builder."""
     venue = config.venue
     shape: dict[str, Any] = {
@@ -67,7 +72,7 @@ def _shape(config: Config, accounts: int) -> dict[str, Any]:
     if venue.preset == "dydx_v4":
         shape["tiers"] = venue.tiers
     if venue.preset == "hyperliquid":
-        shape["vault"] = accounts - 1 if config.members("vault") else -1
+        shape["vault"] = vault
     return shape
 
 

@@ -111,7 +111,7 @@ _LIMITS = {
 }
 
 
-def _allowed(error: dict, key: str, holder: type[BaseModel] | None) -> str:
+def reason(error: dict, key: str, holder: type[BaseModel] | None) -> str:
     """What is wrong and what is allowed, for one pydantic error."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -152,14 +152,14 @@ def explain(
     problems = []
     for item in error.errors():
         path, holder = locate(root, item["loc"])
-        reason = _allowed(dict(item), str(path[-1]) if path else "", holder)
+        told = reason(dict(item), str(path[-1]) if path else "", holder)
         # A whole section is not repeated in a message about one of its keys.
         scalar = not isinstance(item["input"], dict | list | BaseModel)
         value = f" = {shown(item['input'])}" if scalar else ""
         if item["type"] == "missing":
             value = ""
         key = f"{dotted(path)}{value}: " if path else ""
-        problems.append(f"{place(path, origins)}{key}{reason}")
+        problems.append(f"{place(path, origins)}{key}{told}")
     return ConfigError(problems)
 
 

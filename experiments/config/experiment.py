@@ -79,6 +79,8 @@ def identity_of(config: Config) -> dict[str, Any]:
     document = config.model_dump(mode="json", exclude={"plan", "sweep"})
     if isinstance(config.prices, ReplayConfig):
         document["prices"]["file"] = config.prices.sha256
+    # The order of groups decides accounts, and canonical JSON would lose it.
+    document["populations"] = list(document["populations"].items())
     document["world"] = {
         "blocks": config.world.length,
         "block_us": config.world.block_us,

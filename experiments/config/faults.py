@@ -16,9 +16,6 @@ from market.numbers.units import PPM
 from rollup.faults.contract import KEYS, Fault
 
 _Length = duration("0s")
-Family = Literal[
-    "market_makers", "leveraged_traders", "searchers", "liquidators", "vault"
-]
 Transaction = Literal[
     "order", "cancel", "cancel_all", "replace", "liquidate", "deposit", "withdraw"
 ]
@@ -35,7 +32,9 @@ class FaultConfig(Section):
     start: _Length = Field(description="time since the start of the run")
     duration: _Length = Field(description="its median, where it is random")
     severity: ratio(0, 1) = Field(default=1, description="1 is total")
-    targets: list[Family] = Field(default=[], description="censored families")
+    targets: list[str] = Field(
+        default=[], description="censored groups, or all groups of a family"
+    )
     transactions: list[Transaction] = Field(
         default=[], description="censored transactions"
     )

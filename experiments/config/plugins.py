@@ -72,10 +72,10 @@ SCHEME = PluginKind(
     "rollup.sequencing.contract:Scheme",
 )
 FAULT = PluginKind("a fault", "rollup.faults:FAULTS", "rollup.faults.contract:Fault")
-FAMILY = PluginKind("a family", "agents.families:FAMILIES", "agents.families:Family")
-AGENT = PluginKind("an agent class", "", "agents.lab.participants:Guest", is_class=True)
+FAMILY = PluginKind("a family", "agents.families:FAMILIES", "agents.family:Family")
+AGENT = PluginKind("an agent class", "", "agents.lab.guest:Guest", is_class=True)
 METRIC = PluginKind(
-    "a metric", "agents.measure.metrics:METRICS", "agents.measure.metrics:Unit"
+    "a metric", "agents.measure.metrics:METRICS", "agents.measure.contract:Metric"
 )
 PRICE_MODEL = PluginKind(
     "a price model", "market.prices:MODELS", "market.prices.model:PriceModel"

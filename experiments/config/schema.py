@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from experiments.config.chain import NetworkConfig, RollupConfig
+from experiments.config.chain import RollupConfig
 from experiments.config.errors import unknown
 from experiments.config.faults import Faults
-from experiments.config.populations import PopulationsConfig
+from experiments.config.groups import Group, GuestGroup
+from experiments.config.populations import Populations
 from experiments.config.prices import CrashConfig, PricesConfig
 from experiments.config.sequencer import SequencerConfig
 from experiments.config.values import Section, whole, wrong_value
@@ -47,12 +48,11 @@ class Config(Section):
     )
     world: WorldConfig = WorldConfig()
     venue: VenueConfig = VenueConfig()
-    populations: PopulationsConfig = PopulationsConfig()
+    populations: Populations = Field(default={}, description="who takes part")
     sequencer: SequencerConfig = SequencerConfig()
     rollup: RollupConfig = RollupConfig()
     prices: PricesConfig = CrashConfig()
     oracle: OracleConfig = OracleConfig()
-    network: NetworkConfig = NetworkConfig()
     faults: Faults = Field(default=[], description="what fails, when and how badly")
     sweep: dict[str, list[Any]] = Field(
         default={},
@@ -71,6 +71,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _guests_are_not_recorded(self) -> "Config":
+        if self.guests and (self.record.runs or self.rollup.prove):
+            key = "record.runs" if self.record.runs else "rollup.prove"
+            raise wrong_value(
+                f"{key}: a run with agents in plain Python ({', '.join(self.guests)}) "
+                "keeps no record of its transactions yet"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fault_markets_exist(self) -> "Config":
         for number, fault in enumerate(self.faults):
             for name in fault.markets:
@@ -80,25 +90,48 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _vault_has_a_venue(self) -> "Config":
-        if self.populations.vault.count and self.venue.preset != "hyperliquid":
-            raise wrong_value(
-                f"populations.vault.count: preset {self.venue.preset} has no vault; "
-                "hyperliquid has"
-            )
+    def _fault_targets_exist(self) -> "Config":
+        names = {*self.populations, *(g.of.name for g in self.families.values())}
+        for number, fault in enumerate(self.faults):
+            for place, name in enumerate(fault.targets):
+                if name not in names:
+                    message = unknown("group or family", name, names)
+                    raise wrong_value(f"faults.{number}.targets.{place}: {message}")
         return self
 
-    def members(self, family: str) -> int:
-        """How many members a family has; a vault only where the venue has one."""
-        count = getattr(self.populations, family).count
-        if count is None:
-            return int(self.venue.preset == "hyperliquid")
-        return count
+    @model_validator(mode="after")
+    def _vault_has_a_venue(self) -> "Config":
+        for name, group in self.families.items():
+            if group.of.is_backstop and group.count and not self._has_vault:
+                raise wrong_value(
+                    f"populations.{name}.count: preset {self.venue.preset} has no "
+                    "vault; hyperliquid has"
+                )
+        return self
+
+    @property
+    def families(self) -> dict[str, Group]:
+        """The groups that decide as arrays, by name."""
+        return {n: g for n, g in self.populations.items() if isinstance(g, Group)}
+
+    @property
+    def guests(self) -> dict[str, GuestGroup]:
+        """The groups of agents in plain Python, by name."""
+        return {n: g for n, g in self.populations.items() if isinstance(g, GuestGroup)}
+
+    @property
+    def _has_vault(self) -> bool:
+        return self.venue.preset == "hyperliquid"
+
+    def members(self, group: str) -> int:
+        """How many members a group has; a backstop only where the venue has a vault."""
+        count = self.populations[group].count
+        return int(self._has_vault) if count is None else count
 
     @property
     def participants(self) -> int:
         """Accounts of a run."""
-        return sum(map(self.members, type(self.populations).model_fields))
+        return sum(map(self.members, self.populations))
 
     @field_validator("metrics", "checks")
     @classmethod

@@ -42,8 +42,15 @@ def record_path(run_dir: Path, point: int, run: int) -> Path:
 
 
 def make_record(world: World, seed: int, run: int) -> tuple[Any, str]:
-    """Runs a world with its agents and keeps what it executed; and the root."""
+    """Runs a world with its agents and keeps what it executed; and the root.
+
+    Raises:
+        ConfigError: agents in plain Python take part, whose runs keep no record yet.
+    """
     import jax
+
+    if world.guests:
+        raise ConfigError("a run with agents in plain Python cannot be recorded yet")
 
     from agents.run import record
 

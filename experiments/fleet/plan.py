@@ -45,13 +45,23 @@ class Shard:
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker is sent: everything a shard needs, in plain arrays."""
+    """What a worker is sent: everything a shard needs.
+
+    Attributes:
+        shard: the runs.
+        engine: import path of what runs them.
+        seed: seed of the experiment.
+        spec: of the compiled program.
+        params: its numbers, plain arrays [width, ...].
+        worlds: one a run where agents in plain Python take part; else empty.
+    """
 
     shard: Shard
     engine: str
     seed: int
     spec: Any
     params: Any = field(repr=False)
+    worlds: tuple[World, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -161,5 +171,6 @@ def stack(worlds: Sequence[World], shard: Shard) -> Any:
 
 def work_of(worlds: Sequence[World], shard: Shard, engine: str, seed: int) -> Work:
     """What a worker needs to run the shard."""
-    spec = worlds[shard.lanes[0].point].spec
-    return Work(shard, engine, seed, spec, stack(worlds, shard))
+    first = worlds[shard.lanes[0].point]
+    own = tuple(worlds[lane.point] for lane in shard.lanes) if first.guests else ()
+    return Work(shard, engine, seed, first.spec, stack(worlds, shard), own)

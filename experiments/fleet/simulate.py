@@ -51,10 +51,16 @@ class Simulator:
         import jax
 
         shard = work.shard
-        arguments = (_run_numbers(shard), np.int64(work.seed), work.params)
-        program, compile_s = self._program(work, arguments)
-        started = time.perf_counter()
-        output = jax.device_get(program(*arguments))
+        if work.worlds:
+            compile_s, started = 0.0, time.perf_counter()
+            runs = [lane.run for lane in shard.lanes]
+            engine = load_engine(work.engine)
+            output = engine.simulate_guests(runs, work.seed, work.worlds)
+        else:
+            arguments = (_run_numbers(shard), np.int64(work.seed), work.params)
+            program, compile_s = self._program(work, arguments)
+            started = time.perf_counter()
+            output = jax.device_get(program(*arguments))
         run_s = time.perf_counter() - started
         count = len(shard.lanes)
         return ShardResult(

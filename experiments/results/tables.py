@@ -14,10 +14,9 @@ import pyarrow as pa
 from experiments.engine import Layout, MetricLike, SeriesLike, root_text
 from experiments.fleet.plan import Lane
 from experiments.fleet.simulate import ShardResult
+from experiments.results.columns import EXACT
 from market.numbers.units import QUANTA_PER_USD
 
-#: Kept as the integer that it is, because it has to be exactly zero.
-EXACT = "conservation_error"
 #: Columns that name a row.
 IDENTITY = ("point", "run", "seed", "state_root", "status", EXACT)
 #: What a column is called after its unit has been turned into a friendly one.
@@ -36,6 +35,7 @@ def describe_metrics(metrics: Mapping[str, MetricLike]) -> dict[str, dict[str, A
             "unit": "USD" if is_money(name, info) else info.unit,
             "meaning": info.meaning,
             "better": info.better,
+            "label": info.label,
         }
         for name, info in metrics.items()
     }
@@ -59,16 +59,17 @@ def runs_table(
     axes: list[dict[str, Any]],
     seed: int,
     metrics: Mapping[str, MetricLike],
-    wanted: list[str] | None = None,
 ) -> pa.Table:
     """One row a run.
+
+    A metric that the world of this shard does not have is 0 there: it is the profit of
+    a group that takes part at other points of the sweep, and nobody earns nothing.
 
     Args:
         result: what a shard gave.
         axes: sweep axis -> label, by point.
         seed: the experiment's seed.
-        metrics: what is known of the metrics.
-        wanted: metrics to keep; all if None.
+        metrics: those to keep.
     """
     lanes = result.shard.lanes
     columns: dict[str, pa.Array] = {
@@ -80,9 +81,10 @@ def runs_table(
         EXACT: pa.array(result.metrics[EXACT].astype(np.int64)),
     }
     columns |= _axis_columns(lanes, axes)
+    nobody = np.zeros(len(lanes), np.int64)
     for name, info in metrics.items():
-        if name != EXACT and (wanted is None or name in wanted):
-            values = result.metrics[name].astype(np.int64)
+        if name != EXACT:
+            values = result.metrics.get(name, nobody).astype(np.int64)
             columns[name] = pa.array(
                 values / QUANTA_PER_USD if is_money(name, info) else values
             )

@@ -10,6 +10,7 @@ them. Distributions are in `market.numbers.quantiles`. No float appears anywhere
 """
 
 from enum import IntEnum
+from hashlib import sha256
 from math import prod
 
 import jax
@@ -51,8 +52,11 @@ class Stream(IntEnum):
     PRICE_PEERS = 36
     #: The first of the ordering policies' own streams: policy ``i`` owns this plus i.
     POLICY = 64
-    #: The first of the streams that researchers' own agents may use.
-    GUEST = 128
+    #: The first of the keys that tell groups of one family apart: its second group
+    #: draws from the family's stream under this plus 1, its third under this plus 2.
+    GROUP = 1 << 16
+    #: The first of the streams of families from outside the lab; see `outside_stream`.
+    OUTSIDE = 1 << 24
 
 
 def run_key(seed: int | Array, run: int | Array) -> Array:
@@ -70,20 +74,39 @@ def stream_key(key: Array, stream: int) -> Array:
     return jax.random.fold_in(key, int(stream))
 
 
+def outside_stream(name: str) -> int:
+    """The stream of a family from outside the lab, by the family's name.
+
+    A number in ``[OUTSIDE, OUTSIDE + 2**24)``, where no stream of the lab lies, so that
+    nobody has to register one. Two names that meet are refused where worlds are built.
+    """
+    return Stream.OUTSIDE + int.from_bytes(sha256(name.encode()).digest()[:3], "big")
+
+
 def draw_words(key: Array, stream: int, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
     """Independent uniform 32-bit words of one stream of a block.
-
-    The word at flat index i depends on nothing but the key, the stream and i, so a
-    longer leading axis leaves the earlier words as they were. One cipher call makes
-    64 bits, of which both halves are used.
 
     Args:
         key: key of a block (`block_key`).
         stream: a `Stream`, or an offset from one.
         shape: shape of the result.
     """
+    return words_of(stream_key(key, stream), shape)
+
+
+def words_of(key: Array, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
+    """Independent uniform 32-bit words of a stream whose key is at hand.
+
+    The word at flat index i depends on nothing but the key and i, so a longer leading
+    axis leaves the earlier words as they were, and a key is drawn from once. One cipher
+    call makes 64 bits, of which both halves are used.
+
+    Args:
+        key: key of a stream (`stream_key`).
+        shape: shape of the result.
+    """
     count = prod(shape)
-    wide = jax.random.bits(stream_key(key, stream), ((count + 1) // 2,), jnp.uint64)
+    wide = jax.random.bits(key, ((count + 1) // 2,), jnp.uint64)
     low = (wide & 0xFFFFFFFF).astype(jnp.uint32)
     high = (wide >> 32).astype(jnp.uint32)
     return jnp.stack([low, high], axis=-1).reshape(-1)[:count].reshape(shape)

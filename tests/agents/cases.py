@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from agents.families import FAMILIES, FAMILY_NUMBERS
-from agents.family import FamilySpec, Pending, View
+from agents.families import FAMILIES
+from agents.family import GroupSpec, Pending, View
 from experiments.build.worlds import build
 from experiments.config import Config
 from market.numbers.randomness import block_key, run_key
@@ -69,7 +69,7 @@ def view(members: int = 1, **changes) -> View:
 @cache
 def _defaults(family: str):
     config = Config.model_validate({"venue": {"preset": "hyperliquid"}})
-    return build([config])[0].params.families[family]
+    return build([config])[0].params.groups[family].numbers
 
 
 def numbers(family: str, **changes):
@@ -78,23 +78,24 @@ def numbers(family: str, **changes):
     return replace(_defaults(family), **changes)
 
 
-def family_spec(
+def group_of(
     family: str, members: int, liquidation: Liquidation = Liquidation.FILLABLE_PRICE
-) -> FamilySpec:
-    return FamilySpec(family, members, FIRST, FAMILY_NUMBERS[family], liquidation)
+) -> GroupSpec:
+    code = FAMILIES[family]
+    return GroupSpec(code, family, members, FIRST, number=1, liquidation=liquidation)
 
 
 @cache
 def _compiled(family: str, members: int, liquidation=Liquidation.FILLABLE_PRICE):
-    spec, code = family_spec(family, members, liquidation), FAMILIES[family]
+    spec, code = group_of(family, members, liquidation), FAMILIES[family]
 
     @jax.jit
     def init(key, params, collateral):
-        return code.init(key, params, collateral, spec=spec, markets=2)
+        return code.init(spec.key(key), params, collateral, spec=spec, markets=2)
 
     @jax.jit
     def act(key, memory, view, params):
-        return code.act(key, memory, view, params, spec=spec)
+        return code.act(spec.key(key), memory, view, params, spec=spec)
 
     return init, act
 

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from agents.family import transactions
-from agents.homes import may_trade, settled
+from agents.homes import kept_home, may_trade
+from agents.intents import transactions
 from market.types.orders import Kind
 from market.venues import VENUES
 from market.venues.dydx_v4.preset import dydx_v4
@@ -37,7 +37,7 @@ def sent(spec, kind, accounts=(0, 2, 2, 0), markets=(2, 2, 0, 1)):
     """Kinds left of four intents: abroad, at home, abroad, at home."""
     accounts, markets = jnp.array(accounts), jnp.array(markets)
     given = transactions((4,), kind=kind, account=accounts, market=markets)
-    return settled(given, spec).kind.tolist()
+    return kept_home(given, spec).kind.tolist()
 
 
 @pytest.mark.parametrize("kind", [Kind.ORDER, Kind.REPLACE])

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from agents.family import Latency, transactions
+from agents.family import Latency
+from agents.intents import transactions
 from agents.network import sent
 from market.numbers.randomness import Stream, block_key, draw_words, run_key
 from market.numbers.units import as_int
@@ -19,8 +20,8 @@ SENT = jax.jit(sent, static_argnames="block_us")
 def dated(think=500_000, median=10_000, sigma=0, block_us=BLOCK, extra=0, intents=2):
     latency = Latency(
         think_us=as_int(think),
-        median_us=as_int(median),
-        sigma_ppm=as_int(sigma),
+        latency_us=as_int(median),
+        latency_spread_ppm=as_int(sigma),
         data_blocks=as_int(0),
     )
     words = draw_words(block_key(run_key(7, 0), 5), Stream.NETWORK, (MEMBERS, 2))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from agents import views
+from agents.decisions import visible
 from agents.views import Risk
-from agents.world import _pending
 from market.numbers.units import as_int
 from market.types.orders import Kind
 from market.types.state import open_exchange
@@ -114,7 +114,7 @@ def test_a_collapse_of_the_largest_price_does_not_overflow_the_trend():
     assert int(trend.change[0]) < 0 < int(trend.swing[0])
 
 
-def test_families_with_old_data_see_old_trends():
+def test_groups_with_old_data_see_old_trends():
     run = Watched(*small())
     newest = []
     for _ in range(8):
@@ -125,46 +125,37 @@ def test_families_with_old_data_see_old_trends():
     assert run.world.trends["leveraged_traders"].change.tolist() == newest[-2]
 
 
-def view_of(family):
+def clock(world, now_us=0):
+    return views.Clock(world.block, world.chain.height, jnp.int64(now_us), USD)
+
+
+def view_of(group):
     run = watched()
-    state, spec = run.world.exchange, run.spec
-    found = views.account_risk(state, run.params.venue, spec.venue)
-    danger = views.danger_list(state, found, as_int(spec.venue.multipliers))
-    return views.view_of(
-        family,
-        state,
-        found,
-        danger,
-        run.world.trends[family.name],
-        views.best_quotes(state),
-        run.setting.path[0],
-        run.world.block,
-        run.world.chain.height,
-        jnp.int64(0),
-        None,
-        spec=spec.venue,
-        block_us=spec.block_us,
+    public = views.public_of(
+        run.world.exchange, run.params.venue, clock(run.world), spec=run.spec.venue
     )
+    trend = run.world.trends[group.name]
+    return views.view_of(group, public, run.setting.path[0], trend, None)
 
 
-def test_a_family_sees_its_own_accounts_and_no_others():
+def test_a_group_sees_its_own_accounts_and_no_others():
     run = watched()
-    for family in run.spec.families:
-        seen = view_of(family)
+    for group in run.spec.groups:
+        seen = view_of(group)
         for name in ("collateral", "position", "cost", "open_lots"):
             whole = getattr(run.world.exchange, name)
             own = getattr(seen, name)
-            assert (own == whole[family.accounts]).all()
-            assert own.shape[0] == family.count
+            assert (own == whole[group.rows]).all()
+            assert own.shape[0] == group.count
         for name in ("equity", "maintenance", "initial"):
-            assert getattr(seen, name).shape == (family.count,)
+            assert getattr(seen, name).shape == (group.count,)
 
 
 @pytest.mark.parametrize("policy", ["fcfs", "batch_auction"])
 def test_a_sealed_scheme_leaves_no_mempool_in_anyones_view(policy):
     run = watched("fcfs")
     spec, _ = small(policy)
-    assert _pending(run.world, [], spec, jnp.int64(0)) is None
+    assert visible(run.world, [], clock(run.world), spec) is None
 
 
 def test_a_public_mempool_shows_what_arrives_in_this_block_and_nothing_later():
@@ -179,7 +170,7 @@ def test_a_public_mempool_shows_what_arrives_in_this_block_and_nothing_later():
             [(end - 1, Kind.ORDER), (end, Kind.ORDER), (now, Kind.NONE)]
         )
     )
-    shown = _pending(world, [part], spec, jnp.int64(now))
+    shown = visible(world, [part], clock(world, now), spec)
     assert column(shown.txs) == [1, 2, 3]
 
 

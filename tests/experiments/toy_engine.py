@@ -22,6 +22,7 @@ class Info(NamedTuple):
     unit: str
     meaning: str
     better: str | None = None
+    label: str = ""
 
 
 class SeriesInfo(NamedTuple):
@@ -75,6 +76,10 @@ def build(configs):
         numbers = np.array([config.venue.taker_fee or 0, faults], np.int64)
         worlds.append(World(spec, {"numbers": numbers}))
     return worlds
+
+
+def metrics(worlds):
+    return METRICS
 
 
 def layout(config):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from jax import lax
 
 from agents import run as runs
-from agents.measure.measures import explain
-from agents.world import step
+from agents.measure.soundness import explain
+from agents.step import step
 from rollup.chain import unaccounted
 from rollup.sequencing import SCHEMES
 from rollup.sequencing.composed import Composed

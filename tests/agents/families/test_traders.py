@@ -33,7 +33,7 @@ CALM = {
     "outside_ppm": 300_000,
     "top_up_ppm": 100_000,
     "alarm_ppm": 1_400_000,
-    "deposit_us": 15 * USD,
+    "top_up_delay_us": 15 * USD,
     "slippage_ppm": 3_000,
 }
 

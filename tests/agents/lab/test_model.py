@@ -9,16 +9,16 @@ import mesa
 import numpy as np
 import pytest
 
-from agents.lab.model import LabModel, with_guests
+from agents.guests import Guests, with_guests
+from agents.lab.guest import Guest
+from agents.lab.model import LabModel
 from agents.lab.participants import (
-    Guest,
     LeveragedTrader,
     Liquidator,
     MarketMaker,
     Participant,
     Searcher,
 )
-from market.numbers.units import as_int
 from market.types.orders import Kind, Status
 from tests.worlds import SEED, small, watched
 
@@ -41,10 +41,9 @@ class Scripted(Guest):
         self.script.get(self.model.snapshot.block, lambda agent: None)(self)
 
 
-def model(*guests, **changes):
-    spec, params = small(**changes)
-    params = replace(params, guest_collateral=as_int(50_000 * USD))
-    return LabModel(spec, params, seed=SEED, guests=guests)
+def model(*kinds, **changes):
+    guests = [Guests(kind, collateral=50_000 * USD) for kind in kinds]
+    return LabModel(*small(**changes), seed=SEED, guests=guests)
 
 
 @pytest.fixture(scope="module")
@@ -225,16 +224,39 @@ def test_an_idle_guest_changes_nothing_for_anyone_else(scripted):
 
 
 def test_no_guests_is_the_same_world():
-    spec, _ = small()
-    assert with_guests(spec, 0) is spec
+    world = small()
+    assert with_guests(*world, ()) == world
 
 
-def test_guests_come_after_everyone_else():
-    spec, _ = small()
-    grown = with_guests(spec, 3)
-    assert grown.venue.accounts == spec.venue.accounts + 3
-    assert grown.families[:-1] == spec.families
-    assert grown.guests.accounts == slice(56, 59)
+def test_guests_come_after_everyone_else_with_their_money():
+    spec, params = small()
+    groups = [Guests(Idle, 3, collateral=7), Guests(Scripted, name="mine")]
+    grown, numbers = with_guests(spec, params, groups)
+    assert grown.venue.accounts == spec.venue.accounts + 4
+    assert grown.groups[:-2] == spec.groups
+    assert [group.name for group in grown.guests] == ["Idle", "mine"]
+    assert [group.rows for group in grown.guests] == [slice(56, 59), slice(59, 60)]
+    assert int(numbers.groups["Idle"].endowment.collateral) == 7
+
+
+def test_two_groups_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two groups are called searchers"):
+        with_guests(*small(), [Guests(Idle, name="searchers")])
+
+
+def test_a_world_with_agents_in_python_needs_exactly_these():
+    spec, params = with_guests(*small(), [Guests(Idle, name="mine")])
+    with pytest.raises(ValueError, match="nobody plays mine"):
+        LabModel(spec, params, seed=SEED)
+
+
+def test_the_numbers_of_guests_are_set_on_each():
+    guests = [Guests(Idle, 2, numbers={"latency_us": 5, "threshold": 0.5})]
+    lab = LabModel(*small(), seed=SEED, guests=guests)
+    members = lab.participants("Idle")
+    assert members.get("latency_us") == [5, 5]
+    assert members.get("threshold") == [0.5, 0.5]
+    assert list(members) == list(lab.participants("guests"))
 
 
 def test_the_result_of_a_model_has_the_metrics_and_the_root(plain):

@@ -8,23 +8,26 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from agents import run as runs
 from agents.measure import measures, series
-from agents.measure.measures import (
-    Fault,
-    conservation_errors,
-    explain,
-    spread_and_depth,
-)
-from agents.measure.metrics import _REFUSED, METRICS, metrics_of
+from agents.measure.accumulators import open_measures
+from agents.measure.contract import Seen
+from agents.measure.measures import spread_and_depth
+from agents.measure.metrics import METRICS
+from agents.measure.metrics.refusals import _REFUSED
 from agents.measure.series import SERIES
+from agents.measure.soundness import Fault, conservation_errors, explain
+from agents.views import Risk
 from market.numbers.units import as_int
 from market.types.orders import Kind, Receipt, Status
 from market.types.state import open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
+from rollup.chain import BlockOutcome
 from tests.rollup.transactions import txs
 from tests.worlds import watched
 
 FAMILIES = ("maker", "trader", "searcher", "liquidator", "vault", "guest")
+GROUPS = ("market_makers", "leveraged_traders", "searchers", "liquidators")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def figures(run):
-    read = jax.jit(partial(metrics_of, spec=run.spec.venue))
+    read = jax.jit(partial(runs.figures_of, spec=run.spec))
     return {k: int(v) for k, v in read(run.world, run.setting, run.params).items()}
 
 
@@ -67,13 +70,18 @@ def test_a_contract_or_an_order_from_nowhere_is_an_error(run):
     assert errors(run, open_lots=state.open_lots.at[0, 1, 0].add(5)) == (0, 0, 5)
 
 
+def seen_in(**given) -> Seen:
+    """What a block showed, of which a test says what it needs."""
+    return Seen(**{**dict.fromkeys(Seen._fields), **given})
+
+
 def check(run, before, exchange=None, chain=None, block=9):
-    return measures._check(
-        before,
-        exchange or run.world.exchange,
-        chain or run.world.chain,
-        jnp.int64(block),
+    seen = seen_in(
+        after=exchange or run.world.exchange,
+        chain=chain or run.world.chain,
+        block=jnp.int64(block),
     )
+    return measures._check(before, seen)
 
 
 def broken(run, fault):
@@ -96,7 +104,7 @@ def broken(run, fault):
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_each_broken_law_sets_its_own_bit_and_the_first_block_is_kept(run, fault):
-    fresh = measures.open_measures(56, 5)
+    fresh = open_measures(56, 5)
     seen = check(run, fresh, **broken(run, fault), block=9)
     assert int(seen.status) == fault
     assert int(seen.first_fault) == 9
@@ -118,7 +126,8 @@ def test_a_fault_is_explained_with_its_run_and_block():
 
 
 def test_the_metrics_read_are_those_described(figures):
-    assert set(figures) == set(METRICS)
+    people = {*(f"{title}_pnl" for title in FAMILIES), *(f"pnl_{g}" for g in GROUPS)}
+    assert set(figures) == {*METRICS, *people}
 
 
 def test_the_series_sampled_are_those_described(run):
@@ -132,6 +141,12 @@ def test_the_series_sampled_are_those_described(run):
     markets = len(run.spec.venue.markets)
     for name, row in sample.items():
         assert row.shape == ((markets,) if SERIES[name].per_market else ())
+
+
+def test_the_profit_of_a_family_is_that_of_its_groups(figures):
+    for title, group in zip(FAMILIES, GROUPS, strict=False):
+        assert figures[f"{title}_pnl"] == figures[f"pnl_{group}"] != 0
+    assert figures["vault_pnl"] == figures["guest_pnl"] == 0, "nobody earns nothing"
 
 
 def test_profits_of_all_families_are_what_funds_and_fees_lost(run, figures):
@@ -217,7 +232,7 @@ def test_liquidations_lose_what_they_gave_up_against_the_oracle(position, ticks,
         filled_lots=as_int([50, 0]),
         filled_quote=as_int([50 * ticks * value, 0]),
     )
-    outcome = measures.BlockOutcome(
+    outcome = BlockOutcome(
         txs=records,
         receipts=receipts,
         mode=as_int(0),
@@ -227,17 +242,19 @@ def test_liquidations_lose_what_they_gave_up_against_the_oracle(position, ticks,
         oracle=as_int([1_000]),
         is_halted=jnp.bool_(False),
     )
-    found = measures._liquidation_loss(state, outcome, VENUE)
+    found = measures._liquidation_loss(
+        seen_in(before=state, outcome=outcome, venue=VENUE)
+    )
     assert int(found) == 50 * loss * value
 
 
 def test_a_spell_of_danger_counts_once_and_each_of_its_blocks_too():
     def risk(*equity):
-        return measures.Risk(
+        return Risk(
             equity=as_int(equity), maintenance=as_int([5, 5]), initial=as_int([5, 5])
         )
 
-    seen = measures.open_measures(2, 5)
+    seen = open_measures(2, 5)
     for equity in ((9, 9), (4, 9), (3, -7), (9, 3), (2, 9)):
         seen = measures._watch_danger(seen, risk(*equity))
     assert int(seen.spells) == 3
@@ -245,7 +262,7 @@ def test_a_spell_of_danger_counts_once_and_each_of_its_blocks_too():
     assert int(seen.peak_negative) == 7
 
 
-def test_money_that_came_and_left_is_kept_by_family():
+def test_money_that_came_and_left_is_kept_by_group():
     records = txs(
         [
             {"kind": Kind.DEPOSIT, "account": 0, "lots": 5},
@@ -257,7 +274,7 @@ def test_money_that_came_and_left_is_kept_by_family():
     )
     status = [Status.ACCEPTED] * 3 + [Status.NO_FUNDS, Status.RESTING]
     nothing = as_int(np.zeros(5))
-    outcome = measures.BlockOutcome(
+    outcome = BlockOutcome(
         txs=records,
         receipts=Receipt(
             status=as_int(status), filled_lots=nothing, filled_quote=nothing
@@ -269,8 +286,9 @@ def test_money_that_came_and_left_is_kept_by_family():
         oracle=as_int([1]),
         is_halted=jnp.bool_(False),
     )
-    fresh = measures.open_measures(4, 5)
-    seen = measures._follow_money(fresh, outcome, as_int([0, 0, 1, 1]))
+    fresh = open_measures(4, 5)
+    block = seen_in(outcome=outcome, group_of=as_int([0, 0, 1, 1]))
+    seen = measures._follow_money(fresh, block)
     assert seen.deposits.tolist() == [12, 0, 0, 0, 0]
     assert seen.withdrawals.tolist() == [0, 11, 0, 0, 0]
     assert int(seen.withdrawal_count) == 1

@@ -1,22 +1,19 @@
 """From config to world: every number finds its place, and none leaves its range."""
 
-from dataclasses import fields
-
 import jax
 import numpy as np
 import pytest
 
-from agents.families import FAMILIES, FAMILY_NUMBERS
 from experiments import config, manifests
 from experiments.build import venue_numbers, worlds
 from experiments.config.errors import ConfigError
 from experiments.evidence import records
 from experiments.fleet import plan
-from market import venues as presets
 from market.numbers.units import PPM
 from market.types.orders import Kind
 from market.types.specs import Deleveraging
 from market.venues import VENUES
+from market.venues.dydx_v4.preset import dydx_v4
 from rollup.faults import FAULTS
 from rollup.sequencing import SCHEMES
 from rollup.sequencing.classes import CLASSES
@@ -27,36 +24,25 @@ def world_of(document):
     return world
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_number_of_a_family_has_its_key(name):
-    section = type(getattr(config.Config().populations, name))
-    unnamed = [
-        field.name
-        for field in fields(worlds._params_class(name))
-        if worlds.config_name(field.name, section) is None
-    ]
-    assert unnamed == ["endowment", "latency"]
-
-
 def test_decimals_become_the_integers_of_the_layers():
     world = world_of(
         {
             "venue": {"taker_fee": 0.0004, "insurance": 12.5},
             "populations": {
-                "leveraged_traders": {"leverage": 7.5, "top_up_delay": "9s"}
+                "leveraged_traders": {"leverage": 7.5, "top_up_delay": "9s"},
+                "searchers": {"latency": "4ms"},
             },
-            "network": {"searchers": {"latency": "3ms"}},
             "rollup": {"proving": "1m"},
             "oracle": {"delay": "1500ms"},
         }
     )
     params = world.params
-    traders = params.families["leveraged_traders"]
+    traders = params.groups["leveraged_traders"].numbers
     assert int(params.venue.taker_fee_ppm) == 400
     assert params.insurance.tolist() == [12_500_000, 0, 0, 0]
     assert int(traders.leverage_ppm) == 7_500_000
-    assert int(traders.deposit_us) == 9_000_000
-    assert int(params.families["searchers"].latency.median_us) == 3_000
+    assert int(traders.top_up_delay_us) == 9_000_000
+    assert int(params.groups["searchers"].latency.latency_us) == 4_000
     assert int(params.chain.batches.proving_us) == 60_000_000
     assert int(params.oracle.delay_blocks) == 2
 
@@ -90,7 +76,7 @@ def test_a_fault_names_its_families_and_transactions_by_bits():
         "transactions": ["cancel"],
     }
     faults = world_of({"faults": [fault]}).params.faults
-    bits = (1 << FAMILY_NUMBERS["liquidators"]) | (1 << FAMILY_NUMBERS["searchers"])
+    bits = 0b1100  # the third and the fourth group
     assert faults.kind.tolist() == [list(FAULTS).index("censorship")]
     assert faults.targets.tolist() == [bits]
     assert faults.transactions.tolist() == [1 << Kind.CANCEL]
@@ -124,16 +110,17 @@ def test_what_the_config_does_not_say_is_the_presets():
 @pytest.mark.parametrize("preset", VENUES)
 def test_every_preset_makes_a_world_of_its_own_rules(preset):
     world = world_of({"venue": {"preset": preset}})
-    assert world.spec.venue.preset.name.lower() == preset
-    keepers = world.spec.families[3]
-    assert (keepers.name, keepers.preset) == ("liquidators", world.spec.venue.preset)
+    rules, _ = VENUES[preset](("BTC",), accounts=4)
+    assert world.spec.venue.liquidation == rules.liquidation
+    keepers = world.spec.groups[3]
+    assert (keepers.name, keepers.liquidation) == ("liquidators", rules.liquidation)
     for leaf in jax.tree.leaves(world.params):
         assert leaf.dtype == np.int64
 
 
 def test_the_vault_of_hyperliquid_is_the_last_account():
     world = world_of({"venue": {"preset": "hyperliquid"}})
-    assert world.spec.families[-1].name == "vault"
+    assert world.spec.groups[-1].name == "vault"
     assert world.spec.venue.vault == world.spec.venue.accounts - 1 == 1000
     assert not world.params.insurance.any()
     alone = {"populations": {"vault": {"count": 0}}}
@@ -177,7 +164,7 @@ def test_funding_has_the_presets_samples():
 
 
 def presets_numbers():
-    spec, params = presets.dydx_v4(("BTC", "ETH", "SOL"), accounts=4)
+    spec, params = dydx_v4(("BTC", "ETH", "SOL"), accounts=4)
     return params, spec
 
 
@@ -225,9 +212,9 @@ def test_schemes_are_programs_of_their_own():
 
 def test_a_family_without_members_is_left_out():
     world = world_of({"populations": {"searchers": {"count": 0}}})
-    names = [family.name for family in world.spec.families]
+    names = [group.name for group in world.spec.groups]
     assert names == ["market_makers", "leveraged_traders", "liquidators"]
-    assert [family.first for family in world.spec.families] == [0, 48, 948]
+    assert [group.first for group in world.spec.groups] == [0, 48, 948]
     assert world.spec.venue.accounts == 968
 
 
@@ -363,7 +350,7 @@ def test_random_faults_are_told_as_they_strike_run_by_run():
 
 
 def test_a_record_survives_its_file(tmp_path):
-    from agents.world import set_up  # a record has the windows of a real world
+    from agents.opening import set_up  # a record has the windows of a real world
     from market.types.orders import Receipt, no_transactions
     from rollup.replay import Record
 

@@ -130,7 +130,7 @@ BAD = [
     ({"faults": [{**HALT, "targets": ["searchers"]}]}, "has no targets"),
     ({"faults": [{**HALT, "kind": "censorship"}]}, "needs targets"),
     ({"faults": [{**HALT, "kind": "censorship", "targets": ["makers"]}]},
-     r"targets\.0 = 'makers': must be one of .*market_makers"),
+     r"targets\.0: unknown group or family 'makers' \(did you mean 'market_makers'"),
     ({"faults": [{**HALT, "kind": "oracle_stuk"}]}, "did you mean 'oracle_stuck'"),
     ({"faults": [{**HALT, "kind": "oracle_manipulation"}]}, "needs bias"),
     ({"faults": [{**HALT, "kind": "oracle_stuck", "bias": 0.1}]}, "has no bias"),

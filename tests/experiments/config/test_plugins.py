@@ -89,7 +89,7 @@ def test_what_a_scheme_lacks_is_listed(lab):
 
 def test_an_agent_is_a_class_that_derives_from_guest(lab):
     name = lab.write(
-        "from agents.lab.participants import Guest\n"
+        "from agents.lab.guest import Guest\n"
         "class Dipper(Guest):\n    def step(self): pass\n"
         "class Stranger: pass\n"
     )
