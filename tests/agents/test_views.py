@@ -14,6 +14,7 @@ from market.types.orders import Kind
 from market.types.state import open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from market.venues.starkex.preset import starkex
+from rollup.mempool import arriving
 from tests.rollup.transactions import column, txs
 from tests.worlds import Watched, small, watched
 
@@ -151,27 +152,32 @@ def test_a_group_sees_its_own_accounts_and_no_others():
             assert getattr(seen, name).shape == (group.count,)
 
 
+def shown_of(policy, world, sent):
+    """What a scheme shows the searchers of a world's mempool and of what was sent."""
+    spec, params = small(policy)
+    (searchers,) = (group for group in spec.groups if group.name == "searchers")
+    return visible(world, sent, searchers, params.chain, spec=spec)
+
+
 @pytest.mark.parametrize("policy", ["fcfs", "batch_auction"])
 def test_a_sealed_scheme_leaves_no_mempool_in_anyones_view(policy):
-    run = watched("fcfs")
-    spec, _ = small(policy)
-    assert visible(run.world, [], clock(run.world), spec) is None
+    assert shown_of(policy, watched("fcfs").world, txs([{}])) is None
 
 
 def test_a_public_mempool_shows_what_arrives_in_this_block_and_nothing_later():
-    spec, _ = small("priority_fee")
     world = watched("fcfs").world
     queue = txs([{"sent_us": 1, "arrival_us": 7}, {"sent_us": 2}], 256)
-    world = replace(world, chain=replace(world.chain, queue=queue))
+    waiting = arriving(queue, None, 1, 0)
+    chain = replace(world.chain, waiting=waiting)
+    world = replace(world, chain=chain, block=jnp.int64(5))
     now, end = 5 * USD, 6 * USD
-    part = txs(
+    sent = txs(
         {"sent_us": 3 + i, "arrival_us": at, "kind": kind}
         for i, (at, kind) in enumerate(
             [(end - 1, Kind.ORDER), (end, Kind.ORDER), (now, Kind.NONE)]
         )
     )
-    shown = visible(world, [part], clock(world, now), spec)
-    assert column(shown.txs) == [1, 2, 3]
+    assert column(shown_of("priority_fee", world, sent).txs) == [1, 2, 3]
 
 
 def test_on_starkex_the_risk_factor_of_the_position_is_what_is_required():
