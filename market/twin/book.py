@@ -12,7 +12,7 @@ from market.types.orders import BUY
 from market.types.specs import SelfTrade
 
 
-class Meeting(NamedTuple):
+class Event(NamedTuple):
     """A taker met a resting order: ``lots`` of that left the book."""
 
     maker: Order
@@ -23,13 +23,13 @@ class Meeting(NamedTuple):
 class Sweep(NamedTuple):
     """What a taker met, and whether an order of its own stopped it."""
 
-    meetings: list[Meeting]
+    events: list[Event]
     stopped: bool
 
     @property
     def filled(self) -> int:
         """Lots that traded."""
-        return sum(lots for _, lots, is_fill in self.meetings if is_fill)
+        return sum(lots for _, lots, is_fill in self.events if is_fill)
 
 
 def resting_side(book: Book, side: int) -> list[Order]:
@@ -133,22 +133,22 @@ def sweep(book: Book, taker: Order, mode: SelfTrade) -> Sweep:
     Each fill is at the resting order's price. Where the taker meets an order of its own
     account, that one is cancelled, or the taker stops, or both shrink (`SelfTrade`).
     """
-    meetings, makers = [], taken_side(book, taker.side)
+    events, makers = [], taken_side(book, taker.side)
     while taker.lots > 0 and would_take(book, taker):
         maker = makers[0]
         is_fill = maker.account != taker.account
         if not is_fill and mode == SelfTrade.CANCEL_NEWEST:
-            return Sweep(meetings, stopped=True)
+            return Sweep(events, stopped=True)
         if not is_fill and mode == SelfTrade.CANCEL_OLDEST:
             lots = maker.lots
         else:
             lots = min(maker.lots, taker.lots)
             taker.lots -= lots
         maker.lots -= lots
-        meetings.append(Meeting(maker, lots, is_fill))
+        events.append(Event(maker, lots, is_fill))
         if maker.lots == 0:
             makers.pop(0)
-    return Sweep(meetings, stopped=False)
+    return Sweep(events, stopped=False)
 
 
 def _resting(book: Book) -> list[Order]:

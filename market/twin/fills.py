@@ -1,7 +1,7 @@
 """What a fill does to accounts: position, entry value, money, fees, the report."""
 
 from market.numbers.units import ppm_ceil
-from market.twin.book import Meeting, expire, remove_account
+from market.twin.book import Event, expire, remove_account
 from market.twin.lane import Lane, Order
 
 
@@ -41,8 +41,8 @@ def record_fill(lane: Lane, market: int, ticks: int, lots: int) -> None:
     lane.last[market] = ticks
 
 
-def apply_meetings(
-    lane: Lane, taker: Order, meetings: list[Meeting], taker_fee_ppm: int
+def apply_events(
+    lane: Lane, taker: Order, events: list[Event], taker_fee_ppm: int
 ) -> tuple[int, int]:
     """Applies the fills among what a taker met, at the makers' prices.
 
@@ -50,7 +50,7 @@ def apply_meetings(
         ``(lots, quote)`` filled.
     """
     market, filled, quote = taker.market, 0, 0
-    for maker, lots, is_fill in meetings:
+    for maker, lots, is_fill in events:
         if not is_fill:
             continue
         value, delta = maker.ticks * lane.multiplier[market], taker.side * lots

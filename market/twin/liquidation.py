@@ -14,7 +14,7 @@ from math import ceil, floor
 
 from market.numbers.units import PPM, ppm_floor
 from market.twin.book import crosses, sweep, taken_side
-from market.twin.fills import apply_meetings
+from market.twin.fills import apply_events
 from market.twin.lane import Fill, Lane, Liquidated, Order, RejectError, Tx
 from market.twin.margin import (
     account_risk,
@@ -165,7 +165,7 @@ def execute_liquidation(lane: Lane, order: Order) -> tuple[int, int]:
     """
     cancel_all(lane, order.account)
     taken = sweep(lane.books[order.market], order, lane.spec.self_trade)
-    return apply_meetings(lane, order, taken.meetings, taker_fee_ppm=0)
+    return apply_events(lane, order, taken.events, taker_fee_ppm=0)
 
 
 def apply_insurance(

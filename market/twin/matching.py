@@ -16,7 +16,7 @@ from market.twin.admission import (
     worst_loss,
 )
 from market.twin.book import (
-    Meeting,
+    Event,
     find,
     has_room,
     insert,
@@ -26,7 +26,7 @@ from market.twin.book import (
     volume,
     would_take,
 )
-from market.twin.fills import apply_meetings
+from market.twin.fills import apply_events
 from market.twin.lane import IMMEDIATE, Book, Fill, Lane, Order, RejectError, Tx
 from market.types.orders import Flag, Status
 from market.types.specs import SelfTrade
@@ -37,12 +37,12 @@ class Match(NamedTuple):
 
     Attributes:
         status: `RESTING`, `FILLED` or `PARTIAL`.
-        meetings: what it met, in time order.
+        events: what it met, in time order.
         reason: why the rest was dropped, where the order did not ask for that.
     """
 
     status: Status
-    meetings: list[Meeting]
+    events: list[Event]
     reason: Status | None = None
 
 
@@ -95,18 +95,18 @@ def match_order(book: Book, order: Order, flags: int, mode: SelfTrade) -> Match:
     """
     size = order.lots
     taken = sweep(book, order, mode)
-    if taken.stopped and not taken.meetings:
+    if taken.stopped and not taken.events:
         raise RejectError(Status.SELF_TRADE)
     if order.lots == 0:
         status = Status.FILLED if taken.filled == size else Status.PARTIAL
-        return Match(status, taken.meetings)
+        return Match(status, taken.events)
     if taken.stopped:
-        return Match(Status.PARTIAL, taken.meetings, Status.SELF_TRADE)
+        return Match(Status.PARTIAL, taken.events, Status.SELF_TRADE)
     if flags & IMMEDIATE:
-        return Match(Status.PARTIAL, taken.meetings)
+        return Match(Status.PARTIAL, taken.events)
     if insert(book, order):
-        return Match(Status.RESTING, taken.meetings)
-    return Match(Status.PARTIAL, taken.meetings, Status.BOOK_FULL)
+        return Match(Status.RESTING, taken.events)
+    return Match(Status.PARTIAL, taken.events, Status.BOOK_FULL)
 
 
 # --- in the block --------------------------------------------------------------------
@@ -154,5 +154,5 @@ def place_order(lane: Lane, tx: Tx) -> Fill:
     if match.reason is not None:
         lane.counters[match.reason] += 1
     fee_ppm = lane.params.taker_fee_ppm
-    lots, quote = apply_meetings(lane, order, match.meetings, fee_ppm)
+    lots, quote = apply_events(lane, order, match.events, fee_ppm)
     return Fill(match.status, lots, quote)

@@ -25,7 +25,7 @@ Rules of one message, in this order:
 from dataclasses import dataclass, field
 
 from market.twin.admission import has_good_flags
-from market.twin.book import Meeting, expire, find, remove_account
+from market.twin.book import Event, expire, find, remove_account
 from market.twin.lane import Book, Order, RejectError, Tx
 from market.twin.matching import cancel, check_book, match_order, reduce
 from market.types.limits import MAX_MESSAGE_VALUE
@@ -109,8 +109,8 @@ def _order(stream: Stream, tx: Tx, block: int, outcome: Outcome) -> Status:
     book, mode, order = stream.book, stream.mode, _admit(stream, tx, block)
     check_book(book, order, tx.flags, mode)
     match = match_order(book, order, tx.flags, mode)
-    for meeting in match.meetings:
-        _note(stream, meeting, outcome)
+    for event in match.events:
+        _note(stream, event, outcome)
     if match.status == Status.RESTING:
         outcome.rested = order.lots
     return match.status
@@ -143,9 +143,9 @@ def _admit(stream: Stream, tx: Tx, block: int) -> Order:
     )
 
 
-def _note(stream: Stream, meeting: Meeting, outcome: Outcome) -> None:
+def _note(stream: Stream, event: Event, outcome: Outcome) -> None:
     """Counts what the order met; its own lots that prevention took off as cancelled."""
-    maker, lots, is_fill = meeting
+    maker, lots, is_fill = event
     if not is_fill:
         outcome.cancelled += lots
         return

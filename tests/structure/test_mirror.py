@@ -47,7 +47,7 @@ DIFFERENCES = [
         "allocation",
         "add_floored add_pro_rata scaled",
         KERNELS,
-        "arrays share and rank by market.rules, the twin in one expression",
+        "arrays share and rank by market.rules, the twin by market.venues.rankings",
     ),
     Difference(
         "allocation",
@@ -83,13 +83,6 @@ DIFFERENCES = [
     Difference(
         "clearing", "gather_resting gather_waiting", KERNELS, "one order at a time"
     ),
-    Difference(
-        "fills",
-        "apply_events",
-        COMPILED,
-        "compiled, a sweep leaves a record of what it did",
-    ),
-    Difference("fills", "apply_meetings", TWIN, "the orders that it met themselves"),
     Difference("fills", "drop", ARRAYS, "any orders, by a mask over all books"),
     Difference(
         "fills",
@@ -107,7 +100,7 @@ DIFFERENCES = [
         "liquidation",
         "fillable_spread",
         KERNELS,
-        "arrays call market.rules.liquidation, the twin its rules",
+        "arrays call market.rules.liquidation, the twin has an exact fraction",
     ),
     Difference(
         "liquidation",
@@ -125,10 +118,8 @@ DIFFERENCES = [
     Difference(
         "matching", "in_reach take", ARRAYS, "a sweep of a side without own orders"
     ),
-    Difference("matching", "match_order", TWIN, "liquidations share it"),
-    Difference(
-        "matching", "place_of", COMPILED, "the twin finds orders by name in a dict"
-    ),
+    Difference("matching", "match_order", TWIN, "blocks and message streams share it"),
+    Difference("matching", "place_of", COMPILED, "the twin asks the book for an order"),
     Difference("messages", "match_native", KERNELS, "how XLA calls the kernel"),
     Difference("messages", "run_message", TWIN, "the place to read the rules from"),
     Difference(
