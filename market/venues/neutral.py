@@ -3,7 +3,7 @@
 A builder names the numbers that its venue has; the others stand here once.
 """
 
-from market.numbers.units import PPM, as_int
+from market.numbers.units import PPM, as_int, ppm
 from market.types.specs import RISK_STEPS, VenueParams
 
 #: No notional, fee or insurance payment comes near this.
@@ -31,6 +31,26 @@ _PER_MARKET = (
     "impact_notional",
     "default_funding_ppm",
 )
+#: Furthest limit from the oracle price or the mark, as a fraction of it.
+PRICE_BAND = "0.1"
+#: Largest order in any market.
+MAX_ORDER_LOTS = 1_000_000_000
+
+
+def trading_numbers(markets: int, maker_fee: str, taker_fee: str) -> dict:
+    """Fees of the notional, and the lab's own bounds of an order.
+
+    Args:
+        markets: how many.
+        maker_fee: fraction of the notional; negative for a rebate.
+        taker_fee: fraction of the notional.
+    """
+    return {
+        "maker_fee_ppm": as_int(ppm(maker_fee)),
+        "taker_fee_ppm": as_int(ppm(taker_fee)),
+        "price_band_ppm": as_int([ppm(PRICE_BAND)] * markets),
+        "max_order_lots": as_int([MAX_ORDER_LOTS] * markets),
+    }
 
 
 def venue_params(markets: int, **numbers) -> VenueParams:

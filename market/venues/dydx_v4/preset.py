@@ -10,7 +10,12 @@ from typing import NamedTuple
 from market.numbers.units import PPM, US_PER_SECOND, as_int, ppm, usd
 from market.types.specs import SelfTrade, VenueParams, VenueSpec
 from market.venues.listings import GENERIC, LISTINGS, checked_names, market_specs
-from market.venues.neutral import venue_params
+from market.venues.neutral import trading_numbers, venue_params
+
+#: Fees of the notional.
+MAKER_FEE, TAKER_FEE = "0.0001", "0.0005"
+#: The liquidator's share of the liquidation fee.
+LIQUIDATOR_REWARD = "0.2"
 
 
 class Tier(NamedTuple):
@@ -44,11 +49,6 @@ def dydx_v4(
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST,
     isolated: Collection[str] = (),
     tiers: dict[str, str] | None = None,
-    maker_fee: str = "0.0001",
-    taker_fee: str = "0.0005",
-    price_band: str = "0.1",
-    max_order_lots: int = 1_000_000_000,
-    liquidator_reward: str = "0.2",
 ) -> tuple[VenueSpec, VenueParams]:
     """A venue with the rules and the production numbers of dYdX v4.
 
@@ -64,11 +64,6 @@ def dydx_v4(
         self_trade: prevention mode.
         isolated: markets with margin and an insurance fund of their own.
         tiers: liquidity tier by market name where it differs from the listing's.
-        maker_fee: fraction of the notional; negative for a rebate.
-        taker_fee: fraction of the notional.
-        price_band: furthest limit from the oracle, as a fraction of it.
-        max_order_lots: largest order in any market.
-        liquidator_reward: share of the liquidation fee.
 
     Raises:
         ValueError: no market, more than eight, one twice, an unknown tier, or an
@@ -91,11 +86,8 @@ def dydx_v4(
         len(names),
         **_tier_numbers(chosen),
         **_genesis_numbers(),
-        maker_fee_ppm=as_int(ppm(maker_fee)),
-        taker_fee_ppm=as_int(ppm(taker_fee)),
-        price_band_ppm=as_int([ppm(price_band)] * len(names)),
-        max_order_lots=as_int([max_order_lots] * len(names)),
-        liquidator_reward_ppm=as_int(ppm(liquidator_reward)),
+        **trading_numbers(len(names), MAKER_FEE, TAKER_FEE),
+        liquidator_reward_ppm=as_int(ppm(LIQUIDATOR_REWARD)),
     )
 
 

@@ -6,7 +6,7 @@ Source: Hyperliquid's documentation: "Margining", "Margin tiers", "Liquidations"
 
 from collections.abc import Collection, Sequence
 
-from market.numbers.units import PPM, US_PER_SECOND, as_int, ppm
+from market.numbers.units import PPM, US_PER_SECOND, as_int
 from market.types.specs import (
     Deleveraging,
     Funding,
@@ -26,8 +26,10 @@ from market.venues.hyperliquid.liquidation import (
     PARTIAL_DIVISOR,
 )
 from market.venues.listings import checked_names, market_specs
-from market.venues.neutral import venue_params
+from market.venues.neutral import trading_numbers, venue_params
 
+#: Fees of the notional.
+MAKER_FEE, TAKER_FEE = "0.00015", "0.00045"
 #: Largest leverage by market; any other name gets `GENERIC_LEVERAGE`.
 MAX_LEVERAGE = {"BTC": 40, "ETH": 25, "SOL": 20}
 GENERIC_LEVERAGE = 10
@@ -46,13 +48,7 @@ def hyperliquid(
     book_capacity: int = 256,
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST,
     isolated: Collection[str] = (),
-    deleveraging: Deleveraging = Deleveraging.HYPERLIQUID,
     max_leverage: dict[str, int] | None = None,
-    maker_fee: str = "0.00015",
-    taker_fee: str = "0.00045",
-    price_band: str = "0.1",
-    max_order_lots: int = 1_000_000_000,
-    cooldown_waits: bool = False,
 ) -> tuple[VenueSpec, VenueParams]:
     """A venue with the rules and the documented numbers of Hyperliquid.
 
@@ -74,14 +70,8 @@ def hyperliquid(
         self_trade: prevention mode.
         isolated: markets that exclude all others, as on dYdX v4 (the vault apart);
             there, isolation is the choice of an account and position.
-        deleveraging: who gives up positions that nobody can pay for.
         max_leverage: by market name, where it differs; one over it in whole ppm,
             rounded up.
-        maker_fee: fraction of the notional; negative for a rebate.
-        taker_fee: fraction of the notional.
-        price_band: furthest limit from the mark, as a fraction of it.
-        max_order_lots: largest order in any market.
-        cooldown_waits: the other reading of the cooldown (`market.rules.staged`).
 
     Raises:
         ValueError: no market, more than eight, one twice, a leverage below one, a vault
@@ -103,7 +93,7 @@ def hyperliquid(
         slots=slots,
         book_capacity=book_capacity,
         self_trade=self_trade,
-        deleveraging=deleveraging,
+        deleveraging=Deleveraging.HYPERLIQUID,
         vault=vault,
         # Of blocks of a second: a premium every five, a payment every hour.
         votes_per_sample=5,
@@ -115,24 +105,20 @@ def hyperliquid(
     ]
     return spec, venue_params(
         len(names),
-        **_staged_numbers(cooldown_waits),
+        **_staged_numbers(),
         initial_ppm=as_int([-(-PPM // times) for times in leverage]),
         maintenance_fraction_ppm=as_int([PPM // 2] * len(names)),
         impact_notional=as_int(impact),
-        maker_fee_ppm=as_int(ppm(maker_fee)),
-        taker_fee_ppm=as_int(ppm(taker_fee)),
-        price_band_ppm=as_int([ppm(price_band)] * len(names)),
-        max_order_lots=as_int([max_order_lots] * len(names)),
+        **trading_numbers(len(names), MAKER_FEE, TAKER_FEE),
         funding_interval_us=as_int(3600 * US_PER_SECOND),
         premium_clamp_ppm=as_int(NO_CLAMP_PPM),
     )
 
 
-def _staged_numbers(cooldown_waits: bool) -> dict:
+def _staged_numbers() -> dict:
     """Liquidations: 20 % of positions above 100,000 USDC, and 30 s of cooldown."""
     return {
         "min_liquidation_notional": as_int(PARTIAL_ABOVE),
         "max_liquidation_portion_ppm": as_int(PPM // PARTIAL_DIVISOR),
         "liquidation_cooldown_us": as_int(COOLDOWN_SECONDS * US_PER_SECOND),
-        "cooldown_waits": as_int(int(cooldown_waits)),
     }

@@ -22,11 +22,18 @@ from market.types.specs import (
     VenueSpec,
 )
 from market.venues.listings import checked_names, market_specs
-from market.venues.neutral import venue_params
+from market.venues.neutral import trading_numbers, venue_params
 
 #: (initial, maintenance) fraction by market; any other name gets `ALTCOIN`.
 FRACTIONS = {"BTC": ("0.05", "0.03"), "ETH": ("0.05", "0.03")}
 ALTCOIN = ("0.10", "0.05")
+#: Fees of the notional.
+MAKER_FEE, TAKER_FEE = "0.0002", "0.0005"
+#: How far under the oracle price (over it for a short) a keeper takes a position over
+#: that names no price of its own.
+LIQUIDATION_FEE = "0.01"
+#: The keeper's share of what it gains on the oracle price.
+LIQUIDATOR_REWARD = "0.5"
 #: The end of a step without one.
 _NO_END = 1 << 62
 
@@ -40,13 +47,6 @@ def starkex(
     self_trade: SelfTrade = SelfTrade.CANCEL_OLDEST,
     isolated: Collection[str] = (),
     risk_steps: Mapping[str, Sequence[tuple[str, str]]] | None = None,
-    by_notional: bool = False,
-    maker_fee: str = "0.0002",
-    taker_fee: str = "0.0005",
-    price_band: str = "0.1",
-    max_order_lots: int = 1_000_000_000,
-    liquidation_fee: str = "0.01",
-    liquidator_reward: str = "0.5",
 ) -> tuple[VenueSpec, VenueParams]:
     """A venue with the rules of StarkEx and the margin fractions of dYdX v3.
 
@@ -67,16 +67,8 @@ def starkex(
         self_trade: prevention mode.
         isolated: markets with margin and an insurance fund of their own.
         risk_steps: by market name up to four pairs (largest size, risk factor), both
-            rising, the size in the base asset, or in dollars with ``by_notional``; the
-            last factor holds beyond the last size too. Without: one factor, as dYdX.
-        by_notional: whether sizes of steps are dollars at the oracle price.
-        maker_fee: fraction of the notional; negative for a rebate.
-        taker_fee: fraction of the notional.
-        price_band: furthest limit from the oracle, as a fraction of it.
-        max_order_lots: largest order in any market.
-        liquidation_fee: how far under the oracle price (over it for a short) a keeper
-            takes a position over that names no price of its own.
-        liquidator_reward: the keeper's share of what it gains on the oracle price.
+            rising, the size in the base asset; the last factor holds beyond the last
+            size too. Without: one factor, as dYdX.
 
     Raises:
         ValueError: no market, more than eight, one twice, steps that do not rise, or
@@ -96,7 +88,7 @@ def starkex(
     )
     fractions = [FRACTIONS.get(name, ALTCOIN) for name in names]
     steps = [
-        _steps(market, (risk_steps or {}).get(market.name), own, by_notional)
+        _steps(market, (risk_steps or {}).get(market.name), own)
         for market, (_, own) in zip(specs, fractions, strict=True)
     ]
     return spec, venue_params(
@@ -105,23 +97,19 @@ def starkex(
         **_funding_numbers(fractions),
         risk_upper=as_int(np.array([upper for upper, _ in steps]).T),
         risk_ppm=as_int(np.array([factor for _, factor in steps]).T),
-        risk_by_balance=as_int([0 if by_notional else 1] * len(names)),
-        maker_fee_ppm=as_int(ppm(maker_fee)),
-        taker_fee_ppm=as_int(ppm(taker_fee)),
-        price_band_ppm=as_int([ppm(price_band)] * len(names)),
-        max_order_lots=as_int([max_order_lots] * len(names)),
-        liquidation_fee_ppm=as_int(ppm(liquidation_fee)),
-        liquidator_reward_ppm=as_int(ppm(liquidator_reward)),
+        risk_by_balance=as_int([1] * len(names)),
+        **trading_numbers(len(names), MAKER_FEE, TAKER_FEE),
+        liquidation_fee_ppm=as_int(ppm(LIQUIDATION_FEE)),
+        liquidator_reward_ppm=as_int(ppm(LIQUIDATOR_REWARD)),
     )
 
 
-def _steps(market: MarketSpec, steps, factor: str, by_notional: bool):
+def _steps(market: MarketSpec, steps, factor: str):
     """``(uppers, factors)`` of a market, each [S]."""
     rows = [(_NO_END, ppm(factor))]
     if steps is not None:
-        unit = Decimal(1 if by_notional else market.lot_base)
-        scale = usd(1) if by_notional else 1
-        rows = [(int(Decimal(s) * scale / unit), ppm(f)) for s, f in steps]
+        lot = Decimal(market.lot_base)
+        rows = [(int(Decimal(size) / lot), ppm(share)) for size, share in steps]
     rises = all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(rows))
     if not 1 <= len(rows) <= RISK_STEPS or not rises or not 1 <= rows[0][1] <= PPM:
         raise ValueError(

@@ -31,9 +31,8 @@ class Venue:
     """Alice long ``lots`` of BTC with that equity in quanta; blocks of ten seconds."""
 
     def __init__(self, equity, lots=1_000, vault=VAULT, auction=False, waits=0):
-        spec, params = hyperliquid(
-            ("BTC",), accounts=5, vault=vault, book_capacity=4, cooldown_waits=waits
-        )
+        spec, params = hyperliquid(("BTC",), accounts=5, vault=vault, book_capacity=4)
+        params = replace(params, cooldown_waits=jnp.asarray(waits))
         self.spec, self.auction = spec, auction
         zero = jnp.asarray(0)
         self.params = replace(params, maker_fee_ppm=zero, taker_fee_ppm=zero)
