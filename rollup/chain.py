@@ -7,9 +7,8 @@ conditions of the block: a halted sequencer makes no block (the venue's height s
 still, prices and orders in it grow old), a censored transaction waits.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,160 +16,24 @@ from jax import Array
 
 from market.numbers.units import PPM
 from market.types.orders import Kind, Receipt, Status, Tx
-from market.types.state import BookState, ExchangeInfo, ExchangeState
+from market.types.state import ExchangeState
 from rollup import histogram, mempool
+from rollup.admission import admit, take_out, without_intake
 from rollup.commitments.roots import accounts_root
-from rollup.faults import FAULTS, Conditions, Fault
-from rollup.sequencing.contract import (
-    REASONS,
-    Clock,
-    Drop,
-    Ordering,
-    Scheme,
-    SequencerParams,
-    SequencerSpec,
-    Waiting,
-)
-from rollup.sequencing.fcfs import FCFS
-from rollup.sequencing.ranking import arrived
+from rollup.sequencing.contract import REASONS, Clock, Ordering, Scheme
 from rollup.settlement import pipeline as batches
 from rollup.settlement.pipeline import BatchParams, BatchState
-
-
-@dataclass(frozen=True)
-class ChainSpec:
-    """Shapes and code of a rollup.
-
-    Attributes:
-        scheme: the ordering scheme.
-        queue: Q, capacity of the mempool.
-        block_txs: B, transactions of one block.
-        batch_blocks: blocks of one batch.
-        faults: the kinds of faults that may strike; `FaultParams.kind` counts them.
-    """
-
-    scheme: Scheme = FCFS
-    queue: int = 512
-    block_txs: int = 256
-    batch_blocks: int = 60
-    faults: tuple[Fault, ...] = tuple(FAULTS.values())
-
-    def sequencer(self, accounts: int) -> SequencerSpec:
-        """The shapes in which the scheme works, for so many accounts."""
-        return SequencerSpec(accounts, self.queue, self.block_txs)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class ChainParams:
-    """Numbers of a rollup."""
-
-    sequencer: SequencerParams  # of the scheme's own class
-    batches: BatchParams
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class ChainState:
-    """The rollup between two blocks."""
-
-    waiting: Waiting  # [Q]
-    scheme: Any  # state of the ordering scheme
-    height: Array  # [] blocks made; stands still while the sequencer is halted
-    batches: BatchState
-    latency: Array  # [256] histogram of send-to-execution, all transactions
-    entered: Array  # [] transactions offered to the mempool
-    executed: Array  # [] accepted by the exchange
-    rejected: Array  # [] refused by the exchange, with a reason in its counters
-    expired: Array  # []
-    full: Array  # [] dropped because the mempool was full
-    dropped: Array  # [REASONS] taken out by the scheme, by its reason
-    censored: Array  # [] transaction-blocks passed over by a censor
-    halted: Array  # [] blocks not made
-    queue_peak: Array  # []
-    inclusion_us: Array  # [] mean send-to-execution of the last block
-    revenue: Array  # [] quanta the sequencer earned, refunds taken off
-
-
-class Offered(NamedTuple):
-    """What was sent in a block.
-
-    Attributes:
-        txs: [N] transactions.
-        group_of: [A] number of the group of each account.
-        seen_us: [N, R] when each clock of the scheme saw them; None if all of them saw
-            each as it arrived.
-    """
-
-    txs: Tx
-    group_of: Array
-    seen_us: Array | None = None
-
-
-class Moment(NamedTuple):
-    """When a block is made, and under which conditions.
-
-    Attributes:
-        block: [] its number in time, made or not.
-        block_us: its length.
-        conditions: what works in it.
-    """
-
-    block: Array
-    block_us: int
-    conditions: Conditions
-
-    @property
-    def now_us(self) -> Array:
-        """Start of the block, in microseconds since the start of the run."""
-        return self.block * self.block_us
-
-    @property
-    def end_us(self) -> Array:
-        """Its end."""
-        return self.now_us + self.block_us
-
-
-#: What a scheme charges once a block has executed: receipts [B] -> (its state, [A]).
-After = Callable[[Receipt], tuple[Any, Array]]
-
-
-class Ordered(NamedTuple):
-    """A block as its scheme made it, ready to be executed.
-
-    Attributes:
-        txs: [B] in order; kind `NONE` beyond the last.
-        mode: [] a `Mode`.
-        charge: [A] quanta asked of each account before it executes.
-        after: charges afterwards; None if the scheme has none.
-    """
-
-    txs: Tx
-    mode: Array
-    charge: Array
-    after: After | None
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class BlockOutcome:
-    """What one block of the chain did."""
-
-    txs: Tx  # [B] in the order they executed; kind NONE beyond the last
-    receipts: Receipt  # [B]
-    mode: Array  # [] a `Mode`
-    charge: Array  # [A] quanta asked before execution, refunds negative
-    charge_after: Array  # [A] the same after it; [0] where the scheme has none
-    exchange: ExchangeInfo
-    oracle: Array  # [M] prices the block was margined at
-    is_halted: Array  # [] bool
-
-
-#: Runs the exchange: (state, txs, mode, height) -> (state, receipts, info).
-Execute = Callable[
-    [ExchangeState, Tx, Array, Array],
-    tuple[ExchangeState, Receipt, ExchangeInfo],
-]
+from rollup.types import (
+    After,
+    BlockOutcome,
+    ChainParams,
+    ChainSpec,
+    ChainState,
+    Execute,
+    Moment,
+    Offered,
+    Ordered,
+)
 
 
 def open_chain(
@@ -223,7 +86,7 @@ def step(
     """
     accounts = exchange.collateral.shape[0]
     clock = Clock(moment.block, state.height, moment.now_us, moment.block_us)
-    state = _admit(state, exchange, offered, moment.conditions, clock, spec.scheme)
+    state = admit(state, exchange, offered, moment.conditions, clock, spec.scheme)
     room = spec.block_txs * moment.conditions.room_ppm // PPM
     room = room * batches.room_ppm(state.batches, params.batches) // PPM
     remembered, ordering = spec.scheme.order(
@@ -235,14 +98,14 @@ def step(
         params.sequencer,
         spec=spec.sequencer(accounts),
     )
-    ordering = _without_intake(ordering, state.waiting, spec.scheme)
+    ordering = without_intake(ordering, state.waiting, spec.scheme)
     ordered = Ordered(
         txs=mempool.gather(state.waiting.tx, ordering.index, ordering.live),
         mode=jnp.asarray(ordering.mode, jnp.int64),
         charge=ordering.charge,
         after=_after(spec.scheme, remembered, ordering, params.sequencer),
     )
-    state = _take_out(replace(state, scheme=remembered), ordering)
+    state = take_out(replace(state, scheme=remembered), ordering)
     return apply_block(
         state, exchange, ordered, moment, params, spec=spec, execute=execute
     )
@@ -335,85 +198,12 @@ def charge(exchange: ExchangeState, asked: Array) -> tuple[ExchangeState, Array]
     return exchange, earned
 
 
-def _admit(
-    state: ChainState,
-    exchange: ExchangeState,
-    offered: Offered,
-    conditions: Conditions,
-    clock: Clock,
-    scheme: Scheme,
-) -> ChainState:
-    """Empties what expired, takes in what was sent, notes the facts of the block."""
-    waiting, expired = mempool.drop_expired(state.waiting, state.height)
-    new = mempool.arriving(offered.txs, offered.seen_us, scheme.replicas, scheme.notes)
-    admitted = mempool.admit(waiting, new)
-    tx = admitted.waiting.tx
-    group_of = offered.group_of
-    group = group_of[jnp.clip(tx.account, 0, group_of.shape[0] - 1)]
-    touch = _touch(exchange.book)
-    waiting = replace(
-        admitted.waiting,
-        group=group,
-        censored=conditions.censor.passes_over(group, tx.kind, _luck(tx)),
-        touch=touch[jnp.clip(tx.market, 0, touch.shape[0] - 1)],
-    )
-    passed_over = arrived(waiting, clock) & waiting.censored
-    return replace(
-        state,
-        waiting=waiting,
-        entered=state.entered + admitted.entered,
-        expired=state.expired + expired,
-        full=state.full + admitted.full,
-        censored=state.censored + jnp.sum(passed_over),
-        queue_peak=jnp.maximum(state.queue_peak, jnp.sum(tx.kind != Kind.NONE)),
-    )
-
-
-def _luck(tx: Tx) -> Array:
-    """A cheap hash in [0, 1e6) that a transaction keeps for as long as it waits."""
-    return ((tx.account * 2_654_435_761 + tx.sent_us * 40_503) >> 8) % PPM
-
-
-def _touch(book: BookState) -> Array:
-    """Best bid and ask of each market in ticks, 0 on an empty side; [M, 2]."""
-    best = jnp.maximum(book.count - 1, 0)[..., None]
-    ticks = jnp.take_along_axis(book.ticks, best, axis=2)[..., 0]
-    return jnp.where(book.count == 0, 0, ticks)
-
-
-def _without_intake(ordering: Ordering, waiting: Waiting, scheme: Scheme) -> Ordering:
-    """The ordering without kinds of transactions that never reach the exchange."""
-    if not scheme.intake:
-        return ordering
-    kind = waiting.tx.kind[ordering.index]
-    consumed = jnp.isin(kind, jnp.asarray([int(each) for each in scheme.intake]))
-    return ordering._replace(live=ordering.live & ~consumed)
-
-
 def _after(scheme: Scheme, state: Any, ordering: Ordering, params) -> After | None:
     """The scheme's charges by outcome, if it is a `ChargesAfterwards`."""
     after = getattr(scheme, "after", None)
     if after is None:
         return None
     return lambda receipts: after(state, ordering, receipts, params)
-
-
-def _take_out(state: ChainState, ordering: Ordering) -> ChainState:
-    """Frees the places of what the block carries and of what the scheme drops."""
-    waiting = state.waiting
-    gone = jnp.zeros(waiting.tx.kind.shape, bool)
-    gone = gone.at[ordering.index].max(ordering.live)
-    if ordering.notes is not None:
-        waiting = replace(waiting, notes=ordering.notes)
-    if ordering.drop is None:
-        return replace(state, waiting=mempool.without(waiting, gone))
-    dropped = (ordering.drop != Drop.KEPT) & (waiting.tx.kind != Kind.NONE) & ~gone
-    reason = jnp.clip(ordering.drop, 0, REASONS - 1)
-    return replace(
-        state,
-        waiting=mempool.without(waiting, gone | dropped),
-        dropped=state.dropped.at[reason].add(dropped.astype(jnp.int64)),
-    )
 
 
 def _count(state: ChainState, txs: Tx, receipts: Receipt, moment: Moment) -> ChainState:

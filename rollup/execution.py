@@ -10,8 +10,8 @@ from market.types.environment import Environment
 from market.types.orders import Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState
-from rollup.chain import Execute, Moment
 from rollup.sequencing.contract import Mode
+from rollup.types import Execute, Moment
 
 
 def executor(

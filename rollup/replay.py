@@ -17,10 +17,10 @@ from market.types.orders import Receipt, Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState, open_exchange
 from rollup import chain
-from rollup.chain import ChainParams, ChainSpec, ChainState, Moment, Ordered
 from rollup.commitments.roots import state_root
 from rollup.execution import executor
 from rollup.faults.windows import FaultWindows, conditions_of
+from rollup.types import ChainParams, ChainSpec, ChainState, Moment, Ordered
 
 
 @jax.tree_util.register_dataclass

@@ -11,12 +11,12 @@ from experiments.config.sequencer import SequencerConfig
 from market.numbers.declared import key_of
 from market.numbers.units import as_int
 from market.types.orders import Kind
-from rollup.chain import ChainParams, ChainSpec
 from rollup.faults import FAULTS, Fault
 from rollup.faults.windows import FaultParams
 from rollup.sequencing.composed import Composed
 from rollup.sequencing.contract import SequencerParams
 from rollup.settlement.stages import BatchParams
+from rollup.types import ChainParams, ChainSpec
 
 
 def chain_spec(config: Config, faults: tuple[Fault, ...]) -> ChainSpec:

@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from experiments.config.plugins import FAULT, named, resolve
 from experiments.config.values import Section, Share, duration, ratio, wrong_value
 from market.numbers.units import PPM
-from rollup.faults.contract import KEYS, Fault
+from rollup.faults import FAULTS, Fault
+from rollup.faults.contract import KEYS
 
 _Length = duration("0s")
 Transaction = Literal[
@@ -28,7 +29,9 @@ class FaultConfig(Section):
     nearest whole number of them, the first ones.
     """
 
-    kind: named(FAULT)
+    kind: named(FAULT) = Field(
+        description="; ".join(f"{each.name}: {each.what}" for each in FAULTS.values())
+    )
     start: _Length = Field(description="time since the start of the run")
     duration: _Length = Field(description="its median, where it is random")
     severity: ratio(0, 1) = Field(default=1, description="1 is total")

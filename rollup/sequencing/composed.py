@@ -119,7 +119,7 @@ class Composed:
 
     @property
     def notes(self) -> int:
-        """One, the release, where it is settled once and for all on arrival."""
+        """One, the release, where that is fixed once and for all on arrival."""
         return int(self.drawn or (self.held and self.judged == "outcome"))
 
     def numbers(self, common: SequencerParams) -> ComposedParams:

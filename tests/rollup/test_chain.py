@@ -20,7 +20,7 @@ from market.types.orders import Kind, Receipt, Status
 from market.types.state import ExchangeInfo, open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from rollup import chain, histogram
-from rollup.chain import ChainParams, ChainSpec, Moment, Offered, Ordered
+from rollup.admission import luck_of
 from rollup.commitments.roots import accounts_root
 from rollup.faults import FAULTS
 from rollup.faults.windows import draw_windows
@@ -29,6 +29,7 @@ from rollup.sequencing import SCHEMES
 from rollup.sequencing.composed import Composed
 from rollup.sequencing.contract import SequencerParams
 from rollup.settlement.stages import SETTLED
+from rollup.types import ChainParams, ChainSpec, Moment, Offered, Ordered
 from tests.rollup.faults.test_windows import conditions, faults
 from tests.rollup.settlement.test_pipeline import numbers, outage
 from tests.rollup.transactions import column, txs
@@ -286,7 +287,7 @@ def test_the_share_censored_is_the_severity():
     )
     censor = conditions(windows).censor
     nobody = jnp.zeros((4_000,), jnp.int64)
-    hit = censor.passes_over(nobody, records.kind, chain._luck(records))
+    hit = censor.passes_over(nobody, records.kind, luck_of(records))
     assert float(hit.mean()) == pytest.approx(0.3, abs=0.03)
 
 

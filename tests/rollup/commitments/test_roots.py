@@ -13,9 +13,9 @@ from market.numbers.units import as_int
 from market.types.state import BookState, BreakerState, ExchangeState, open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from rollup import chain
-from rollup.chain import ChainParams, ChainSpec
 from rollup.commitments import roots
 from rollup.replay import run_root, scheme_words
+from rollup.types import ChainParams, ChainSpec
 from tests.rollup.commitments.merkle.oracle import as_bytes
 
 ACCOUNTS, MARKETS = 5, 3

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.types.orders import Kind
-from rollup.chain import ChainSpec
 from rollup.sequencing import SCHEMES
 from rollup.sequencing.composed import Composed
 from rollup.sequencing.contract import Mode
 from rollup.sequencing.ranking import MAX_BID
+from rollup.types import ChainSpec
 from tests.rollup.sequencing.queues import (
     ACCOUNTS,
     BLOCK,
