@@ -1,13 +1,13 @@
-"""Normal, exponential, Student-t and log-normal draws by integer look-up.
+"""Normal, exponential and log-normal draws by integer look-up.
 
 A 32-bit word gives a tail probability p and, where the law has two sides, a sign. The
 table of the quantile function has 128 knots in every octave of p (4,097 in all), so
 the far tail is as fine as the middle: the least p is ``2**-32``, 6.3 standard
 deviations of a normal. Between knots the value is interpolated linearly, in integers.
 
-Values are Q24. Worst error against scipy: normal 3.3e-6, exponential 7.6e-6, Student-t
-6.1e-6 of the larger of its own size and 1. Tables are made once on the host and held
-by checksums in the tests, so that draws are equal on every device and every host.
+Values are Q24. Worst error against scipy: normal 3.3e-6, exponential 7.6e-6. Tables are
+made once on the host and held by checksums in the tests, so that draws are equal on
+every device and every host.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Int, UInt32
-from scipy import special, stats
+from scipy import special
 
 from market.numbers.logarithms import exp_q32, scale_q32
 from market.numbers.units import INT, PPM
@@ -54,14 +54,6 @@ def exponential_table() -> np.ndarray:
     return _table(lambda p: -np.log(p))
 
 
-@cache
-def student_t_table(degrees: int) -> np.ndarray:
-    """``|t|`` in Q24 that a Student-t of ``degrees`` passes with probability p."""
-    if degrees < 3:
-        raise ValueError(f"degrees of freedom must be 3 or more, not {degrees}")
-    return _table(lambda p: stats.t.isf(p / 2, degrees))
-
-
 def _look_up(table: np.ndarray, words: UInt32[Array, "..."]) -> Int[Array, "..."]:
     """The table at tail probability ``(words | 1) / 2**32``; rounds down."""
     tail = words.astype(jnp.uint32) | jnp.uint32(1)
@@ -89,14 +81,6 @@ def exponential_q24(words: UInt32[Array, "..."]) -> Int[Array, "..."]:
     return _look_up(exponential_table(), words)
 
 
-def student_t_q24(words: UInt32[Array, "..."], degrees: int) -> Int[Array, "..."]:
-    """Student-t draws in Q24, one for each word; ``degrees`` is static, 3 or more.
-
-    The scale is that of the law itself: the variance is ``degrees/(degrees-2)``.
-    """
-    return _signed(_look_up(student_t_table(degrees), words), words)
-
-
 def log_normal(words: UInt32[Array, "..."], median, sigma_ppm) -> Int[Array, "..."]:
     """Log-normal whole numbers ``median * exp(sigma * z)``, rounded down.
 
@@ -109,8 +93,3 @@ def log_normal(words: UInt32[Array, "..."], median, sigma_ppm) -> Int[Array, "..
     exponent = (normal_q24(words) * sigma_ppm // PPM) << (32 - Q24_BITS)
     capped = jnp.clip(exponent, -(10 << 32), 10 << 32)
     return scale_q32(jnp.asarray(median, INT), exp_q32(capped))
-
-
-def exponential(words: UInt32[Array, "..."], mean) -> Int[Array, "..."]:
-    """Exponential whole numbers of a mean below ``2**34``, rounded down."""
-    return (exponential_q24(words) * jnp.asarray(mean, INT)) >> Q24_BITS

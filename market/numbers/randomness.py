@@ -26,24 +26,20 @@ WORD_BITS = 32
 
 
 class Stream(IntEnum):
-    """The streams of a block. A number, once given, is never given to another use."""
+    """The streams of a block. A number, once given, is never given to another use.
 
-    ENVIRONMENT = 1
+    1, 7, 9, 11 and 14 to 16 have been given and are not drawn from any more.
+    """
+
     ORACLE = 2
     MAKERS = 3
     TRADERS = 4
     SEARCHERS = 5
     LIQUIDATORS = 6
-    ARBITRAGEURS = 7
     NETWORK = 8
-    SEQUENCER = 9
     FAULTS = 10
-    LIQUIDATION = 11
     DELEVERAGING = 12
     POPULATION = 13
-    L1 = 14
-    PROVER = 15
-    EXITS = 16
     VAULT = 17
     PRICE_BARS = 32
     PRICE_BRIDGE = 33
@@ -152,11 +148,3 @@ def bernoulli_ppm(
 ) -> Bool[Array, "..."]:
     """True with probability ``chance_ppm`` parts per million, within ``2**-bits``."""
     return (words.astype(INT) * PPM) >> bits < chance_ppm
-
-
-def categorical_ppm(
-    words: UInt32[Array, "..."], cumulative_ppm: Int[Array, " C"]
-) -> Int[Array, "..."]:
-    """The index of a class drawn by cumulative chances that end at 1,000,000 ppm."""
-    share = (words.astype(INT) * PPM) >> WORD_BITS
-    return jnp.sum(share[..., None] >= cumulative_ppm, axis=-1, dtype=INT)

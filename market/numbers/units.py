@@ -16,9 +16,6 @@ PPM = 1_000_000
 US_PER_SECOND = 1_000_000
 
 INT = jnp.int64
-#: No amount in a state may pass this: products of two state amounts by a ppm stay
-#: exact, because ``ppm_floor`` splits the amount before it multiplies.
-MAX_AMOUNT = 1 << 62
 
 
 def usd(amount: Decimal | float | str) -> int:

@@ -2,8 +2,7 @@
 
 Every function takes plain Python ints (then Python's own big integers do the work, and
 nothing can overflow) or int64 arrays (then 32-bit limbs do it, inside jit, with no
-floating point). The two agree wherever the stated result fits 64 bits. Sums of wide
-products, and products of those, are :class:`market.numbers.int256.Int256`.
+floating point). The two agree wherever the stated result fits 64 bits.
 
 Source: the schoolbook product on 32-bit halves, and the two-digit division of Knuth,
 "The Art of Computer Programming", volume 2, section 4.3.1, algorithm D.

@@ -18,30 +18,6 @@ from market.numbers.wide import IntLike, compare_products, mul_div_rest
 # --- queues ------------------------------------------------------------------------
 
 
-def queue_order(score: jax.Array) -> jax.Array:
-    """Accounts by score, largest first; equal scores in account order: int64[A]."""
-    return jnp.argsort(-score, stable=True)
-
-
-def allocate_in_order(
-    order: jax.Array, capacity: jax.Array, amount: IntLike
-) -> jax.Array:
-    """Takes all of each in order until the amount is met.
-
-    Args:
-      order: int64[A] accounts, first to last.
-      capacity: int64[A] most that each can give, >= 0.
-      amount: lots wanted.
-
-    Returns:
-      int64[A] lots taken, in account order; they sum to min(amount, sum of capacity).
-    """
-    queued = capacity[order]
-    before = jnp.cumsum(queued) - queued
-    taken = jnp.clip(amount - before, 0, queued)
-    return jnp.zeros_like(capacity).at[order].set(taken)
-
-
 def _threshold(reaches, shape: tuple[int, ...]) -> jax.Array:
     """The largest int64 >= 0 for which ``reaches`` holds, given that it does for 0.
 
@@ -60,8 +36,8 @@ def allocate_by_score(
 ) -> jax.Array:
     """Takes all of each, highest score first, until the amount is met; linear cost.
 
-    What :func:`allocate_in_order` gives for :func:`queue_order`: everybody above the
-    score at which the amount is met gives all, and those at it in account order.
+    Everybody above the score at which the amount is met gives all, and those at it in
+    account order (:func:`market.venues.rankings.in_order` on plain ints).
 
     Args:
       score: int64[A] >= 0.

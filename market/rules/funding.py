@@ -25,7 +25,6 @@ from market.numbers.wide import (
     is_host,
     mul_div_ceil,
     mul_div_toward_zero,
-    select,
 )
 from market.rules.margin import maintenance_fraction_ppm
 
@@ -254,8 +253,3 @@ def pay_funding(index_moves: jax.Array, lots: jax.Array) -> Payments:
     """Payments of all accounts and the residue of their floors (see `Payments`)."""
     payment = funding_payment(index_moves, lots)
     return Payments(payment, -jnp.sum(payment))
-
-
-def vote_or_zero(vote: IntLike, is_active) -> IntLike:
-    """A halted market votes zero."""
-    return select(is_active, vote, 0)

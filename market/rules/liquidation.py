@@ -31,7 +31,6 @@ from market.numbers.wide import (
     sign_of,
     smaller,
 )
-from market.rules.margin import maintenance_requirement
 
 
 class LiquidationRules(NamedTuple):
@@ -78,33 +77,6 @@ def bankruptcy_quote(
     100000001
     """
     return -delta_notional - mul_div_floor(tnc, abs(delta_mmr), tmmr)
-
-
-def bankruptcy_quote_of_position(
-    lots: IntLike,
-    delta: IntLike,
-    notional_per_lot: IntLike,
-    initial_ppm: IntLike,
-    maintenance_ppm: IntLike,
-    tnc: IntLike,
-    tmmr: IntLike,
-) -> IntLike:
-    """BP(delta) in lab units, where a lot is worth a whole number of quanta.
-
-    Args:
-      lots: signed position.
-      delta: its signed change, toward zero.
-      notional_per_lot: ticks * multiplier.
-      initial_ppm: base initial fraction of the market.
-      maintenance_ppm: maintenance share of the market.
-      tnc: equity of the account.
-      tmmr: requirement of the account, > 0.
-    """
-    before = lots * notional_per_lot
-    after = (lots + delta) * notional_per_lot
-    mmr_before = maintenance_requirement(abs(before), initial_ppm, maintenance_ppm)
-    mmr_after = maintenance_requirement(abs(after), initial_ppm, maintenance_ppm)
-    return bankruptcy_quote(after - before, mmr_after - mmr_before, tnc, tmmr)
 
 
 def fillable_price(
@@ -191,11 +163,6 @@ def insurance_delta(
     return smaller(quote_delta - bankruptcy, ppm_floor(abs(quote_delta), max_fee_ppm))
 
 
-def can_insurance_pay(fund: IntLike, delta: IntLike):
-    """Whether a fill with this insurance delta may go through: no overdraft."""
-    return either(delta >= 0, fund + delta >= 0)
-
-
 def is_within_account_limits(
     fill_notional: IntLike,
     delta: IntLike,
@@ -275,14 +242,3 @@ def market_to_liquidate(is_open, is_done, offset: IntLike):
     turn = jnp.where(is_open & ~is_done, turn, markets)
     best = jnp.argmin(turn, axis=-1)
     return jnp.where(jnp.min(turn, axis=-1) < markets, best, -1)
-
-
-def urgency(limit_ticks: IntLike, oracle_ticks: IntLike) -> IntLike:
-    """Sort key of liquidations, largest first: |limit - oracle| / oracle in 62 bits.
-
-    Two different ratios get different keys, and equal ratios equal ones, as long as
-    oracle prices are below 2**31 ticks and the ratio is below two: different fractions
-    with such denominators are at least 2**-62 apart. Ties: larger notional, then the
-    account's index.
-    """
-    return mul_div_floor(abs(limit_ticks - oracle_ticks), 1 << 62, oracle_ticks)

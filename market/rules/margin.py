@@ -179,40 +179,12 @@ def account_risk(
     return Risk(equity(collateral, nc), total(imr), total(mmr))
 
 
-def isolated_risk(
-    balances: IntLike,
-    notionals: IntLike,
-    open_notionals: IntLike,
-    tier: Tier,
-    custom_ppm: IntLike = 0,
-) -> Risk:
-    """Risk of isolated positions, each with a balance of its own and nothing else.
-
-    Args:
-      balances: int64[A M] margin set aside for each position, or an int.
-      notionals: int64[A M] signed, or an int.
-      open_notionals: int64[M] open interest, or an int.
-      tier: int64[M] parameters, or of ints.
-      custom_ppm: chosen fractions, 0 where none.
-
-    Returns:
-      Risk of int64[A M], or of ints: what one position loses, no other pays for.
-    """
-    risk = position_risk(notionals, open_notionals, tier, custom_ppm)
-    return risk._replace(nc=risk.nc + balances)
-
-
 # --- what the risk says ------------------------------------------------------------
 
 
 def is_initially_collateralised(nc: IntLike, imr: IntLike):
     """Whether a position may be opened: NC >= IMR."""
     return nc >= imr
-
-
-def is_maintenance_collateralised(nc: IntLike, mmr: IntLike):
-    """Whether NC >= MMR."""
-    return nc >= mmr
 
 
 def is_liquidatable(nc: IntLike, mmr: IntLike):
@@ -243,11 +215,6 @@ def _order(a: IntLike, b: IntLike) -> IntLike:
     if is_host(a, b):
         return sign_of(a - b)
     return (a > b).astype(jnp.int64) - (a < b).astype(jnp.int64)
-
-
-def is_riskier(nc_a: IntLike, mmr_a: IntLike, nc_b: IntLike, mmr_b: IntLike):
-    """Whether ``a`` is strictly riskier than ``b`` (see :func:`compare_risk`)."""
-    return compare_risk(nc_a, mmr_a, nc_b, mmr_b) > 0
 
 
 def is_valid_transition(

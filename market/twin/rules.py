@@ -7,7 +7,7 @@ Source: as in :mod:`market.rules.margin`, :mod:`market.rules.liquidation`,
     :mod:`market.rules.funding`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, trunc
 
@@ -98,25 +98,7 @@ def is_valid_transition(nc_0: int, mmr_0: int, nc_1: int, mmr_1: int) -> bool:
     return Fraction(nc_1, mmr_1) >= Fraction(nc_0, mmr_0)
 
 
-def is_update_allowed(now: tuple[int, int, int], new: tuple[int, int, int]) -> bool:
-    """Initially collateralised afterwards, or a valid transition."""
-    if new[0] >= new[1]:
-        return True
-    return is_valid_transition(now[0], now[2], new[0], new[2])
-
-
 # --- liquidation -------------------------------------------------------------------
-
-
-def bankruptcy_quote(
-    market: DydxMarket, lots: int, delta: int, tnc: int, tmmr: int
-) -> int:
-    """BP(delta): the floor of the account's share rounds the price up."""
-    d_notional = notional(market, lots + delta) - notional(market, lots)
-    d_mmr = maintenance_requirement(market, lots + delta) - maintenance_requirement(
-        market, lots
-    )
-    return -d_notional - floor(Fraction(tnc * abs(d_mmr), tmmr))
 
 
 def fillable_price(
@@ -165,55 +147,6 @@ def liquidation_delta(
 
 
 # --- deleveraging ------------------------------------------------------------------
-
-
-def random_walk(
-    accounts: list[DydxAccount],
-    markets: tuple[DydxMarket, ...],
-    target: int,
-    where: int,
-    start: int,
-    at_oracle: bool = False,
-    limit: int = 500,
-) -> tuple[list[DydxAccount], int, int]:
-    """Accounts afterwards, lots left to close (signed change), and number of fills."""
-    accounts = list(accounts)
-    remaining, fills = -accounts[target].lots[where], 0
-    holders = [i for i, a in enumerate(accounts) if a.lots[where] * remaining > 0]
-    for step in range(min(len(holders), limit)):
-        if remaining == 0:
-            break
-        other = holders[(start + step) % len(holders)]
-        size = min(abs(remaining), abs(accounts[other].lots[where]))
-        delta = size if remaining > 0 else -size
-        nc, _, mmr_all = account_risk(accounts[target], markets)
-        market = markets[where]
-        quote = (
-            -notional(market, delta)
-            if at_oracle
-            else bankruptcy_quote(
-                market, accounts[target].lots[where], delta, nc, mmr_all
-            )
-        )
-        pair = (
-            _filled(accounts[target], where, delta, quote),
-            _filled(accounts[other], where, -delta, -quote),
-        )
-        old = (accounts[target], accounts[other])
-        if all(
-            is_update_allowed(account_risk(a, markets), account_risk(b, markets))
-            for a, b in zip(old, pair, strict=True)
-        ):
-            accounts[target], accounts[other] = pair
-            remaining, fills = remaining - delta, fills + 1
-    return accounts, remaining, fills
-
-
-def _filled(account: DydxAccount, where: int, delta: int, quote: int) -> DydxAccount:
-    """The account after a fill."""
-    lots = list(account.lots)
-    lots[where] += delta
-    return replace(account, collateral=account.collateral + quote, lots=tuple(lots))
 
 
 # --- funding -----------------------------------------------------------------------

@@ -1,13 +1,13 @@
-"""Price oracles: reporters and their median, updates, staleness, delay, marks.
+"""Price oracles: reporters and their median, updates, staleness.
 
 Prices are positive ticks, times microseconds. dYdX v4 has no mark of its own: margin
 is reckoned at the oracle price. Everything works on one market or, with
-a leading axis, on ``M`` of them. The mark constructions of the venues and StarkEx's
-signed-price rules are in ``market/rules/``.
+a leading axis, on ``M`` of them. The mark of a venue that has one is
+:mod:`market.upkeep.mark`'s; StarkEx's signed prices are
+:mod:`market.venues.starkex.oracle`'s.
 
 Source: median as dYdX v4 ``lib/math`` (two middle values: mean rounded away from
-zero); deviation threshold and heartbeat as push oracles publish them; the delay line
-as Maker's oracle security module.
+zero); deviation threshold and heartbeat as push oracles publish them.
 """
 
 from typing import NamedTuple
@@ -22,8 +22,6 @@ from market.numbers.wide import (
     both,
     compare_products,
     either,
-    larger,
-    smaller,
 )
 from market.rules.funding import mean_away_from_zero
 
@@ -49,40 +47,6 @@ def median_of_reports(prices: jax.Array, is_valid: jax.Array):
     low = jnp.where(count > 0, at(jnp.maximum(count - 1, 0) // 2), 0)
     high = jnp.where(count > 0, at(count // 2), 0)
     return mean_away_from_zero(low, high), count
-
-
-def weighted_median(prices: jax.Array, weights: jax.Array) -> jax.Array:
-    """The price with half of the weight below and half above it.
-
-    Where a price splits the weight exactly in halves, the mean of it and the next,
-    rounded down (:func:`market.venues.hyperliquid.weighted_median` on plain ints).
-
-    Args:
-      prices: int64[... N].
-      weights: int64[... N] >= 0; a missing price has weight zero.
-
-    Returns:
-      int64[...], 0 where there is no weight at all.
-    """
-    order = jnp.argsort(jnp.where(weights > 0, prices, INT64_MAX), axis=-1)
-    ordered = jnp.take_along_axis(prices, order, axis=-1)
-    so_far = jnp.cumsum(jnp.take_along_axis(weights, order, axis=-1), axis=-1)
-    whole = so_far[..., -1:]
-
-    def first(reached):
-        return jnp.take_along_axis(ordered, jnp.argmax(reached, -1)[..., None], -1)
-
-    low, high = first(2 * so_far >= whole), first(2 * so_far > whole)
-    return jnp.where(whole > 0, (low + high) // 2, 0)[..., 0]
-
-
-def median_of_three(a: IntLike, b: IntLike, c: IntLike) -> IntLike:
-    """The middle one.
-
-    >>> median_of_three(3, 1, 2)
-    2
-    """
-    return larger(smaller(a, b), smaller(larger(a, b), c))
 
 
 def distorted_reports(
@@ -173,28 +137,3 @@ def updated_feed(
     return Feed(
         jnp.where(moves, median, feed.price), jnp.where(moves, now_us, feed.updated_us)
     )
-
-
-class DelayLine(NamedTuple):
-    """The last K published prices, oldest overwritten first: int64[K M], a cursor."""
-
-    prices: jax.Array
-    cursor: jax.Array
-
-
-def delay_line(price: jax.Array, delay_rounds: int) -> DelayLine:
-    """A line that has always seen ``price``: what goes in comes out K rounds later."""
-    rounds = max(delay_rounds, 1)
-    return DelayLine(jnp.tile(price, (rounds, 1)), jnp.int64(0))
-
-
-def through_delay(line: DelayLine, price: jax.Array) -> tuple[DelayLine, jax.Array]:
-    """Puts a price in and takes out the one of K rounds ago."""
-    out = line.prices[line.cursor]
-    prices = line.prices.at[line.cursor].set(price)
-    return DelayLine(prices, (line.cursor + 1) % line.prices.shape[0]), out
-
-
-def mid_price(best_bid: IntLike, best_ask: IntLike) -> IntLike:
-    """Mean of the best prices, rounded down."""
-    return (best_bid + best_ask) // 2

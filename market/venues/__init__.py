@@ -16,7 +16,6 @@ from market.venues.listings import (
     Listing,
     lots_of,
     market_spec,
-    ticks_of,
 )
 from market.venues.starkex import preset as _starkex
 
@@ -38,5 +37,4 @@ __all__ = [
     "Tier",
     "lots_of",
     "market_spec",
-    "ticks_of",
 ]

@@ -4,8 +4,6 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-import numpy as np
-
 from market.numbers.units import QUANTA_PER_USD
 from market.types.specs import MarketSpec, VenueSpec
 
@@ -58,13 +56,6 @@ def market_spec(name: str, listing: Listing, is_isolated: bool = False) -> Marke
         )
     grid = listing.tick_usd, listing.lot_base
     return MarketSpec(name, *grid, int(quanta), is_isolated)
-
-
-def ticks_of(spec: VenueSpec, prices_usd: Sequence[float | str]) -> np.ndarray:
-    """Dollar prices as ticks [M], rounded half to even, at least one tick."""
-    grid = [Decimal(market.tick_usd) for market in spec.markets]
-    exact = [Decimal(str(p)) / tick for p, tick in zip(prices_usd, grid, strict=True)]
-    return np.array([max(1, int(e.to_integral_value())) for e in exact], np.int64)
 
 
 def lots_of(spec: VenueSpec, market: int, base: float | str) -> int:

@@ -24,17 +24,6 @@ ISOLATED = Tier(50_000, 600_000, _MILLION_USD // 2, _MILLION_USD)
 SAFETY = Tier(1_000_000, 200_000, 2 * _MILLION_USD, 5 * _MILLION_USD)
 FX = Tier(10_000, 500_000, _MILLION_USD // 2, _MILLION_USD)
 
-#: Impact notionals of the tiers in quote quantums.
-IMPACT_NOTIONAL = {
-    LARGE_CAP: 10_000_000_000,
-    MID_CAP: 5_000_000_000,
-    SMALL_CAP: 5_000_000_000,
-    LONG_TAIL: 2_500_000_000,
-    ISOLATED: 2_500_000_000,
-    SAFETY: 2_500_000_000,
-    FX: 2_500_000_000,
-}
-
 
 class Perpetual(NamedTuple):
     """A market of the venue and its oracle price.

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from market.numbers.units import PPM, US_PER_SECOND, as_int, ppm, usd
+from market.rules.funding import RATE_CLAMP_PPM, VOTE_CLAMP_PPM
 from market.types.specs import SelfTrade, VenueParams, VenueSpec
 from market.venues.listings import GENERIC, LISTINGS, checked_names, market_specs
 from market.venues.neutral import trading_numbers, venue_params
@@ -118,6 +119,6 @@ def _genesis_numbers() -> dict:
         "max_liquidation_notional": as_int(usd(100_000)),
         "max_liquidation_insurance": as_int(usd(1_000_000)),
         "funding_interval_us": as_int(3600 * US_PER_SECOND),
-        "funding_clamp_ppm": as_int(ppm("6")),
-        "premium_clamp_ppm": as_int(ppm("60")),
+        "funding_clamp_ppm": as_int(RATE_CLAMP_PPM),
+        "premium_clamp_ppm": as_int(VOTE_CLAMP_PPM),
     }

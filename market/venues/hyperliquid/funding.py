@@ -23,8 +23,6 @@ CAP_PERCENT = 4
 #: Notional of the impact prices in quote quanta: BTC and ETH, and all others.
 IMPACT_NOTIONAL_MAJOR = 20_000_000_000
 IMPACT_NOTIONAL_MINOR = 6_000_000_000
-#: A premium is taken every five seconds; the rate is paid in eighths.
-PREMIUM_SECONDS = 5
 PAYMENTS_PER_RATE = 8
 
 

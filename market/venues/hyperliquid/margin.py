@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from market.numbers.wide import IntLike, divide_ceil
-
 
 def account_value(collateral, positions) -> Fraction:
     """Cross account value: collateral plus the profit of every position.
@@ -38,20 +36,6 @@ def maintenance_margin(notional, max_leverage) -> Fraction:
     Fraction(125, 1)
     """
     return Fraction(notional) / maintenance_leverage(max_leverage)
-
-
-def maintenance_quanta(notional: IntLike, max_leverage: IntLike) -> IntLike:
-    """The same in whole quanta, rounded up: plain ints or int64 arrays.
-
-    >>> maintenance_quanta(10_001, 40)
-    126
-    """
-    return divide_ceil(notional, 2 * max_leverage)
-
-
-def initial_quanta(notional: IntLike, leverage: IntLike) -> IntLike:
-    """Initial margin in whole quanta, rounded up: plain ints or int64 arrays."""
-    return divide_ceil(notional, leverage)
 
 
 class MarginTier(NamedTuple):

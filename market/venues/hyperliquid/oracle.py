@@ -74,10 +74,6 @@ class Ema(NamedTuple):
     denominator: IntLike
 
 
-#: A mean that has seen nothing.
-EMPTY_EMA = Ema(0, 0)
-
-
 def decay_factor(elapsed_us: int, tau_us: int, bits: int = DECAY_BITS) -> int:
     """``floor(2**bits * exp(-elapsed / tau))``, exactly, on the host.
 

@@ -1,8 +1,8 @@
 """StarkEx Perpetual (dYdX v3): the rules that its validity proof enforces.
 
 Balances are integers of the assets' resolutions, prices and funding indices 32.32 fixed
-point, risk factors 0.32. Plain ints of any size, and where a function says so int64
-arrays too, which then become :class:`market.numbers.int256.Int256`.
+point, risk factors 0.32. All are plain ints of any size; what a block reckons with is
+:mod:`market.rules.risk_steps`.
 
     >>> steps = RiskSteps(uppers=(2**128 - 1,), factors=(2**31,))  # one half
     >>> position = Position(collateral=100, balances=(-3,), cached=(0,))

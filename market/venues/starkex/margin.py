@@ -1,21 +1,16 @@
 """Total value, total risk and the transitions that StarkEx proves.
 
-The formulas are written with operators only, so that plain ints and
-:class:`market.numbers.int256.Int256` run through the same lines. TV is signed with 32
-fractional bits, TR unsigned with 64.
+On plain ints, since the products pass 128 bits; in lab units, on arrays:
+:mod:`market.rules.risk_steps`. TV is signed with 32 fractional bits, TR unsigned with
+64.
 
 Source: ``position/status.cairo``, ``definitions/general_config.cairo``,
 ``position/validate_state_transition.cairo``, ``check_smaller_holdings.cairo``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
-
-import jax.numpy as jnp
-
-from market.numbers.int256 import Int256, wide_total, widened
-from market.numbers.wide import both, either, is_host
 
 FXP_32 = 1 << 32
 
@@ -61,7 +56,7 @@ class RiskSteps:
 
 @dataclass(frozen=True)
 class Position:
-    """A StarkEx position on plain ints.
+    """A StarkEx position.
 
     Attributes:
       collateral: integer balance of the collateral.
@@ -77,29 +72,19 @@ class Position:
 # --- value and risk ----------------------------------------------------------------
 
 
-def _columns(balances, prices):
-    """Pairs of plain ints, or the two arrays as one pair."""
-    if isinstance(balances, list | tuple):
-        return list(zip(balances, prices, strict=True))
-    return None
-
-
-def total_value(collateral, balances, prices) -> Any:
+def total_value(collateral: int, balances: Sequence[int], prices: Sequence[int]) -> int:
     """TV: ``collateral * 2**32 + sum of price * balance``, signed .32.
 
     Args:
-      collateral: int, or int64[...].
-      balances: list of ints, or int64[... N].
-      prices: list of ints, or int64[N], 32.32 (arrays: below 2**63).
+      collateral: balance of the collateral.
+      balances: signed balance of each asset.
+      prices: 32.32, one an asset.
     """
-    pairs = _columns(balances, prices)
-    if pairs is not None:
-        return collateral * FXP_32 + sum(price * b for b, price in pairs)
-    values = widened(balances) * prices
-    return widened(collateral) * FXP_32 + wide_total(values)
+    pairs = zip(balances, prices, strict=True)
+    return collateral * FXP_32 + sum(price * balance for balance, price in pairs)
 
 
-def risk_factor(balance, price, steps: RiskSteps):
+def risk_factor(balance: int, price: int, steps: RiskSteps) -> int:
     """The factor of the segment with ``previous upper < size <= upper``.
 
     One factor for the whole position, not marginal tiers.
@@ -108,47 +93,28 @@ def risk_factor(balance, price, steps: RiskSteps):
     >>> risk_factor(-10, 1, steps), risk_factor(11, 1, steps)
     (100, 200)
     """
-    size = abs(widened(balance))
-    size = size if steps.by_balance else size * price
-    if is_host(size):
-        return next(
-            factor
-            for upper, factor in zip(steps.uppers, steps.factors, strict=True)
-            if size <= upper
-        )
-    factor = jnp.int64(steps.factors[-1])
-    for upper, lower_factor in zip(
-        steps.uppers[-2::-1], steps.factors[-2::-1], strict=True
-    ):
-        factor = jnp.where(size <= upper, lower_factor, factor)
-    return factor
+    size = abs(balance) if steps.by_balance else abs(balance) * price
+    pairs = zip(steps.uppers, steps.factors, strict=True)
+    return next(factor for upper, factor in pairs if size <= upper)
 
 
-def total_risk(balances, prices, steps) -> Any:
+def total_risk(
+    balances: Sequence[int], prices: Sequence[int], steps: Sequence[RiskSteps]
+) -> int:
     """TR: ``sum of |balance * price| * risk factor``, unsigned .64.
 
     Args:
-      balances: list of ints, or int64[... N].
-      prices: list of ints, or int64[N].
+      balances: signed balance of each asset.
+      prices: 32.32, one an asset.
       steps: one RiskSteps an asset.
     """
-    pairs = _columns(balances, prices)
-    if pairs is not None:
-        return sum(
-            abs(b * price) * risk_factor(b, price, s)
-            for (b, price), s in zip(pairs, steps, strict=True)
-        )
-    risk = Int256.of(0)
-    for column, step in enumerate(steps):
-        balance, price = balances[..., column], prices[..., column]
-        size = abs(widened(balance)) * price
-        risk = risk + size * risk_factor(balance, price, step)
-    return risk
+    rows = zip(balances, prices, steps, strict=True)
+    return sum(abs(b * price) * risk_factor(b, price, s) for b, price, s in rows)
 
 
 def status(position: Position, prices, steps) -> tuple[int, int]:
-    """TV and TR of a position on plain ints."""
-    balances = list(position.balances)
+    """TV and TR of a position."""
+    balances = position.balances
     return (
         total_value(position.collateral, balances, prices),
         total_risk(balances, prices, steps),
@@ -182,20 +148,15 @@ def is_deleveragable(tv):
 # --- transitions -------------------------------------------------------------------
 
 
-def is_smaller(before, after):
+def is_smaller(before: Sequence[int], after: Sequence[int]) -> bool:
     """Whether every asset kept its side and none grew.
 
     Args:
-      before: list of ints, or int64[... N].
+      before: signed balance of each asset.
       after: the same; an asset that was not held before may not be held now.
     """
-    if isinstance(before, list | tuple):
-        pairs = zip(before, after, strict=True)
-        return all(b * a >= 0 and abs(a) <= abs(b) for b, a in pairs)
-    keeps_side = jnp.sign(before) * jnp.sign(after) >= 0
-    # As magnitudes of the same sign, so that -2**63 needs no absolute value.
-    shrinks = jnp.where(before >= 0, after <= before, after >= before)
-    return jnp.all(keeps_side & shrinks, axis=-1)
+    pairs = zip(before, after, strict=True)
+    return all(b * a >= 0 and abs(a) <= abs(b) for b, a in pairs)
 
 
 def is_ratio_kept(tv_0, tr_0, tv_1, tr_1):
@@ -208,7 +169,7 @@ def is_ratio_kept(tv_0, tr_0, tv_1, tr_1):
 
 
 def check_transition(tv_0, tr_0, tv_1, tr_1, smaller) -> ErrorCode:
-    """Whether a funded position (0) may become an updated one (1): plain ints.
+    """Whether a funded position (0) may become an updated one (1).
 
     Well leveraged afterwards, or: (a) no holding enlarged, (b) TV/TR not reduced, and
     (c) with no risk to begin with, TV not reduced. Checked in this order.
@@ -229,10 +190,3 @@ def check_transition(tv_0, tr_0, tv_1, tr_1, smaller) -> ErrorCode:
     if tr_0 == 0 and tv_1 < tv_0:
         return ErrorCode.NO_RISK_REDUCED_VALUE
     return ErrorCode.SUCCESS
-
-
-def is_transition_valid(tv_0, tr_0, tv_1, tr_1, smaller):
-    """The same for plain ints or Int256 arrays, as a truth value."""
-    keeps_value = either(tr_0 > 0, tv_0 <= tv_1)
-    improves = both(both(smaller, is_ratio_kept(tv_0, tr_0, tv_1, tr_1)), keeps_value)
-    return either(is_well_leveraged(tv_1, tr_1), improves)

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from market.numbers.units import PPM, US_PER_SECOND, as_int, ppm, usd
+from market.rules.funding import RATE_CLAMP_PPM, VOTE_CLAMP_PPM
 from market.types.specs import (
     RISK_STEPS,
     Cover,
@@ -135,7 +136,7 @@ def _funding_numbers(fractions) -> dict:
     return {
         "funding_interval_us": as_int(3600 * US_PER_SECOND),
         "impact_notional": as_int(impacts),
-        "funding_clamp_ppm": as_int(ppm("6")),
-        "premium_clamp_ppm": as_int(ppm("60")),
+        "funding_clamp_ppm": as_int(RATE_CLAMP_PPM),
+        "premium_clamp_ppm": as_int(VOTE_CLAMP_PPM),
         "default_funding_ppm": as_int([ppm("0.0001")] * len(fractions)),
     }

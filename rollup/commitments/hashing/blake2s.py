@@ -78,11 +78,6 @@ def blake2s(
     return _digest(length_bytes, bytes(person))(jnp.asarray(words, jnp.uint32))
 
 
-def blake2s_64(messages: UInt32[Array, "N 16"]) -> UInt32[Array, "N 8"]:
-    """Blake2s-256 of N messages of 64 bytes, one compression each."""
-    return blake2s(messages, BLOCK_BYTES)
-
-
 def blake2s_int64(
     words: Int64[Array, "N K"], person: bytes = b""
 ) -> UInt32[Array, "N 8"]:

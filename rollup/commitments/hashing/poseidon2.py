@@ -76,15 +76,9 @@ def internal_layer(
 
 
 def sbox_m(x_m: UInt32[Array, "..."], instance: Poseidon2Instance):
-    """x^alpha in Montgomery form."""
+    """The cube in Montgomery form."""
     field = field_of(instance)
-    square = field.mul(x_m, x_m)
-    cube = field.mul(square, x_m)
-    if instance.alpha == 3:
-        return cube
-    if instance.alpha == 5:
-        return field.mul(cube, square)
-    return field.mul(field.mul(cube, cube), x_m)
+    return field.mul(field.mul(x_m, x_m), x_m)
 
 
 def round_constants_m(instance: Poseidon2Instance):

@@ -1,7 +1,7 @@
 """Poseidon2 in plain Python: the readable twin of ``poseidon2.py``.
 
-Every vector of the published instances passes through this file; the batched
-version and the arithmetic circuit of the prover are compared with it.
+The published vector of the instance passes through this file; the batched version and
+the arithmetic circuit of the prover are compared with it.
 
 Source: eprint 2023/323, sections 5 and 6; compression mode: section 7 (truncated
 permutation with feed-forward).

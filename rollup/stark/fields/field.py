@@ -5,8 +5,8 @@ form, x * 2^32 mod p). ``mul`` multiplies and divides by 2^32: a canonical array
 times a Montgomery constant is canonical, so transforms and linear combinations keep
 their data canonical and only their constants are in Montgomery form.
 
-Source: Montgomery 1985, in the subtractive form that Plonky3 uses; field parameters
-of KoalaBear and BabyBear: Plonky3 (generators 3 and 31, x^4 - 3 and x^4 - 11).
+Source: Montgomery 1985, in the subtractive form that Plonky3 uses; the
+parameters of KoalaBear: Plonky3 (generator 3, x^4 - 3).
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,10 @@ from jax import lax
 from jaxtyping import Array, UInt32, UInt64
 
 import market  # noqa: F401  (switches 64-bit integers on)
-from rollup.commitments.hashing.poseidon2_constants import BABYBEAR_P, KOALABEAR_P
+from rollup.commitments.hashing.poseidon2_constants import KOALABEAR_P
 from rollup.stark.fields.materialise import computed_once
 
 R_BITS = 32
-MASK32 = np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,5 @@ class Field:
             out.append(self.fold(sum(others, first), 33))
         return computed_once(jnp.stack(out))
 
-    def ext_scale(self, a: UInt32[Array, "4 ..."], b) -> UInt32[Array, "4 ..."]:
-        """The Montgomery product with b in the base field."""
-        return self.mul(a, jnp.asarray(b)[None])
-
 
 KOALABEAR = Field(KOALABEAR_P, 3, 24, 3)
-BABYBEAR = Field(BABYBEAR_P, 31, 27, 11)

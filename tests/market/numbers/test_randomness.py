@@ -14,21 +14,17 @@ from scipy import special, stats
 from market.numbers.logarithms import Q32, exp_q32, log_q32, scale_q32, sqrt_q16
 from market.numbers.quantiles import (
     Q24,
-    exponential,
     exponential_q24,
     exponential_table,
     log_normal,
     normal_q24,
     normal_table,
-    student_t_q24,
-    student_t_table,
 )
 from market.numbers.randomness import (
     WHOLE_RUN,
     Stream,
     bernoulli_ppm,
     block_key,
-    categorical_ppm,
     draw_words,
     run_key,
     split_word,
@@ -46,10 +42,10 @@ def words_of(seed, run, block, stream, count=3):
 
 
 PINNED = {
-    (7, 0, 0, Stream.ENVIRONMENT): [3848211839, 848763427, 1614233994],
+    (7, 0, 0, Stream.MAKERS): [3981675596, 4079315718, 181783540],
     (7, 0, 0, Stream.ORACLE): [520203879, 3533935668, 3821226725],
     (7, 1, 0, Stream.ORACLE): [3308391136, 2138593900, 3062545443],
-    (7, 1, 5, Stream.SEQUENCER): [685692032, 2547469442, 3934787996],
+    (7, 1, 5, Stream.NETWORK): [3328870446, 3280704033, 44526179],
     (7, 1, WHOLE_RUN, Stream.POPULATION): [1184254106, 2296674960, 3712741546],
     (1 << 40, 0, 0, Stream.GUEST): [1605655165, 1986508917, 2411568502],
 }
@@ -131,14 +127,6 @@ def test_bernoulli_happens_with_its_chance(chance):
     assert abs(share - p) <= 4.5 * np.sqrt(p * (1 - p) / COUNT)
 
 
-def test_classes_come_by_their_cumulative_chances():
-    chosen = np.asarray(
-        categorical_ppm(WORDS, jnp.array([100_000, 400_000, 1_000_000]))
-    )
-    shares = np.bincount(chosen, minlength=3) / COUNT
-    np.testing.assert_allclose(shares, [0.1, 0.3, 0.6], atol=0.005)
-
-
 def spread_words():
     """Words over every octave of the tail, its ends included."""
     rng = np.random.default_rng(5)
@@ -160,31 +148,15 @@ def test_exponential_draws_are_within_their_stated_error():
     assert np.abs(drawn + np.log((words | 1) / 2**32)).max() < 7.6e-6
 
 
-@pytest.mark.parametrize("degrees", [3, 4, 8])
-def test_student_t_draws_are_within_their_stated_error(degrees):
-    words = spread_words()
-    size = stats.t.isf((words | 1) / 2**33, degrees)
-    exact = size * np.where(words & 1, -1, 1)
-    drawn = np.asarray(student_t_q24(jnp.asarray(words), degrees)) / Q24
-    assert (np.abs(drawn - exact) / np.maximum(size, 1)).max() < 6.1e-6
-
-
 def test_moments_of_the_draws_are_those_of_their_laws():
     z = np.asarray(normal_q24(WORDS)) / Q24
     e = np.asarray(exponential_q24(WORDS)) / Q24
-    t = np.asarray(student_t_q24(WORDS, 8)) / Q24
     root = np.sqrt(COUNT)
     assert abs(z.mean()) < 4 / root
     assert abs(z.var() - 1) < 4 * np.sqrt(2) / root
     assert abs(stats.kurtosis(z)) < 4 * np.sqrt(24) / root
     assert abs(e.mean() - 1) < 4 / root
     assert abs(e.var() - 1) < 4 * np.sqrt(8) / root
-    assert abs(t.var() - 8 / 6) < 0.03
-
-
-def test_exponential_amounts_have_their_mean():
-    drawn = np.asarray(exponential(WORDS, 50_000))
-    assert abs(drawn.mean() / 50_000 - 1) < 4 / np.sqrt(COUNT)
 
 
 @pytest.mark.parametrize("median", [0, 1, 50_000, 10_000_000_000, (1 << 47) - 1])
@@ -196,16 +168,9 @@ def test_log_normal_has_its_median_and_its_spread(median):
         assert abs(np.log(drawn).std() - 0.5) < 0.005
 
 
-def test_fewer_than_three_degrees_of_freedom_are_refused():
-    with pytest.raises(ValueError, match="3 or more"):
-        student_t_q24(WORDS, 2)
-
-
 TABLES = {
     "normal": (normal_table, 0x939CF2BA),
     "exponential": (exponential_table, 0x65A390F9),
-    "student_t_3": (lambda: student_t_table(3), 0xE0F3DA1B),
-    "student_t_4": (lambda: student_t_table(4), 0xDD7B0F6A),
 }
 
 
@@ -257,11 +222,8 @@ def test_no_draw_holds_a_float():
         return (
             uniform_int(low, 9, bits=12),
             bernoulli_ppm(high, 10, bits=20),
-            categorical_ppm(words, jnp.array([1, 1_000_000])),
             normal_q24(words),
-            student_t_q24(words, 3),
             log_normal(words, 50_000, 300_000),
-            exponential(words, 50_000),
             sqrt_q16(low),
         )
 

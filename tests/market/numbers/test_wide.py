@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.numbers import wide
-from market.numbers.int256 import Int256, to_int_list
 from tests.market.forms.jaxprs import inexact_dtypes
 from tests.market.ints import EXACT, array, below, lanes, signed
 
@@ -98,59 +97,6 @@ def test_no_floating_point_and_no_overflow_trap_in_the_wide_products():
     for rule in MUL_DIV:
         assert not inexact_dtypes(rule, xs, xs, xs)
     assert not inexact_dtypes(wide.compare_products, xs, xs, xs, xs)
-
-
-@jax.jit
-def _256(a, b, c, d):
-    left, right = Int256.of(a) * b * c, Int256.of(d) * d * d
-    return {
-        "product": left * d,
-        "sum": left + right,
-        "difference": left - right,
-        "negated": -left,
-        "magnitude": abs(left),
-        "floored": left >> 32,
-        "low": (left >> 64).to_int64(),
-        "total": (Int256.of(a) * b).sum(),
-        "less": left < right,
-        "at_most": left <= right,
-        "more": left > right,
-        "at_least": left >= right,
-    }
-
-
-@EXACT
-@given(rows=quads)
-def test_256_bits_equal_python(rows):
-    got = _256(*columns(rows))
-    exact = [(a * b * c, d**3, d) for a, b, c, d in rows]
-    assert to_int_list(got["product"]) == [x * d for x, _, d in exact]
-    assert to_int_list(got["sum"]) == [x + y for x, y, _ in exact]
-    assert to_int_list(got["difference"]) == [x - y for x, y, _ in exact]
-    assert to_int_list(got["negated"]) == [-x for x, _, _ in exact]
-    assert to_int_list(got["magnitude"]) == [abs(x) for x, _, _ in exact]
-    assert to_int_list(got["floored"]) == [x >> 32 for x, _, _ in exact]
-    assert to_int_list(got["total"]) == [sum(a * b for a, b, _, _ in rows)]
-    for (x, y, _), less, at_most, more, at_least in zip(
-        exact,
-        *(got[k].tolist() for k in ("less", "at_most", "more", "at_least")),
-        strict=True,
-    ):
-        assert (less, at_most, more, at_least) == (x < y, x <= y, x > y, x >= y)
-
-
-def test_256_bits_mix_with_plain_integers_and_arrays():
-    x = Int256.of(array([-5, 7]))
-    assert to_int_list(3 * x + (1 << 200)) == [(1 << 200) - 15, (1 << 200) + 21]
-    assert to_int_list(1 - x) == [6, -6]
-    assert (x < 0).tolist() == [True, False]
-    assert (Int256.of(array([4, 4])) > x).tolist() == [True, False]
-    assert to_int_list(Int256.of(-(1 << 255))) == [-(1 << 255)]
-
-
-def test_256_bits_shift_only_by_whole_limbs():
-    with pytest.raises(ValueError, match="multiples of 32"):
-        Int256.of(array([1])) >> 5
 
 
 def test_helpers_keep_plain_integers_of_any_size_plain():

@@ -19,7 +19,6 @@ A = 8
 weights = lanes(st.one_of(st.integers(0, 9), below(50)), A)
 pro_rata = jax.jit(allocation.allocate_pro_rata)
 capped = jax.jit(allocation.allocate_capped)
-in_order = jax.jit(allocation.allocate_in_order)
 
 # --- arrays and plain ints agree, and nothing is lost ------------------------------
 
@@ -85,19 +84,6 @@ def test_a_cap_reached_exactly_counts_as_full():
     assert (taken.tolist(), int(left)) == ([2] * A, 0)
 
 
-@EXACT
-@given(st.permutations(range(A)), weights, below(50))
-def test_a_queue_takes_all_of_the_first_before_the_next(order, capacity, amount):
-    got = in_order(array(list(order)), array(capacity), array(amount)).tolist()
-    assert got == adl.in_order(order, capacity, amount)
-    assert sum(got) == min(amount, sum(capacity))
-    partial = [i for i in order if 0 < got[i] < capacity[i]]
-    assert len(partial) <= 1
-    if partial:
-        after = list(order)[list(order).index(partial[0]) + 1 :]
-        assert not any(got[i] for i in after)
-
-
 by_score = jax.jit(allocation.allocate_by_score)
 
 
@@ -112,8 +98,9 @@ def test_a_queue_by_score_needs_no_sort(scores, capacity, amount):
 
 def test_equal_scores_queue_in_account_order():
     scores = [1, 5, 5, 3]
-    assert allocation.queue_order(array(scores)).tolist() == adl.ranked(scores)
     assert adl.ranked(scores) == [1, 2, 3, 0]
+    got = by_score(array(scores), array([4, 4, 4, 4]), array(6))
+    assert got.tolist() == [0, 4, 2, 0]
 
 
 # --- (a) a queue is the worst for the top winner -----------------------------------
@@ -275,4 +262,4 @@ def test_allocations_hold_no_floating_point():
     w, b = array([1] * A), array(3)
     assert not inexact_dtypes(allocation.allocate_pro_rata, w, b)
     assert not inexact_dtypes(allocation.allocate_capped, w, w, b)
-    assert not inexact_dtypes(allocation.allocate_in_order, w * 0, w, b)
+    assert not inexact_dtypes(allocation.allocate_by_score, w, w, b)

@@ -110,11 +110,6 @@ def test_votes_equal_the_specification(low, high, index, impact, max_vote):
     assert got == reference_rules.premium_vote(*args)
 
 
-def test_a_halted_market_votes_zero():
-    assert funding.vote_or_zero(5, False) == 0
-    assert funding.vote_or_zero(5, True) == 5
-
-
 # --- samples -----------------------------------------------------------------------
 
 

@@ -43,13 +43,6 @@ def test_bankruptcy_price_is_rounded_in_favour_of_the_insurance_fund():
     assert int(liquidation.bankruptcy_quote(*array([-100, -1, -7, 3]))) == 103
 
 
-def test_bankruptcy_price_uses_differences_of_the_whole_position():
-    # Two lots of 51 at 2 %, 60 %: MMR(102) = ceil(3 * .6) = 2 and MMR(51) = 2, so
-    # one lot frees nothing and BP is the oracle price; a function of delta frees 2.
-    quote = liquidation.bankruptcy_quote_of_position(2, -1, 51, 20_000, 600_000, 30, 2)
-    assert quote == 51
-
-
 markets = st.builds(
     reference_rules.DydxMarket,
     ticks=below(20, 1),
@@ -73,33 +66,6 @@ def positions(draw):
     # Around the requirement most of the time: that is where the price moves.
     tnc = draw(signed(58)) if fraction is None else tmmr * fraction // 10**6
     return market, lots, delta, pmmr, tnc, tmmr
-
-
-@jax.jit
-def bankruptcy_of_positions(lots, delta, per_lot, initial, maintenance, tnc, tmmr):
-    return liquidation.bankruptcy_quote_of_position(
-        lots, delta, per_lot, initial, maintenance, tnc, tmmr
-    )
-
-
-@EXACT
-@given(lanes(positions(), 8))
-def test_bankruptcy_price_equals_the_specification(cases):
-    rows = [
-        (q, d, m.ticks * m.multiplier, m.initial_ppm, m.maintenance_ppm, tnc, tmmr)
-        for m, q, d, _, tnc, tmmr in cases
-    ]
-    got = bankruptcy_of_positions(*(array(c) for c in zip(*rows, strict=True)))
-    expected = [
-        reference_rules.bankruptcy_quote(m, q, d, tnc, tmmr)
-        for m, q, d, _, tnc, tmmr in cases
-    ]
-    fits = [abs(e) < 1 << 62 for e in expected]
-    assert [x for x, ok in zip(got.tolist(), fits, strict=True) if ok] == [
-        x for x, ok in zip(expected, fits, strict=True) if ok
-    ]
-    plain = [liquidation.bankruptcy_quote_of_position(*row) for row in rows]
-    assert plain == expected
 
 
 # --- fillable price ----------------------------------------------------------------
@@ -233,12 +199,6 @@ def test_insurance_delta_equals_the_specification(rows):
     assert got.tolist() == [reference_rules.insurance_delta(*row) for row in rows]
 
 
-def test_a_fill_the_fund_cannot_cover_is_refused():
-    assert liquidation.can_insurance_pay(100, -100)
-    assert not liquidation.can_insurance_pay(99, -100)
-    assert liquidation.can_insurance_pay(-5, 0)  # an empty fund stops no gain
-
-
 def test_limits_of_an_account_and_block_are_inclusive():
     rules = GENESIS._replace(max_account_notional=1_000, max_account_insurance=50)
     within = liquidation.is_within_account_limits
@@ -341,30 +301,10 @@ def test_the_market_to_liquidate_starts_at_a_random_position():
     assert int(pick([False] * 4, done, 0)) == -1
 
 
-@st.composite
-def limit_and_oracle(draw):
-    oracle = draw(st.one_of(st.integers((1 << 31) - 9, (1 << 31) - 1), below(31, 1)))
-    away = draw(st.one_of(st.integers(0, 3), st.integers(0, 2 * oracle - 1)))
-    return oracle + min(away, 2 * oracle - 1), oracle
-
-
-@EXACT
-@given(lanes(limit_and_oracle(), 12))
-def test_urgency_orders_like_the_exact_ratio(rows):
-    limits, oracles = (array(c) for c in zip(*rows, strict=True))
-    got = liquidation.urgency(limits, oracles).tolist()
-    exact = [Fraction(abs(limit - oracle), oracle) for limit, oracle in rows]
-    for i, a in enumerate(exact):
-        for j, b in enumerate(exact):
-            assert (got[i] < got[j], got[i] == got[j]) == (a < b, a == b)
-
-
 def test_liquidation_holds_no_floating_point():
     one = array([1])
     assert not inexact_dtypes(fillable_ticks, *([one] * 8))
-    assert not inexact_dtypes(bankruptcy_of_positions, *([one] * 7))
     assert not inexact_dtypes(_sizes, *([one] * 6))
-    assert not inexact_dtypes(liquidation.urgency, one, one)
     assert not inexact_dtypes(
         liquidation.market_to_liquidate, np.ones((1, 3)) > 0, np.ones((1, 3)) > 1, one
     )

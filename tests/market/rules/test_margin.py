@@ -147,19 +147,6 @@ def test_account_risk_equals_the_specification(specs, people):
     assert [tuple(p) for p in plain] == expected
 
 
-def test_isolated_positions_do_not_pay_for_each_other():
-    tier = Tier(
-        array([50_000, 50_000]), array([600_000, 600_000]), *array([[0, 0]] * 2)
-    )
-    balances, notionals = array([[60_000, 20_000]]), array([[1_000_000, -1_000_000]])
-    risk = margin.isolated_risk(balances, notionals, 0, tier)
-    assert risk.nc.tolist() == [[1_060_000, -980_000]]
-    owed = margin.isolated_risk(balances - 1_000_000, notionals, 0, tier)
-    assert margin.is_liquidatable(owed.nc, owed.mmr).tolist() == [[False, True]]
-    plain = margin.isolated_risk(60_000, 1_000_000, 0, MID_CAP)
-    assert plain == (1_060_000, 50_000, 30_000)
-
-
 def test_account_risk_holds_no_floating_point():
     assert not inexact_dtypes(
         account_risk,
@@ -193,21 +180,21 @@ def test_initially_collateralised_is_inclusive():
 
 
 def test_riskier_is_the_smaller_ratio_also_below_zero():
-    assert margin.is_riskier(1, 100, 3, 100)
+    assert margin.compare_risk(1, 100, 3, 100) == 1
     # The sign trap: |-3|/100 > |-1|/100, yet the deeper hole is the riskier account.
-    assert margin.is_riskier(-3, 100, -1, 100)
-    assert not margin.is_riskier(-1, 100, -3, 100)
-    assert margin.is_riskier(-1, 100, 1, 100)
+    assert margin.compare_risk(-3, 100, -1, 100) == 1
+    assert margin.compare_risk(-1, 100, -3, 100) == -1
+    assert margin.compare_risk(-1, 100, 1, 100) == 1
 
 
 def test_equal_ratios_go_to_the_larger_requirement():
-    assert margin.is_riskier(2, 200, 1, 100)
-    assert margin.is_riskier(-2, 200, -1, 100)
+    assert margin.compare_risk(2, 200, 1, 100) == 1
+    assert margin.compare_risk(-2, 200, -1, 100) == 1
     assert margin.compare_risk(1, 100, 1, 100) == 0
 
 
 def test_flat_accounts_compare_by_equity():
-    assert margin.is_riskier(-5, 0, -4, 0)
+    assert margin.compare_risk(-5, 0, -4, 0) == 1
     assert margin.compare_risk(7, 0, 7, 0) == 0
 
 

@@ -14,8 +14,8 @@ from market.venues import hyperliquid as rules
 from market.venues.dydx_v4.preset import dydx_v4
 from market.venues.hyperliquid.oracle import (
     BOOK_EMA_US,
-    EMPTY_EMA,
     MARK_EMA_US,
+    Ema,
     ema_value,
 )
 from market.venues.hyperliquid.preset import hyperliquid
@@ -93,7 +93,7 @@ PRICES = st.integers(1, 1 << 20)
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(PRICES, PRICES, PRICES, PRICES), min_size=1, max_size=6))
 def test_the_mark_agrees_with_the_rule(table):
-    state, basis, book = None, EMPTY_EMA, EMPTY_EMA
+    state, basis, book = None, Ema(0, 0), Ema(0, 0)
     slow = rules.decay_factor(BLOCK_US, MARK_EMA_US)
     fast = rules.decay_factor(BLOCK_US, BOOK_EMA_US)
     for oracle, a, b, last in table:

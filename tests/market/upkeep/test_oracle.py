@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from market.twin import rules as reference_rules
 from market.upkeep import oracle
 from market.upkeep.oracle import Feed, OracleRules
-from market.venues import hyperliquid
 from tests.market.forms.jaxprs import inexact_dtypes
 from tests.market.ints import EXACT, array, lanes
 
@@ -37,24 +36,6 @@ def test_less_than_half_of_the_reporters_cannot_move_the_median_beyond_the_hones
     for lie in (1, 1 << 40):
         got, _ = median(array([*honest, lie, lie, lie]), array([1] * N) == 1)
         assert min(honest) <= int(got) <= max(honest)
-
-
-weighted = jax.jit(oracle.weighted_median)
-
-
-@EXACT
-@given(lanes(st.tuples(st.integers(1, 9), st.integers(0, 3)), N))
-def test_the_weighted_median_equals_the_plain_one(reports):
-    prices, weights = zip(*reports, strict=True)
-    expected = hyperliquid.weighted_median(prices, weights) if any(weights) else 0
-    assert int(weighted(array(prices), array(weights))) == expected
-
-
-def test_the_median_of_three_in_every_order():
-    for a, b, c in [(1, 2, 3), (1, 3, 2), (2, 1, 3), (2, 3, 1), (3, 1, 2), (3, 2, 1)]:
-        assert oracle.median_of_three(a, b, c) == 2
-        assert int(oracle.median_of_three(*array([a, b, c]))) == 2
-    assert oracle.median_of_three(1, 1, 3) == 1
 
 
 def test_a_stuck_reporter_repeats_itself_and_a_manipulated_one_is_off():
@@ -113,19 +94,6 @@ def test_the_feed_holds_without_a_quorum():
     assert feed_after([2_000] * N, [1, 1, 0, 0, 0, 0, 0], 99) == (1_000, 0)
     assert feed_after([2_000] * N, [1, 1, 1, 0, 0, 0, 0], 99) == (2_000, 99)
     assert feed_after([2_000] * N, [0] * N, 99) == (1_000, 0)
-
-
-def test_a_delayed_price_comes_out_as_many_rounds_later():
-    line = oracle.delay_line(array([5, 50]), 2)
-    out = []
-    for price in ([6, 60], [7, 70], [8, 80], [9, 90]):
-        line, seen = oracle.through_delay(line, array(price))
-        out.append(seen.tolist())
-    assert out == [[5, 50], [5, 50], [6, 60], [7, 70]]
-
-
-def test_mid_price_is_rounded_down():
-    assert oracle.mid_price(10, 13) == 11
 
 
 def test_oracles_hold_no_floating_point():

@@ -30,13 +30,6 @@ def test_maintenance_is_half_the_initial_margin_at_max_leverage(max_leverage, pe
     assert hyperliquid.maintenance_leverage(max_leverage) == 2 * max_leverage
 
 
-def test_requirements_in_quanta_are_rounded_up():
-    quanta = hyperliquid.margin.maintenance_quanta
-    assert [quanta(n, 40) for n in (0, 80, 81)] == [0, 1, 2]
-    assert quanta(array([80, 81]), array([40, 40])).tolist() == [1, 2]
-    assert hyperliquid.margin.initial_quanta(81, 40) == 3
-
-
 def test_account_value_is_collateral_and_profit():
     value = hyperliquid.account_value(1_000, [(2, 100, 110), (-1, 50, 40)])
     assert value == 1_030

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rollup.stark.fields.field import BABYBEAR, KOALABEAR
+from rollup.stark.fields.field import KOALABEAR
 from rollup.stark.fields.ntt import (
     evaluate,
     interpolate,
@@ -16,7 +16,7 @@ from rollup.stark.fields.ntt import (
     powers,
 )
 
-FIELDS = pytest.mark.parametrize("field", [KOALABEAR, BABYBEAR], ids=["koala", "baby"])
+FIELDS = pytest.mark.parametrize("field", [KOALABEAR], ids=["koala"])
 
 
 def random_rows(field, count, n):
