@@ -9,7 +9,7 @@ from jax import Array, lax
 
 from agents.family import GroupSpec, Pending, View
 from market.numbers.units import PPM, ppm_ceil
-from market.rules.risk_steps import Steps, added, factor_ppm, required
+from market.rules.risk_steps import Steps, add_up, factor_ppm, requirement
 from market.types.specs import Margin, VenueParams, VenueSpec
 from market.types.state import ExchangeState
 from market.upkeep.mark import margin_prices
@@ -88,7 +88,7 @@ def account_risk(state: ExchangeState, params: VenueParams, spec: VenueSpec) -> 
     if spec.margin == Margin.RISK_STEPS:
         steps = Steps(params.risk_upper, params.risk_ppm, params.risk_by_balance)
         factor = factor_ppm(state.position, notional, steps)
-        maintenance = added(*required(notional, factor)).quanta
+        maintenance = add_up(*requirement(notional, factor)).quanta
         base = jnp.maximum(base, ppm_ceil(jnp.abs(notional), factor))
     return Risk(
         equity=state.collateral + jnp.sum(notional, axis=1),

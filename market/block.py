@@ -16,11 +16,11 @@ from market.types.environment import Environment
 from market.types.orders import Receipt, Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeInfo, ExchangeState
-from market.upkeep.breaker import is_paused, watched
+from market.upkeep.breaker import is_paused, watch_index
 from market.upkeep.funding_clock import keep_funding_clock, vote_premium
 from market.upkeep.mark import with_mark
 from market.upkeep.oracle import Feed, OracleRules, updated_feed
-from market.upkeep.stops import refusals, stops_of, told, without_refused
+from market.upkeep.stops import note_refusals, refusals, stops_of, without_refused
 
 
 def step(
@@ -67,7 +67,7 @@ def step(
         auction=auction,
         now_us=now_us,
     )
-    state, receipts = told(state, receipts, refused)
+    state, receipts = note_refusals(state, receipts, refused)
     state = replace(
         state,
         adl_pending=jnp.where(held, waiting, state.adl_pending),
@@ -82,7 +82,7 @@ def step(
 
 def _watched(state: ExchangeState, now_us, is_halted, params: VenueParams):
     """The circuit breakers after they saw the index of a block that is made."""
-    seen = watched(state.breaker, state.oracle, now_us, params)
+    seen = watch_index(state.breaker, state.oracle, now_us, params)
     return jax.tree.map(partial(jnp.where, is_halted), state.breaker, seen)
 
 

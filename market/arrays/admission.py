@@ -82,7 +82,7 @@ def check_order(env: Env, order: Order):
     return reason, limit, jnp.where(too_much, 1, lots)
 
 
-def reducible_lots(lane: Lane, order: Order, lots, taken=0) -> Array:
+def reducible_lots(lane: Lane, order: Order, lots, taken: Array | int = 0) -> Array:
     """Lots of a reduce-only order: at most the position less ``taken``, or 0."""
     held = lane.position[order.account, order.market]
     opposite = (held != 0) & ((held > 0) != (order.sign > 0))
@@ -172,7 +172,9 @@ def resting_orders(lane: Lane, env: Env, account) -> Array:
     return (mine & is_present(lane)).sum()
 
 
-def has_too_many(lane: Lane, env: Env, order: Order, own=0, here=0) -> Array:
+def has_too_many(
+    lane: Lane, env: Env, order: Order, own: Array | int = 0, here: Array | int = 0
+) -> Array:
     """Whether one more order passes a limit; ``own`` and ``here`` wait besides."""
     most_here = env.param("max_market_orders", order.market)
     most_own = env.param("max_open_orders", order.market)

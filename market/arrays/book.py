@@ -78,7 +78,7 @@ def _shift(lane: Lane, market, side, place, order: Resting | None) -> Lane:
     for index, name in enumerate(_COLUMNS):
         column = getattr(lane, name)
         value = order[index] if comes else 0
-        moved = shifted(column[market, side], place, inserts, value)
+        moved = shift(column[market, side], place, inserts, value)
         columns[name] = column.at[market, side].set(moved)
     change = jnp.where(place[0] < lane.ticks.shape[-1], 1 if comes else -1, 0)
     return lane._replace(**columns, count=lane.count.at[market, side].add(change))
@@ -101,7 +101,7 @@ def drop_empty(lane: Lane) -> Lane:
 # --- on any columns -----------------------------------------------------------------
 
 
-def shifted(column: Array, place: Array, inserts: Array, value) -> Array:
+def shift(column: Array, place: Array, inserts: Array, value) -> Array:
     """A column [..., C] after one order came or went at ``place``.
 
     Args:
@@ -112,12 +112,12 @@ def shifted(column: Array, place: Array, inserts: Array, value) -> Array:
         value: what comes in.
     """
     entry = lax.broadcasted_iota(place.dtype, column.shape, column.ndim - 1)
-    moved = jnp.where(inserts, padded(column, 1), padded(column, -1))
+    moved = jnp.where(inserts, pad(column, 1), pad(column, -1))
     moved = jnp.where((entry == place) & inserts, value, moved)
     return jnp.where(entry < place, column, moved)
 
 
-def padded(column: Array, by: int) -> Array:
+def pad(column: Array, by: int) -> Array:
     """Entry j becomes j + by, zeros come in. A pad, because it fuses."""
     zero = jnp.zeros((), column.dtype)
     edges = [(0, 0, 0)] * (column.ndim - 1) + [(by, -by, 0)]

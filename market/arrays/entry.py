@@ -66,7 +66,7 @@ def _read(static: np.ndarray) -> tuple[Sizes, list[int]]:
     sizes, per_market = words[:count], words[count:]
     markets = len(per_market) // 2
     isolated = tuple(per_market[markets:])
-    return Sizes(*sizes, isolated), per_market[:markets]
+    return Sizes._make([*sizes, isolated]), per_market[:markets]
 
 
 def _enter(state, sizes: Sizes) -> Lane:

@@ -9,6 +9,8 @@ from market.rules.risk_steps import Steps
 from market.types import layout
 from market.types.specs import RISK_STEPS
 
+#: What picks one account or market, or all of them.
+Index = Array | int | slice
 #: Name of the axis of lanes.
 LANES = "lanes"
 _PARAM_ROW = {name: row for row, name in enumerate(layout.PARAM_FIELDS)}
@@ -86,7 +88,7 @@ class Env(NamedTuple):
     sizes: Sizes  # static
     fund: Array  # [M] insurance fund of each market
 
-    def param(self, name: str, market=0) -> Array:
+    def param(self, name: str, market: Index = 0) -> Array:
         """A parameter of one market."""
         return self.params[_PARAM_ROW[name], market]
 
@@ -94,7 +96,7 @@ class Env(NamedTuple):
         """A parameter of all markets."""
         return self.params[_PARAM_ROW[name]]
 
-    def steps(self, market=slice(None)) -> Steps:
+    def steps(self, market: Index = slice(None)) -> Steps:
         """The risk steps of all markets [S, M], or of one [S]."""
         rows = self.params[:, market]
         uppers, factors = (
@@ -172,7 +174,7 @@ def choose(on: Array, chosen, other):
     return type(other)(*fields)
 
 
-def note(lane: Lane, name: str, amount: Array, market=0) -> Lane:
+def note(lane: Lane, name: str, amount: Array, market: Index = 0) -> Lane:
     """Adds to what the block reports under that name of `ExchangeInfo`."""
     row = INFO_ROW[name]
     return lane._replace(info=lane.info.at[row, market].add(amount))

@@ -1,8 +1,9 @@
 """Equity and requirements of accounts; see `market.kernels.margin`."""
 
 import jax.numpy as jnp
+from jax import Array
 
-from market.arrays.lane import Env, Lane
+from market.arrays.lane import Env, Index, Lane
 from market.numbers.units import ppm_ceil
 from market.rules import margin, risk_steps
 from market.rules.risk_steps import Required, Standing
@@ -30,16 +31,16 @@ def reckon_prices(env: Env, position) -> Env:
     return env._replace(unit=unit, fraction=fraction)
 
 
-def risk_factor(env: Env, lots, market=slice(None)):
+def risk_factor(env: Env, lots, market: Index = slice(None)):
     """The factor of the step that a position is in (StarkEx)."""
     return risk_steps.factor_ppm(lots, lots * env.unit[market], env.steps(market))
 
 
-def position_required(env: Env, lots, market=slice(None)) -> Required:
+def position_required(env: Env, lots, market: Index = slice(None)) -> Required:
     """Maintenance requirement and excess of ``lots`` in one market, or of [..., M]."""
     notional = abs(lots) * env.unit[market]
     if env.sizes.margin == Margin.RISK_STEPS:
-        return risk_steps.required(notional, risk_factor(env, lots, market))
+        return risk_steps.requirement(notional, risk_factor(env, lots, market))
     initial = ppm_ceil(notional, env.row("initial_ppm")[market])
     share = env.row("maintenance_fraction_ppm")[market]
     return Required(ppm_ceil(initial, share), notional * 0)
@@ -50,15 +51,15 @@ def position_maintenance(env: Env, lots, market):
     return position_required(env, lots, market).quanta
 
 
-def account_equity(lane: Lane, env: Env, account=slice(None)):
+def account_equity(lane: Lane, env: Env, account: Index = slice(None)):
     """Net collateral of an account, or of all."""
     held = (lane.position[account] * env.unit).sum(axis=-1)
     return lane.collateral[account] + held
 
 
-def account_risk(lane: Lane, env: Env, account=slice(None)) -> Standing:
+def account_risk(lane: Lane, env: Env, account: Index = slice(None)) -> Standing:
     """Equity and exact maintenance requirement of an account, or of all."""
-    required = risk_steps.added(*position_required(env, lane.position[account]))
+    required = risk_steps.add_up(*position_required(env, lane.position[account]))
     return Standing(account_equity(lane, env, account), *required)
 
 
@@ -68,7 +69,7 @@ def with_position(env: Env, now: Standing, market, held, lots) -> Required:
     new = position_required(env, lots, market)
     quanta = jnp.stack([now.quanta, -old.quanta, new.quanta], axis=-1)
     excess = jnp.stack([now.excess, -old.excess, new.excess], axis=-1)
-    return risk_steps.added(quanta, excess)
+    return risk_steps.add_up(quanta, excess)
 
 
 def initial_fraction(env: Env, lots):
@@ -84,7 +85,13 @@ def initial_requirement(lane: Lane, env: Env, account):
     return ppm_ceil(abs(held) * env.unit, initial_fraction(env, held)).sum(axis=-1)
 
 
-def worst_exposure(lane: Lane, account, market=0, buying=0, selling=0):
+def worst_exposure(
+    lane: Lane,
+    account,
+    market: Index = 0,
+    buying: Array | int = 0,
+    selling: Array | int = 0,
+):
     """Largest position by market [M] if all orders of one side fill."""
     here = jnp.arange(lane.position.shape[1]) == market
     held, resting = lane.position[account], lane.open_lots[account]
@@ -107,7 +114,7 @@ def maintenance_slack(lane: Lane, env: Env):
     """
     held, resting = lane.position, lane.open_lots
     worst = jnp.maximum(abs(held + resting[..., 0]), abs(held - resting[..., 1]))
-    required = risk_steps.added(*position_required(env, worst)).quanta
+    required = risk_steps.add_up(*position_required(env, worst)).quanta
     return account_equity(lane, env) - lane.open_loss.sum(axis=-1) - required
 
 

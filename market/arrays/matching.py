@@ -68,7 +68,7 @@ def reduce(lane: Lane, env: Env, on, name: Name, lots, is_whole):
     return lane, jnp.where(reason == 0, int(Status.ACCEPTED), reason)
 
 
-def cancel_all(lane: Lane, env: Env, on, account, market=-1) -> Lane:
+def cancel_all(lane: Lane, env: Env, on, account, market: Array | int = -1) -> Lane:
     """Takes the account's orders off one book, or off all where market is -1."""
     sizes = env.sizes
     who = on & (jnp.arange(sizes.accounts) == account)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from market.arrays.book import padded, shifted
+from market.arrays.book import pad, shift
 from market.arrays.lane import choose
 from market.arrays.matching import check_book
 from market.arrays.sides import (
@@ -153,7 +153,7 @@ class Decision(NamedTuple):
 
     taken_to: Array  # lots that the side keeps after the taking
     place: Array  # from where the side shifts; C where it does not
-    delta: Array  # lots that the shifted entries' running totals change by
+    delta: Array  # lots that the shift entries' running totals change by
     inserts: Array  # bool: it shifts up, else down
     change: Array  # int32 orders that come or go by the shift
     new: Array  # int32 [3] key, owner and origin of the order that rests
@@ -170,17 +170,19 @@ def _rewrite(sides: Sides, decision: Decision) -> Sides:
     running = jnp.minimum(sides.running, decision.taken_to[:, None])
     place, inserts = decision.place[:, None], decision.inserts[:, None]
     edge = lax.broadcasted_iota(jnp.int32, running.shape, 1)
-    moved = jnp.where(inserts, padded(running, 1), padded(running, -1))
+    moved = jnp.where(inserts, pad(running, 1), pad(running, -1))
     moved = moved + decision.delta[:, None]
-    columns = (sides.key, sides.owner, sides.origin)
+    key, owner, origin = (
+        shift(column, place, inserts, value)
+        for column, value in zip(sides[1:4], decision.new, strict=True)
+    )
     return Sides(
-        jnp.where(edge <= place, running, moved),
-        *(
-            shifted(column, place, inserts, value)
-            for column, value in zip(columns, decision.new, strict=True)
-        ),
-        sides.count,
-        decision.taken_to + decision.delta,
+        running=jnp.where(edge <= place, running, moved),
+        key=key,
+        owner=owner,
+        origin=origin,
+        count=sides.count,
+        total=decision.taken_to + decision.delta,
     )
 
 

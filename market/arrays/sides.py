@@ -239,6 +239,6 @@ def is_full(sides: Sides, step: Step) -> Array:
 def compact(sides: Sides, lots: Array, keep: Array) -> Sides:
     """Closes the gaps of the orders that are not kept, and sets the others' lots."""
     lots = jnp.where(keep, lots, 0)
-    lots, *columns = close_gaps(keep, lots, sides.key, sides.owner, sides.origin)
+    lots, key, owner, origin = close_gaps(keep, lots, *sides[1:4])
     count = keep.sum(axis=1, dtype=jnp.int32)
-    return Sides(running_of(lots), *columns, count, lots.sum(axis=1))
+    return Sides(running_of(lots), key, owner, origin, count, lots.sum(axis=1))

@@ -7,7 +7,7 @@ the exact requirement is ``quanta - excess / 1e6``. Every function takes plain i
 well as int64 arrays::
 
     >>> steps = Steps(uppers=(10, 20, 30, 40), factors=(30_000, 50_000, 70_000, 90_000))
-    >>> required(11, factor_ppm(-11, 11, steps))  # 0.55 of a quantum
+    >>> requirement(11, factor_ppm(-11, 11, steps))  # 0.55 of a quantum
     Required(quanta=1, excess=450000)
 
 Bounds on arrays: equities and requirements within 2**62, notionals within 2**60.
@@ -80,13 +80,13 @@ def factor_ppm(lots: IntLike, notional: IntLike, steps: Steps) -> IntLike:
     return factor
 
 
-def required(notional: IntLike, ppm: IntLike) -> Required:
+def requirement(notional: IntLike, ppm: IntLike) -> Required:
     """The exact requirement ``|notional| * ppm / 1e6``."""
     size = abs(notional)
     return Required(ppm_ceil(size, ppm), -(size % PPM) * ppm % PPM)
 
 
-def added(quanta, excess) -> Required:
+def add_up(quanta, excess) -> Required:
     """Sum of requirements (lists, or over the last axis of arrays)."""
     spare = total(excess)
     return Required(total(quanta) - spare // PPM, spare % PPM)

@@ -33,7 +33,7 @@ def is_paused(state: BreakerState, now_us: Array) -> Array:
     return now_us < state.paused_until_us
 
 
-def watched(
+def watch_index(
     state: BreakerState, index: Array, now_us: Array, params: VenueParams
 ) -> BreakerState:
     """The breakers after they saw the index of a block.

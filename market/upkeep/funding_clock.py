@@ -62,8 +62,8 @@ def keep_funding_clock(state, block, is_halted, params, spec: VenueSpec):
     interval = spec.votes_per_sample * spec.samples_per_funding
     payment_due = (block + 1 + spec.funding_offset_blocks) % interval == 0
     if spec.funding == Funding.HOURLY:
-        sample = partial(hourly_funding.sampled, is_halted=is_halted)
-        pay = partial(hourly_funding.paid, spec=spec, is_halted=is_halted)
+        sample = partial(hourly_funding.sample_premium, is_halted=is_halted)
+        pay = partial(hourly_funding.pay_interval, spec=spec, is_halted=is_halted)
     else:
         sample = _sample
         pay = partial(_pay, params=params, spec=spec, is_halted=is_halted)

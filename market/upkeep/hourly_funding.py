@@ -20,7 +20,7 @@ from market.venues.hyperliquid.funding import (
 )
 
 
-def sampled(state: ExchangeState, is_halted: Array) -> ExchangeState:
+def sample_premium(state: ExchangeState, is_halted: Array) -> ExchangeState:
     """Takes the newest premium; a halted block has none."""
     place = (state.vote_count - 1) % state.votes.shape[-1]
     newest = jnp.take(state.votes, place, axis=-1)
@@ -33,7 +33,7 @@ def sampled(state: ExchangeState, is_halted: Array) -> ExchangeState:
     )
 
 
-def paid(
+def pay_interval(
     state: ExchangeState, spec: VenueSpec, is_halted: Array
 ) -> tuple[ExchangeState, Array]:
     """Pays an interval with every account at once, and what was paid in all.

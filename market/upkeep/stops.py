@@ -78,7 +78,7 @@ def without_refused(txs: Tx, reasons: Array) -> Tx:
     return replace(txs, kind=jnp.where(reasons > 0, Kind.NONE, txs.kind))
 
 
-def told(
+def note_refusals(
     state: ExchangeState, receipts: Receipt, reasons: Array
 ) -> tuple[ExchangeState, Receipt]:
     """Counts the refusals and puts them where the receipts of the refused stand."""

@@ -34,10 +34,10 @@ def columns(rows):
 @EXACT
 @given(size=below(60), ppm=st.integers(1, PPM))
 def test_a_requirement_is_rounded_up_and_knows_by_how_much(size, ppm):
-    quanta, excess = risk_steps.required(-size, ppm)
+    quanta, excess = risk_steps.requirement(-size, ppm)
     assert exact(quanta, excess) == Fraction(size * ppm, PPM)
     assert 0 <= excess < PPM
-    assert tuple(int(x) for x in jax.jit(risk_steps.required)(size, ppm)) == (
+    assert tuple(int(x) for x in jax.jit(risk_steps.requirement)(size, ppm)) == (
         quanta,
         excess,
     )
@@ -47,10 +47,10 @@ def test_a_requirement_is_rounded_up_and_knows_by_how_much(size, ppm):
 @given(rows=lanes(st.tuples(below(59), excesses), 5))
 def test_requirements_add_up_exactly(rows):
     quanta, excess = zip(*rows, strict=True)
-    whole = risk_steps.added(list(quanta), list(excess))
+    whole = risk_steps.add_up(list(quanta), list(excess))
     assert exact(*whole) == sum(exact(*row) for row in rows)
     assert 0 <= whole.excess < PPM
-    got = risk_steps.added(array(quanta), array(excess))
+    got = risk_steps.add_up(array(quanta), array(excess))
     assert tuple(int(x) for x in got) == whole
 
 
@@ -142,10 +142,10 @@ def accounts(draw):
 def lab_standing(collateral, lots, units, steps):
     notionals = [n * unit for n, unit in zip(lots, units, strict=True)]
     parts = [
-        risk_steps.required(value, risk_steps.factor_ppm(n, value, s))
+        risk_steps.requirement(value, risk_steps.factor_ppm(n, value, s))
         for n, value, s in zip(lots, notionals, steps, strict=True)
     ]
-    whole = risk_steps.added([p.quanta for p in parts], [p.excess for p in parts])
+    whole = risk_steps.add_up([p.quanta for p in parts], [p.excess for p in parts])
     return Standing(collateral + sum(notionals), *whole)
 
 

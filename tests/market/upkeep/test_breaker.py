@@ -13,7 +13,7 @@ from market import block
 from market.numbers.units import PPM, as_int
 from market.types.orders import BUY, SELL, Kind, Status
 from market.types.state import BREAKER_SAMPLES, open_breaker, open_exchange
-from market.upkeep.breaker import is_paused, watched
+from market.upkeep.breaker import is_paused, watch_index
 from market.venues.dydx_v4.preset import dydx_v4
 from tests.market.upkeep.test_stops import records
 
@@ -54,7 +54,7 @@ class Oracle:
         return self.until is not None and now < self.until
 
 
-WATCH = jax.jit(watched)
+WATCH = jax.jit(watch_index)
 
 
 def pauses(prices, seconds, params):

@@ -76,8 +76,8 @@ def funded(premiums, position=(300, -100, -200), ticks=60_000, halted=NO):
     for premium in premiums:
         votes = jnp.zeros_like(state.votes).at[0, 4].set(premium)
         state = replace(state, votes=votes, vote_count=jnp.asarray(5))
-        state = hourly_funding.sampled(state, NO)
-    return hourly_funding.paid(state, spec, halted)
+        state = hourly_funding.sample_premium(state, NO)
+    return hourly_funding.pay_interval(state, spec, halted)
 
 
 def test_without_a_premium_longs_pay_an_eighth_of_the_interest():
@@ -121,9 +121,9 @@ def test_a_halted_block_gives_no_sample():
         spec, jnp.zeros(3, jnp.int64), jnp.asarray(0), jnp.array([60_000])
     )
     start = replace(start, votes=start.votes + 7, vote_count=jnp.asarray(2))
-    state = hourly_funding.sampled(start, YES)
+    state = hourly_funding.sample_premium(start, YES)
     assert int(state.premium_samples) == 0 and not state.premium_sum.any()
-    state = hourly_funding.sampled(start, NO)
+    state = hourly_funding.sample_premium(start, NO)
     assert state.premium_sum.tolist() == [7] and int(state.premium_samples) == 1
 
 
