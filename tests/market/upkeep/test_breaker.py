@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from market import block
 from market.numbers.units import PPM, as_int
+from market.types.environment import Environment
 from market.types.orders import BUY, SELL, Kind, Status
 from market.types.state import BREAKER_SAMPLES, open_breaker, open_exchange
 from market.upkeep.breaker import is_paused, watch_index
@@ -128,7 +129,7 @@ def test_the_breaker_is_its_oracle(path, move, window, pause):
 
 # --- in the block -------------------------------------------------------------------
 
-STEP = jax.jit(partial(block.step, spec=SPEC, block_us=SECOND, auction=False))
+STEP = jax.jit(partial(block.step, spec=SPEC, auction=False))
 ORDER = {"kind": Kind.ORDER, "side": BUY, "ticks": 1_000, "lots": 2}
 
 
@@ -144,11 +145,14 @@ class Venue:
         self.state, receipts, self.info = STEP(
             self.state,
             records(*rows),
-            as_int([[btc], [1_000]]),
-            jnp.int64(self.second),
-            jnp.int64(self.second + 1),
-            jnp.asarray(halted),
-            jnp.int64(0),
+            Environment(
+                block=jnp.int64(self.second),
+                height=jnp.int64(self.second + 1),
+                is_halted=jnp.asarray(halted),
+                reports=as_int([[btc], [1_000]]),
+                seed_word=jnp.int64(0),
+                block_us=SECOND,
+            ),
             self.params,
         )
         self.second += 1

@@ -9,6 +9,7 @@ import pytest
 
 from market import block
 from market.numbers.units import as_int
+from market.types.environment import Environment
 from market.types.orders import STATUS_COUNT, Kind, Status, Tx
 from market.types.state import open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
@@ -24,7 +25,7 @@ RULED = replace(
     restart_grace_us=as_int(GRACE * SECOND),
     initial_ppm=as_int([500_000] * 2),
 )
-STEP = jax.jit(partial(block.step, spec=SPEC, block_us=SECOND, auction=False))
+STEP = jax.jit(partial(block.step, spec=SPEC, auction=False))
 ORDER = {"kind": Kind.ORDER, "side": 1, "ticks": 1_000, "lots": 1}
 WITHDRAW = {"kind": Kind.WITHDRAW, "lots": 5}
 LIQUIDATE = {"kind": Kind.LIQUIDATE, "account": 0, "slot": 2}
@@ -50,11 +51,14 @@ class Venue:
         self.state, receipts, self.info = STEP(
             self.state,
             records(*rows),
-            as_int(reports),
-            jnp.int64(self.second),
-            jnp.int64(self.second + 1),
-            jnp.asarray(halted),
-            jnp.int64(0),
+            Environment(
+                block=jnp.int64(self.second),
+                height=jnp.int64(self.second + 1),
+                is_halted=jnp.asarray(halted),
+                reports=as_int(reports),
+                seed_word=jnp.int64(0),
+                block_us=SECOND,
+            ),
             self.params,
         )
         self.second += 1
