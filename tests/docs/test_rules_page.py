@@ -1,6 +1,5 @@
-"""The page of the venues' rules shows what there is, and its examples run."""
+"""The page of the venues' rules shows what there is; `test_pages` runs its examples."""
 
-import doctest
 import importlib
 from pathlib import Path
 
@@ -8,12 +7,6 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 VENUES = ("dydx_v4", "starkex", "hyperliquid")
-
-
-def test_the_examples_of_the_page_run():
-    failed, tried = doctest.testfile(str(PAGE), module_relative=False)
-    assert tried >= 5
-    assert failed == 0
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -134,7 +134,7 @@ def funding_index_delta(rate_ppm: int, seconds: int, perpetual: Perpetual) -> in
 
 
 def funding_payment(positions: Sequence[tuple[int, int, int]]) -> int:
-    """What settling adds to the balance; positions ``(base, index, cached index)``.
+    """What is due, added to the balance; positions ``(base, index, cached index)``.
 
     ``floor(sum of -(index - cached) * base / 1e6)``: one floor over the sum.
 
