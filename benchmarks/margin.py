@@ -128,6 +128,7 @@ def block_rounds() -> dict:
     import numpy as np
 
     from market.exchange import execute
+    from market.types.environment import Turn
     from market.types.orders import no_transactions
     from market.types.specs import Deleveraging
     from market.types.state import open_exchange
@@ -159,7 +160,7 @@ def block_rounds() -> dict:
 
             def run(state, params, spec=spec, empty=empty, zero=zero):
                 return execute(
-                    state, empty, zero, zero, params, spec=spec, auction=False
+                    state, empty, Turn(zero, zero), params, spec=spec, auction=False
                 )
 
             compiled = jax.jit(run)

@@ -60,12 +60,10 @@ def step(
     state, receipts, info = execute(
         state,
         without_refused(txs, refused),
-        given.height,
-        given.seed_word,
+        given.turn,
         params,
         spec=spec,
         auction=auction,
-        now_us=now_us,
     )
     state, receipts = note_refusals(state, receipts, refused)
     state = replace(

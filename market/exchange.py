@@ -36,6 +36,7 @@ from market.arrays import entry as exchange_array
 from market.kernels import entry as exchange_kernel
 from market.native.platform import by_platform
 from market.types import layout
+from market.types.environment import Turn
 from market.types.orders import Receipt, Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import BookState, ExchangeInfo, ExchangeState
@@ -45,13 +46,11 @@ from market.upkeep.mark import margin_prices
 def execute(
     state: ExchangeState,
     txs: Tx,
-    block: Array,
-    seed_word: Array,
+    turn: Turn,
     params: VenueParams,
     *,
     spec: VenueSpec,
     auction: bool,
-    now_us: Array | int = 0,
     lowering: str | None = None,
 ) -> tuple[ExchangeState, Receipt, ExchangeInfo]:
     """Runs one block. Pure; may be vmapped over lanes.
@@ -60,12 +59,10 @@ def execute(
         state: the exchange; `market.upkeep.mark.margin_prices` are the prices of this
             block.
         txs: [B] transactions in their order; kind `NONE` is skipped and not counted.
-        block: [] index of the block.
-        seed_word: [] random word; picks where deleveraging starts to look.
+        turn: which block it is, and when.
         params: numbers of the venue.
         spec: shapes and code of the venue.
         auction: match at one uniform price a market instead of continuously.
-        now_us: [] time of the block; only a cooldown asks for it.
         lowering: `native` (CPU only) or `array`; None chooses by platform.
 
     Returns:
@@ -75,9 +72,9 @@ def execute(
     changing = _changing_fields(state)
     columns = tuple(getattr(txs, name) for name in layout.TX_FIELDS)
     prices = margin_prices(state, spec), state.previous_mark
-    operands = (changing, columns, prices, _param_rows(params, spec), block)
-    word = seed_word & np.int64((1 << 62) - 1)
-    operands = (*operands, word, jnp.asarray(now_us, jnp.int64))
+    operands = (changing, columns, prices, _param_rows(params, spec), turn.block)
+    word = turn.seed_word & np.int64((1 << 62) - 1)
+    operands = (*operands, word, jnp.asarray(turn.now_us, jnp.int64))
     changed, receipts, info = _run(static, operands, lowering)
     receipt = Receipt(**dict(zip(_RECEIPT_FIELDS, receipts, strict=True)))
     return _with_fields(state, changed), receipt, _info_of(info)

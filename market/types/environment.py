@@ -1,9 +1,24 @@
 """What a block of the exchange is given from outside, as one record."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import jax
 from jax import Array
+
+
+class Turn(NamedTuple):
+    """What the transactions of a block must know of it.
+
+    Attributes:
+        block: [] its number; orders expire in it.
+        seed_word: [] random word; picks where deleveraging starts to look.
+        now_us: [] its time; only a cooldown asks for it.
+    """
+
+    block: Array
+    seed_word: Array
+    now_us: Array | int = 0
 
 
 @jax.tree_util.register_dataclass
@@ -26,6 +41,11 @@ class Environment:
     reports: Array
     seed_word: Array
     block_us: int = field(metadata={"static": True})
+
+    @property
+    def turn(self) -> Turn:
+        """What of it the transactions must know."""
+        return Turn(self.height, self.seed_word, self.now_us)
 
     @property
     def now_us(self) -> Array:

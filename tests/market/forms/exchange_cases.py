@@ -12,6 +12,7 @@ from market.numbers.units import QUANTA_PER_USD
 from market.twin import lane as twin_lane
 from market.twin.block import run_auction_block, run_continuous_block
 from market.twin.lane import Lane, Params, open_lane, open_loss, open_lots
+from market.types.environment import Turn
 from market.types.orders import BUY, SELL, Kind, Tx
 from market.types.specs import SelfTrade, VenueParams
 from market.types.state import open_exchange
@@ -88,8 +89,7 @@ def compiled(kind, auction, lowering):
         return execute(
             state,
             txs,
-            block,
-            seed,
+            Turn(block, seed),
             params,
             spec=spec,
             auction=auction,

@@ -12,6 +12,7 @@ import pytest
 
 from market.exchange import execute
 from market.numbers.units import QUANTA_PER_USD as USD
+from market.types.environment import Turn
 from market.types.orders import BUY, SELL, Flag, Kind, Status
 from market.types.specs import SelfTrade
 from market.types.state import open_exchange
@@ -50,7 +51,7 @@ class Venue:
         if key not in _RUN:
             _RUN[key] = jax.jit(
                 lambda s, x, b, w, p: execute(
-                    s, x, b, w, p, spec=key[0], auction=key[1]
+                    s, x, Turn(b, w), p, spec=key[0], auction=key[1]
                 )
             )
         self.state, self.receipt, self.info = _RUN[key](

@@ -9,6 +9,7 @@ import numpy as np
 
 from market.exchange import execute
 from market.numbers.units import QUANTA_PER_USD
+from market.types.environment import Turn
 from market.types.specs import Deleveraging, Liquidation, Mark
 from tests.market.forms import exchange_cases as cases
 
@@ -53,12 +54,10 @@ def compiled(spec, auction, lowering, lanes=False):
         return execute(
             state,
             txs,
-            block,
-            seed,
+            Turn(block, seed, block * BLOCK_US),
             params,
             spec=spec,
             auction=auction,
-            now_us=block * BLOCK_US,
             lowering=lowering,
         )
 
