@@ -18,6 +18,9 @@ from experiments.conform.rules import Finding, findings
 _MODULES: dict[PluginKind, str] = {
     plugins.SCHEME: "schemes",
     plugins.FAULT: "faults",
+    plugins.FAMILY: "families",
+    plugins.AGENT: "agents",
+    plugins.METRIC: "metrics",
     plugins.PRICE_MODEL: "prices",
 }
 

@@ -49,10 +49,10 @@ def findings(thing: Any, rules: Iterable[Rule]) -> Iterator[Finding]:
 
 
 def told(error: Exception) -> str:
-    """An exception in one line: what it says, and where it was raised."""
+    """An exception in one line: how its message begins, and where it was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    lines = str(error).strip().splitlines() or [""]
-    said = f"{type(error).__name__}: {lines[0]}".removesuffix(": ")
+    text = "; ".join(line.strip() for line in str(error).split("\n")[:3] if line)
+    said = f"{type(error).__name__}: {text}".removesuffix(": ")
     return f"raises {said} ({frame.filename}:{frame.lineno})"
 
 
