@@ -7,34 +7,27 @@ unbroken one.
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from experiments import manifests
+from experiments.conclusion import Summary, conclude
 from experiments.config import Experiment
 from experiments.config.errors import ConfigError
 from experiments.engine import (
     DEFAULT_ENGINE,
-    Engine,
-    MetricLike,
-    World,
-    load_engine,
 )
-from experiments.evidence import records
 from experiments.fleet import environment
 from experiments.fleet.cluster import Failure, open_pool
 from experiments.fleet.plan import Plan, Shard, make_plan, work_of
 from experiments.fleet.simulate import ShardResult
+from experiments.preparation import Prepared
 from experiments.progress import Tally, reporter
-from experiments.results import checks
 from experiments.results import tables as metrics
-from experiments.results.columns import kept
-from experiments.results.expressions import parse_check
-from experiments.results.store import CHECKS, Store, write_json
+from experiments.results.store import Store
 
 
 @dataclass(frozen=True)
@@ -58,91 +51,9 @@ class Options:
     engine: str = DEFAULT_ENGINE
 
 
-@dataclass
-class Summary:
-    """What came of a run.
-
-    Attributes:
-        outcomes: of the checks.
-        failures: of shards, in words, with point, runs and seed.
-        interrupted: somebody pressed Ctrl-C.
-        finished, total: runs on disk, and runs of the experiment.
-    """
-
-    outcomes: list[checks.Outcome] = field(default_factory=list)
-    failures: list[dict[str, Any]] = field(default_factory=list)
-    interrupted: bool = False
-    finished: int = 0
-    total: int = 0
-    report: Path | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An experiment that is known to be runnable."""
-
-    experiment: Experiment
-    engine: Engine
-    worlds: list[World]
-
-    @property
-    def metrics(self) -> dict[str, MetricLike]:
-        """The metrics that it keeps, by name."""
-        known = self.engine.metrics(self.worlds)
-        return kept(known, self.experiment.config.metrics)
-
-
 def default_folder(experiment: Experiment) -> Path:
     """Where an experiment's results go if nobody says where."""
     return Path("runs") / f"{experiment.config.name}-{experiment.hash[:8]}"
-
-
-def known_columns(prepared: Prepared) -> list[str]:
-    """Columns that a check of this experiment may name."""
-    experiment = prepared.experiment
-    numeric = [
-        axis
-        for axis in experiment.axes
-        if all(isinstance(p.axes[axis], int | float) for p in experiment.points)
-    ]
-    return [*metrics.IDENTITY, *numeric, *prepared.metrics]
-
-
-def prepare(experiment: Experiment, engine_name: str = DEFAULT_ENGINE) -> Prepared:
-    """Builds every world and looks at every check; nothing is computed.
-
-    Raises:
-        ConfigError: a point cannot be built, or a check or metric is unknown.
-    """
-    engine = load_engine(engine_name)
-    prepared = Prepared(experiment, engine, _build(experiment, engine))
-    columns = known_columns(prepared)
-    for text in experiment.config.checks:
-        parse_check(text, columns)
-    return prepared
-
-
-def _build(experiment: Experiment, engine: Engine) -> list[World]:
-    try:
-        return engine.build(experiment.configs)
-    except ConfigError as error:
-        if len(experiment.configs) == 1:
-            raise
-        _blame(experiment, engine, error)
-        raise
-
-
-def _blame(experiment: Experiment, engine: Engine, error: ConfigError) -> None:
-    """Raises the error again with the first point that has it by itself."""
-    for point, config in zip(experiment.points, experiment.configs, strict=True):
-        try:
-            engine.build([config])
-        except ConfigError as alone:
-            problems = [
-                f"point {point.number} ({point.label}): {text}"
-                for text in alone.problems
-            ]
-            raise ConfigError(problems) from error
 
 
 def choose_workers(asked: int | None, total: int, address: str | None) -> int:
@@ -191,7 +102,7 @@ def run(prepared: Prepared, options: Options, console: Console) -> Summary:
     if plan.shards:
         _compute(prepared, plan, workers, options, store, manifest, summary, console)
     manifest["wall_s"] = round(manifest["wall_s"] + time.monotonic() - started, 3)
-    _finish(prepared, store, manifest, summary, console)
+    conclude(prepared, store, manifest, summary, console)
     return summary
 
 
@@ -298,79 +209,3 @@ def _describe(failure: Failure, experiment: Experiment) -> dict[str, Any]:
         "seed": experiment.config.seed,
         "reason": failure.reason,
     }
-
-
-def _finish(
-    prepared: Prepared,
-    store: Store,
-    manifest: dict[str, Any],
-    summary: Summary,
-    console: Console,
-) -> None:
-    """Final tables, checks, report and manifest, of whatever is on disk."""
-    summary.finished = store.merge()
-    complete = summary.finished == summary.total
-    if summary.finished:
-        summary.outcomes = check(store, manifest)
-    if complete:
-        store.drop_parts()
-        wanted = prepared.experiment.config.record.runs
-        seed = prepared.experiment.config.seed
-        records.keep_records(store.path, prepared.worlds, seed, wanted)
-        _prove(prepared, store, console)
-    if summary.interrupted:
-        manifest["status"] = "interrupted"
-    else:
-        manifest["status"] = "complete" if complete else "partial"
-    manifest["failures"] = summary.failures
-    store.write_manifest(manifest)
-    if summary.finished and not summary.interrupted:
-        summary.report = write_report(store.path, console)
-
-
-def _prove(prepared: Prepared, store: Store, console: Console) -> None:
-    """Proves the batches that the config asks for, and says what came of them."""
-    config = prepared.experiment.config
-    if not config.rollup.prove:
-        return
-    from experiments.evidence.proving import keep_proofs
-
-    rows = keep_proofs(
-        store.path,
-        prepared.worlds,
-        config.seed,
-        config.rollup.prove_runs,
-        config.rollup.prove_every,
-    )
-    for row in rows:
-        if row["reason"]:
-            place = f"point {row['point']}, run {row['run']}, batch {row['batch']}"
-            console.print(f"no proof of {place}: {row['reason']}", highlight=False)
-    proven = sum(1 for row in rows if not row["reason"])
-    seconds = sum(row["seconds"] for row in rows)
-    console.print(
-        f"{proven} of {len(rows)} batches proven in {seconds:.1f} s: "
-        f"{store.path / 'proofs'}",
-        highlight=False,
-    )
-
-
-def check(store: Store, manifest: dict[str, Any]) -> list[checks.Outcome]:
-    """Evaluates the config's checks over the runs and writes checks.json."""
-    labels = {point["point"]: point["label"] for point in manifest["points"]}
-    texts: Sequence[str] = manifest["config"].get("checks", [])
-    outcomes = checks.evaluate_checks(texts, store.runs().to_pandas(), labels)
-    write_json(store.path / CHECKS, [outcome.as_json() for outcome in outcomes])
-    return outcomes
-
-
-def write_report(path: Path, console: Console) -> Path | None:
-    """Writes the report; a report that cannot be made is no reason to lose a run."""
-    from experiments.report import ReportError
-    from experiments.report import write_report as write
-
-    try:
-        return write(path)
-    except ReportError as error:
-        console.print(f"no report: {error}", style="yellow", markup=False)
-        return None

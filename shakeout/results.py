@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from experiments import runner
+from experiments.conclusion import Summary
 from experiments.config import Experiment, load
 from experiments.engine import engine_name
+from experiments.preparation import prepare
 from experiments.results.store import Store
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class Results:
     """
 
     path: Path
-    summary: runner.Summary
+    summary: Summary
 
     @property
     def runs(self) -> "pd.DataFrame":
@@ -76,7 +78,7 @@ def run(
     if given and overrides:
         raise TypeError("overrides belong to `load`, where the experiment was read")
     experiment = config if given else load(config, overrides)
-    prepared = runner.prepare(experiment, engine_name())
+    prepared = prepare(experiment, engine_name())
     where = Path(out) if out is not None else runner.default_folder(experiment)
     options = runner.Options(where, workers, address, resume, overwrite, engine_name())
     return Results(where, runner.run(prepared, options, Console()))

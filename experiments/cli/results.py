@@ -33,7 +33,7 @@ def check(
     ] = None,
 ) -> None:
     """Evaluates the checks of a finished run; exit 1 names what moved."""
-    from experiments import runner
+    from experiments import conclusion
     from experiments.results import checks, pins
     from experiments.results.store import Store, write_json
 
@@ -41,7 +41,7 @@ def check(
     manifest = store.read_manifest()
     remembered = pins.read_pin(against) if against else None
     runs = store.runs().to_pandas()
-    outcomes = runner.check(store, manifest)
+    outcomes = conclusion.check(store, manifest)
     if remembered is not None:
         outcomes += pins.compare_with_pin(remembered, manifest, runs)
     missing = len(manifest["points"]) * manifest["runs"] - len(runs)

@@ -42,11 +42,12 @@ def run(
     from experiments import config as configs
     from experiments import runner
     from experiments.engine import engine_name
+    from experiments.preparation import prepare
 
     environment.listen_for_interrupts()
     console = Console()
     experiment = configs.load(config, set_ or [])
-    prepared = runner.prepare(experiment, engine_name())
+    prepared = prepare(experiment, engine_name())
     where = out or runner.default_folder(experiment)
     options = runner.Options(
         where, workers, ray_address, resume, overwrite, engine_name()

@@ -3,8 +3,9 @@ import sys
 import pytest
 from rich.console import Console
 
-from experiments import config, runner
+from experiments import conclusion, config, runner
 from experiments.config import plugins
+from experiments.preparation import prepare
 from tests.experiments.plugin_modules import Lab
 
 TOY = "tests.experiments.toy_engine"
@@ -31,7 +32,7 @@ def toy():
     """Runs a document on the toy engine into a folder."""
 
     def run(document, out, **options):
-        prepared = runner.prepare(config.expand(document), TOY)
+        prepared = prepare(config.expand(document), TOY)
         options.setdefault("workers", 0)
         chosen = runner.Options(out, engine=TOY, **options)
         return runner.run(prepared, chosen, Console(quiet=True))
@@ -42,7 +43,7 @@ def toy():
 @pytest.fixture(autouse=True)
 def _no_report(monkeypatch):
     """Reports have their own tests."""
-    monkeypatch.setattr(runner, "write_report", lambda path, console: None)
+    monkeypatch.setattr(conclusion, "write_report", lambda path, console: None)
 
 
 @pytest.fixture

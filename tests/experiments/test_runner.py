@@ -6,8 +6,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from experiments import config, runner
+from experiments import config
 from experiments.config.errors import ConfigError
+from experiments.preparation import prepare
 from experiments.results.store import Store
 from tests.experiments.conftest import TOY
 
@@ -156,7 +157,7 @@ def test_only_the_metrics_asked_for_are_kept(document, toy, tmp_path):
 )
 def test_unknown_metrics_are_refused_before_anything_runs(document, change, problem):
     with pytest.raises(ConfigError, match=problem):
-        runner.prepare(config.expand({**document, **change}), TOY)
+        prepare(config.expand({**document, **change}), TOY)
 
 
 def test_a_failed_check_names_point_run_and_value(document, toy, tmp_path):

@@ -29,7 +29,12 @@ def by_group(reading):
 
 def metric(**terms):
     usual = {"read": last, "init": opened, "take": taken}
-    named = {"name": "seen_blocks", "unit": "count", "meaning": "blocks", "better": None}
+    named = {
+        "name": "seen_blocks",
+        "unit": "count",
+        "meaning": "blocks",
+        "better": None,
+    }
     return Metric(**{**named, **usual, **terms})
 
 

@@ -1,0 +1,108 @@
+"""What is made of finished runs: final tables, checks, records, proofs, the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from experiments.evidence import records
+from experiments.preparation import Prepared
+from experiments.results import checks
+from experiments.results.store import CHECKS, Store, write_json
+
+
+@dataclass
+class Summary:
+    """What came of a run.
+
+    Attributes:
+        outcomes: of the checks.
+        failures: of shards, in words, with point, runs and seed.
+        interrupted: somebody pressed Ctrl-C.
+        finished, total: runs on disk, and runs of the experiment.
+    """
+
+    outcomes: list[checks.Outcome] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    interrupted: bool = False
+    finished: int = 0
+    total: int = 0
+    report: Path | None = None
+
+
+def conclude(
+    prepared: Prepared,
+    store: Store,
+    manifest: dict[str, Any],
+    summary: Summary,
+    console: Console,
+) -> None:
+    """Final tables, checks, report and manifest, of whatever is on disk."""
+    summary.finished = store.merge()
+    complete = summary.finished == summary.total
+    if summary.finished:
+        summary.outcomes = check(store, manifest)
+    if complete:
+        store.drop_parts()
+        wanted = prepared.experiment.config.record.runs
+        seed = prepared.experiment.config.seed
+        records.keep_records(store.path, prepared.worlds, seed, wanted)
+        _prove(prepared, store, console)
+    if summary.interrupted:
+        manifest["status"] = "interrupted"
+    else:
+        manifest["status"] = "complete" if complete else "partial"
+    manifest["failures"] = summary.failures
+    store.write_manifest(manifest)
+    if summary.finished and not summary.interrupted:
+        summary.report = write_report(store.path, console)
+
+
+def _prove(prepared: Prepared, store: Store, console: Console) -> None:
+    """Proves the batches that the config asks for, and says what came of them."""
+    config = prepared.experiment.config
+    if not config.rollup.prove:
+        return
+    from experiments.evidence.proving import keep_proofs
+
+    rows = keep_proofs(
+        store.path,
+        prepared.worlds,
+        config.seed,
+        config.rollup.prove_runs,
+        config.rollup.prove_every,
+    )
+    for row in rows:
+        if row["reason"]:
+            place = f"point {row['point']}, run {row['run']}, batch {row['batch']}"
+            console.print(f"no proof of {place}: {row['reason']}", highlight=False)
+    proven = sum(1 for row in rows if not row["reason"])
+    seconds = sum(row["seconds"] for row in rows)
+    console.print(
+        f"{proven} of {len(rows)} batches proven in {seconds:.1f} s: "
+        f"{store.path / 'proofs'}",
+        highlight=False,
+    )
+
+
+def check(store: Store, manifest: dict[str, Any]) -> list[checks.Outcome]:
+    """Evaluates the config's checks over the runs and writes checks.json."""
+    labels = {point["point"]: point["label"] for point in manifest["points"]}
+    texts: Sequence[str] = manifest["config"].get("checks", [])
+    outcomes = checks.evaluate_checks(texts, store.runs().to_pandas(), labels)
+    write_json(store.path / CHECKS, [outcome.as_json() for outcome in outcomes])
+    return outcomes
+
+
+def write_report(path: Path, console: Console) -> Path | None:
+    """Writes the report; a report that cannot be made is no reason to lose a run."""
+    from experiments.report import ReportError
+    from experiments.report import write_report as write
+
+    try:
+        return write(path)
+    except ReportError as error:
+        console.print(f"no report: {error}", style="yellow", markup=False)
+        return None
