@@ -6,15 +6,6 @@ Cost is linear in the accounts: thresholds are found by bisection, not by sortin
 function takes vectors [A] and writes what each gives into ``taken``.
 """
 
-from market.kernels.lane import (
-    COST,
-    DELEVERAGING,
-    MARKETS,
-    POSITION,
-    UNIT,
-    per_position,
-    vector,
-)
 from market.kernels.liquidation import bankruptcy_quote
 from market.kernels.margin import account_risk
 from market.kernels.wide import at_least, mul_div_capped, mul_div_rest
@@ -127,25 +118,22 @@ def scaled(a, b, d):
 
 
 @kernel
-def profit_of(t, account, market):
+def profit_of(lane, account, market):
     """Unrealised profit of a position."""
-    value = per_position(t, POSITION)[account, market]
-    value *= vector(t, UNIT, t[MARKETS])[market]
-    return value - per_position(t, COST)[account, market]
+    value = lane.position[account, market] * lane.unit[market]
+    return value - lane.cost[account, market]
 
 
 @kernel
-def score_of(t, account, market):
+def score_of(lane, account, market):
     """Rank of a counterparty with a position: the highest gives first."""
-    held = per_position(t, POSITION)[account, market]
-    cost = per_position(t, COST)[account, market]
-    value = held * vector(t, UNIT, t[MARKETS])[market]
-    risk = account_risk(t, account)
-    if t[DELEVERAGING] == HYPERLIQUID:
-        return _hyperliquid_score(abs(value), abs(cost), risk[0], held < 0)
-    if t[DELEVERAGING] == BINANCE:
-        return _binance_score(t, account, risk[0], risk[1])
-    margin = value - bankruptcy_quote(t, market, held, -held, risk)
+    held, cost = lane.position[account, market], lane.cost[account, market]
+    value, risk = held * lane.unit[market], account_risk(lane, account)
+    if lane.deleveraging == HYPERLIQUID:
+        return _hyperliquid_score(abs(value), abs(cost), risk.equity, held < 0)
+    if lane.deleveraging == BINANCE:
+        return _binance_score(lane, account, risk)
+    margin = value - bankruptcy_quote(lane, market, held, -held, risk)
     return _bitmex_score(value, cost, margin)
 
 
@@ -158,14 +146,14 @@ def _hyperliquid_score(value, entry, equity, is_short):
 
 
 @kernel
-def _binance_score(t, account, equity, required):
-    if equity <= 0:
+def _binance_score(lane, account, risk):
+    if risk.equity <= 0:
         return 0
     profit = 0
-    for market in range(t[MARKETS]):
-        profit += profit_of(t, account, market)
-    wallet = max(equity - profit, QUANTA_PER_USD)
-    return scaled(scaled(max(profit, 0), ONE, wallet), required, equity)
+    for market in range(lane.markets):
+        profit += profit_of(lane, account, market)
+    wallet = max(risk.equity - profit, QUANTA_PER_USD)
+    return scaled(scaled(max(profit, 0), ONE, wallet), risk.required, risk.equity)
 
 
 @kernel

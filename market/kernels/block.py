@@ -4,43 +4,21 @@ from market.kernels.admission import (
     CANCEL,
     DEPOSIT,
     LIQUIDATE,
-    OK,
     REDUCE,
     REPLACE,
     check_names,
     takes_off,
 )
+from market.kernels.book import FILLED, OK
 from market.kernels.clearing import clear
 from market.kernels.cover import drop_undercollateralised
 from market.kernels.deleveraging import close_gate, deleverage_pending
 from market.kernels.fills import drop_expired
 from market.kernels.funds import deposit, withdraw
-from market.kernels.lane import (
-    FILLED_LOTS,
-    FILLED_QUOTE,
-    LIQUIDATED,
-    LIQUIDATION_RULE,
-    MESSAGES,
-    SET_ASIDE,
-    STATUS,
-    TX_ACCOUNT,
-    TX_EXPIRY,
-    TX_FLAGS,
-    TX_KIND,
-    TX_LOTS,
-    TX_MARKET,
-    TX_SIDE,
-    TX_SLOT,
-    TX_TICKS,
-    WAITING,
-    counters_of,
-    funds_of,
-    information,
-    vector,
-)
+from market.kernels.lane import tx_of
 from market.kernels.liquidation import liquidate
 from market.kernels.margin import reckon_prices
-from market.kernels.matching import FILLED, cancel, cancel_all, place_order, reduce
+from market.kernels.matching import cancel, cancel_all, place_order, reduce
 from market.kernels.rounds import (
     admit_liquidation,
     admit_order,
@@ -58,179 +36,164 @@ NONE = int(Kind.NONE)
 
 
 @kernel
-def execute_one(t, index):
-    """Runs transaction ``index`` continuously: ``(status, filled lots, quote)``."""
-    size = t[MESSAGES]
-    kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
-    market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
-    lots, expiry = vector(t, TX_LOTS, size)[index], vector(t, TX_EXPIRY, size)[index]
-    sign, ticks = vector(t, TX_SIDE, size)[index], vector(t, TX_TICKS, size)[index]
-    reason = check_names(t, kind, account, market, slot, expiry)
+def execute_one(lane, tx):
+    """Runs a transaction continuously: ``(status, filled lots, quote)``."""
+    reason = check_names(lane, tx)
     if reason != OK:
         return reason, 0, 0
-    if takes_off(kind):
-        return run_cancel(t, kind, account, market, slot, lots), 0, 0
-    if kind == LIQUIDATE:
-        return run_liquidation(t, account, slot, market, lots, ticks)
-    if kind >= DEPOSIT:
-        return run_transfer(t, kind, account, lots), 0, 0
-    if kind == REPLACE:
-        cancel(t, account, market, slot)
-    flags = vector(t, TX_FLAGS, size)[index]
-    return place_order(t, account, market, sign, ticks, lots, flags, slot, expiry)
+    if takes_off(tx.kind):
+        return run_cancel(lane, tx), 0, 0
+    if tx.kind == LIQUIDATE:
+        return run_liquidation(lane, tx)
+    if tx.kind >= DEPOSIT:
+        return run_transfer(lane, tx), 0, 0
+    if tx.kind == REPLACE:
+        cancel(lane, tx.account, tx.market, tx.slot)
+    return place_order(lane, tx)
 
 
 @kernel
-def run_cancel(t, kind, account, market, slot, lots):
+def run_cancel(lane, tx):
     """A cancel of one order or of all, or of a part of one."""
-    if kind == REDUCE:
-        return reduce(t, account, market, slot, lots)
-    if kind == CANCEL:
-        return cancel(t, account, market, slot)
-    return cancel_all(t, account, market)
+    if tx.kind == REDUCE:
+        return reduce(lane, tx.account, tx.market, tx.slot, tx.lots)
+    if tx.kind == CANCEL:
+        return cancel(lane, tx.account, tx.market, tx.slot)
+    return cancel_all(lane, tx.account, tx.market)
 
 
 @kernel
-def run_liquidation(t, liquidator, target, market, cap, ticks):
+def run_liquidation(lane, tx):
     """A liquidation by the rules of the venue."""
-    if t[LIQUIDATION_RULE] == TAKEOVER:
-        return take_over(t, liquidator, target, market, cap, ticks)
-    if t[LIQUIDATION_RULE] == STAGES:
-        return liquidate_in_stages(t, liquidator, target, market, cap)
-    return liquidate(t, liquidator, target, market, cap)
+    liquidator, target, market, cap = tx.account, tx.slot, tx.market, tx.lots
+    if lane.liquidation == TAKEOVER:
+        return take_over(lane, liquidator, target, market, cap, tx.ticks)
+    if lane.liquidation == STAGES:
+        return liquidate_in_stages(lane, liquidator, target, market, cap)
+    return liquidate(lane, liquidator, target, market, cap)
 
 
 @kernel
-def run_transfer(t, kind, account, quanta):
+def run_transfer(lane, tx):
     """A deposit or a withdrawal."""
-    if kind == DEPOSIT:
-        return deposit(t, account, quanta)
-    return withdraw(t, account, quanta)
+    if tx.kind == DEPOSIT:
+        return deposit(lane, tx.account, tx.lots)
+    return withdraw(lane, tx.account, tx.lots)
 
 
 @kernel
-def cancel_first(t, index):
+def cancel_first(lane, index):
     """The first pass of an auction: cancels, and the cancel of a replacement."""
-    size = t[MESSAGES]
-    kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
-    market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
-    if kind != REPLACE and not takes_off(kind):
+    tx = tx_of(lane, index)
+    if tx.kind != REPLACE and not takes_off(tx.kind):
         return
-    lots, expiry = vector(t, TX_LOTS, size)[index], vector(t, TX_EXPIRY, size)[index]
-    reason = check_names(t, kind, account, market, slot, expiry)
-    if kind == REPLACE:
+    reason = check_names(lane, tx)
+    if tx.kind == REPLACE:
         if reason == OK:
-            cancel(t, account, market, slot)
+            cancel(lane, tx.account, tx.market, tx.slot)
     elif reason == OK:
-        reason = run_cancel(t, kind, account, market, slot, lots)
-    vector(t, STATUS, size)[index] = reason
+        reason = run_cancel(lane, tx)
+    lane.receipts.status[index] = reason
 
 
 @kernel
-def admit_one(t, index):
+def admit_one(lane, index):
     """The second pass of an auction: a status, or `OK` for what waits for the price."""
-    size = t[MESSAGES]
-    kind, account = vector(t, TX_KIND, size)[index], vector(t, TX_ACCOUNT, size)[index]
-    market, slot = vector(t, TX_MARKET, size)[index], vector(t, TX_SLOT, size)[index]
-    lots, expiry = vector(t, TX_LOTS, size)[index], vector(t, TX_EXPIRY, size)[index]
-    sign, ticks = vector(t, TX_SIDE, size)[index], vector(t, TX_TICKS, size)[index]
-    reason = check_names(t, kind, account, market, slot, expiry)
+    tx = tx_of(lane, index)
+    reason = check_names(lane, tx)
     if reason != OK:
         return reason
-    if kind == LIQUIDATE:
-        return admit_any_liquidation(t, index, account, slot, market, lots, ticks)
-    if kind >= DEPOSIT:
-        return run_transfer(t, kind, account, lots)
-    flags = vector(t, TX_FLAGS, size)[index]
-    return admit_order(
-        t, index, account, market, sign, ticks, lots, flags, slot, expiry
-    )
+    if tx.kind == LIQUIDATE:
+        return admit_any_liquidation(lane, index, tx)
+    if tx.kind >= DEPOSIT:
+        return run_transfer(lane, tx)
+    return admit_order(lane, index, tx)
 
 
 @kernel
-def admit_any_liquidation(t, index, liquidator, target, market, cap, ticks):
+def admit_any_liquidation(lane, index, tx):
     """A liquidation by the rules of the venue, in an auction's block."""
-    if t[LIQUIDATION_RULE] == TAKEOVER:
-        return take_over_first(t, index, liquidator, target, market, cap, ticks)
-    if t[LIQUIDATION_RULE] == STAGES:
-        return admit_staged(t, index, liquidator, target, market, cap)
-    return admit_liquidation(t, index, liquidator, target, market, cap)
+    liquidator, target, market, cap = tx.account, tx.slot, tx.market, tx.lots
+    if lane.liquidation == TAKEOVER:
+        return take_over_first(lane, index, tx)
+    if lane.liquidation == STAGES:
+        return admit_staged(lane, index, liquidator, target, market, cap)
+    return admit_liquidation(lane, index, liquidator, target, market, cap)
 
 
 @kernel
-def take_over_first(t, index, keeper, target, market, cap, ticks):
+def take_over_first(lane, index, tx):
     """A takeover in an auction's block: at once, before the clearing."""
-    size = t[MESSAGES]
-    status, lots, quote = take_over(t, keeper, target, market, cap, ticks)
+    keeper, target, market = tx.account, tx.slot, tx.market
+    status, lots, quote = take_over(lane, keeper, target, market, tx.lots, tx.ticks)
     if status == FILLED:
-        drop_waiting(t, target)
-        drop_reductions(t, keeper, market)
-    vector(t, FILLED_LOTS, size)[index] = lots
-    vector(t, FILLED_QUOTE, size)[index] = quote
+        drop_waiting(lane, target)
+        drop_reductions(lane, keeper, market)
+    lane.receipts.filled_lots[index] = lots
+    lane.receipts.filled_quote[index] = quote
     return status
 
 
 @kernel
-def run_continuously(t):
+def run_continuously(lane):
     """Every transaction in its order, each meeting the book that the last one left."""
-    size = t[MESSAGES]
-    kind, statuses = vector(t, TX_KIND, size), vector(t, STATUS, size)
-    filled, quotes = vector(t, FILLED_LOTS, size), vector(t, FILLED_QUOTE, size)
-    for index in range(size):
+    kind, receipts = lane.tx.kind, lane.receipts
+    for index in range(lane.messages):
         if kind[index] != NONE:
-            status, lots, quote = execute_one(t, index)
-            statuses[index], filled[index], quotes[index] = status, lots, quote
+            status, lots, quote = execute_one(lane, tx_of(lane, index))
+            receipts.status[index] = status
+            receipts.filled_lots[index] = lots
+            receipts.filled_quote[index] = quote
 
 
 @kernel
-def run_auction(t):
+def run_auction(lane):
     """Cancels first, then admissions in sequence, then one price a market."""
-    size = t[MESSAGES]
-    kind, statuses = vector(t, TX_KIND, size), vector(t, STATUS, size)
-    for index in range(size):
-        cancel_first(t, index)
-    for index in range(size):
+    kind = lane.tx.kind
+    for index in range(lane.messages):
+        cancel_first(lane, index)
+    for index in range(lane.messages):
         if kind[index] != NONE and not takes_off(kind[index]):
-            statuses[index] = admit_one(t, index)
-    clear(t)
+            lane.receipts.status[index] = admit_one(lane, index)
+    clear(lane)
 
 
 @kernel
-def open_block(t):
+def open_block(lane):
     """Clears what the block reports and reckons its prices; expired orders leave."""
-    for field in (STATUS, FILLED_LOTS, FILLED_QUOTE):
-        vector(t, field, t[MESSAGES])[:] = 0
-    information(t)[:] = 0
-    t[LIQUIDATED], t[WAITING] = 0, 0
-    funds_of(t, SET_ASIDE)[:] = 0
-    reckon_prices(t)
-    drop_expired(t)
-    drop_undercollateralised(t)
+    lane.receipts.status[:] = 0
+    lane.receipts.filled_lots[:] = 0
+    lane.receipts.filled_quote[:] = 0
+    lane.info.all[:] = 0
+    lane.noted_count, lane.waiting_count = 0, 0
+    lane.set_aside[:] = 0
+    reckon_prices(lane)
+    drop_expired(lane)
+    drop_undercollateralised(lane)
 
 
 @kernel
-def close_block(t):
+def close_block(lane):
     """Counts the outcomes, deleverages what was marked, closes the gate."""
-    kind = vector(t, TX_KIND, t[MESSAGES])
-    statuses, counters = vector(t, STATUS, t[MESSAGES]), counters_of(t)
-    for index in range(t[MESSAGES]):
+    kind, status = lane.tx.kind, lane.receipts.status
+    for index in range(lane.messages):
         if kind[index] != NONE:
-            counters[statuses[index]] += 1
-    deleverage_pending(t)
-    close_gate(t)
+            lane.counters[status[index]] += 1
+    deleverage_pending(lane)
+    close_gate(lane)
 
 
 @kernel
-def run_continuous_block(t):
-    """Runs the block whose arrays stand in the table, in continuous matching."""
-    open_block(t)
-    run_continuously(t)
-    close_block(t)
+def run_continuous_block(lane):
+    """Runs the block of a lane in continuous matching."""
+    open_block(lane)
+    run_continuously(lane)
+    close_block(lane)
 
 
 @kernel
-def run_auction_block(t):
-    """Runs the block whose arrays stand in the table, in auction mode."""
-    open_block(t)
-    run_auction(t)
-    close_block(t)
+def run_auction_block(lane):
+    """Runs the block of a lane in auction mode."""
+    open_block(lane)
+    run_auction(lane)
+    close_block(lane)

@@ -10,225 +10,193 @@ Orders that rest from earlier blocks pay the maker's fee, those of the round the
 taker's, liquidations none.
 """
 
-from market.kernels.admission import IMMEDIATE
 from market.kernels.auction import clear as find_price
-from market.kernels.book import ASKS, BIDS, drop_empty, insert, resting_side
-from market.kernels.fills import record_fill, reserve, trade
-from market.kernels.lane import (
-    ADL_PENDING,
-    AUCTION_ROWS,
-    BLOCK,
-    CAPACITY,
-    FILLED_LOTS,
-    FILLED_QUOTE,
-    INFO_LIQUIDATED,
-    INFO_LIQUIDATIONS,
-    LIQUIDATION_RULE,
-    MAKER_FEE,
-    MARKETS,
-    MESSAGES,
-    MULTIPLIER,
-    NO_FEE,
-    NOTHING,
-    PART_SLOT,
-    POSITION,
-    SLOTS,
-    STATUS,
-    TAKER_FEE,
-    WAITING,
-    book_of,
-    counters_of,
-    information,
-    matrix,
-    parameters,
-    per_position,
-    vector,
+from market.kernels.book import (
+    ASKS,
+    BIDS,
+    BOOK_FULL,
+    FILLED,
+    IMMEDIATE,
+    PARTIAL,
+    RESTING,
+    Resting,
+    drop_empty,
+    insert,
+    resting_side,
 )
+from market.kernels.fills import record_fill, reserve, trade
+from market.kernels.lane import NO_FEE, NOTHING, PART_SLOT
 from market.kernels.liquidation import (
     NOTHING_TO_TAKE,
     apply_insurance,
     bankruptcy_quote,
 )
 from market.kernels.margin import account_equity, account_risk
-from market.kernels.matching import BOOK_FULL, FILLED, PARTIAL, RESTING
-from market.kernels.rounds import (
-    ACCOUNT,
-    EXPIRY,
-    FLAGS,
-    GOT,
-    INDEX,
-    LIMIT,
-    LIQUIDATOR,
-    LOSS,
-    MARKET,
-    SIGN,
-    SIZE,
-    SLOT,
-    round_of,
-)
 from market.kernels.staged import note_staged_fill, start_cooldown
 from market.native.ffi import kernel
 from market.types.specs import Liquidation
 
 STAGES = int(Liquidation.STAGES)
 
-# Rows of the scratch: the orders of one market, one a column.
-SIDE, TICKS, LOTS, CAME, FILLS, KEYS = range(6)
-ROWS = 7  # KEYS has two
-
 
 @kernel
-def _columns(t):
-    """Resting bids and asks, then the round: [ROWS, 2 C + B]."""
-    return matrix(t, AUCTION_ROWS, ROWS, 2 * t[CAPACITY] + t[MESSAGES])
-
-
-@kernel
-def gather_resting(t, market, side, column):
+def gather_resting(lane, market, side, column):
     """Writes the resting orders of a side, best first; returns the next column."""
-    book, columns = book_of(t, market), _columns(t)
+    book, auction = lane.book[market], lane.auction
     for index in range(book.count[side] - 1, -1, -1):
-        columns[SIDE, column] = 1 if side == BIDS else -1
-        columns[TICKS, column] = book.ticks[side, index]
-        columns[LOTS, column] = book.lots[side, index]
-        columns[CAME, column] = book.came[side, index]
+        auction.sign[column] = 1 if side == BIDS else -1
+        auction.ticks[column] = book.ticks[side, index]
+        auction.lots[column] = book.lots[side, index]
+        auction.came[column] = book.came[side, index]
         column += 1
     return column
 
 
 @kernel
-def gather_waiting(t, market, column):
-    """Writes the round of a market in sequence; returns the next column."""
-    waiting, columns = round_of(t), _columns(t)
-    for row in range(t[WAITING]):
-        is_here = waiting[row, MARKET] == market
-        columns[SIDE, column] = waiting[row, SIGN] if is_here else 0
-        columns[TICKS, column] = waiting[row, LIMIT]
-        columns[LOTS, column] = waiting[row, SIZE] if is_here else 0
-        columns[CAME, column] = t[BLOCK]
+def gather_waiting(lane, market, column):
+    """Writes the round of a market in sequence; the other markets' orders are none."""
+    auction = lane.auction
+    for row in range(lane.waiting_count):
+        order = lane.waiting[row]
+        is_here = order.market == market
+        auction.sign[column] = order.sign if is_here else 0
+        auction.ticks[column] = order.limit
+        auction.lots[column] = order.lots if is_here else 0
+        auction.came[column] = lane.block
         column += 1
-    return column
 
 
 @kernel
-def apply_resting(t, market, side, index, lots, value):
+def apply_resting(lane, market, side, index, lots, value):
     """Fills an order of the book."""
-    book, sign = book_of(t, market), 1 if side == BIDS else -1
-    account = book.owner[side, index] // t[SLOTS]
-    reserve(t, account, market, side, -lots, book.loss[side, index])
-    fee_ppm = parameters(t)[MAKER_FEE, market]
-    trade(t, account, market, sign * lots, value, fee_ppm)
+    book, sign = lane.book[market], 1 if side == BIDS else -1
+    account = book.owner[side, index] // lane.slots
+    reserve(lane, account, market, side, -lots, book.loss[side, index])
+    fee_ppm = lane.params.maker_fee_ppm[market]
+    trade(lane, account, market, sign * lots, value, fee_ppm)
     book.lots[side, index] -= lots
 
 
 @kernel
-def apply_waiting(t, market, side, row, lots, value):
+def apply_waiting(lane, order, lots, value):
     """Fills an order of the round."""
-    order = round_of(t)[row]
-    account, delta = order[ACCOUNT], order[SIGN] * lots
-    reserve(t, account, market, side, -lots, order[LOSS])
-    order[GOT] = lots
-    if order[LIQUIDATOR] < 0:
-        trade(t, account, market, delta, value, parameters(t)[TAKER_FEE, market])
+    account, market, delta = order.account, order.market, order.sign * lots
+    side = resting_side(order.sign)
+    reserve(lane, account, market, side, -lots, order.loss)
+    order.filled = lots
+    lane.receipts.filled_quote[order.index] = lots * value
+    if order.liquidator < 0:
+        trade(lane, account, market, delta, value, lane.params.taker_fee_ppm[market])
         return
-    if t[LIQUIDATION_RULE] == STAGES:
-        trade(t, account, market, delta, value, NO_FEE)
-        note_staged_fill(t, lots * value)
+    if lane.liquidation == STAGES:
+        trade(lane, account, market, delta, value, NO_FEE)
+        note_staged_fill(lane, lots * value)
         return
-    held = per_position(t, POSITION)[account, market]
-    bankruptcy = bankruptcy_quote(t, market, held, delta, account_risk(t, account))
-    trade(t, account, market, delta, value, NO_FEE)
-    apply_insurance(t, order[LIQUIDATOR], account, market, -delta * value, bankruptcy)
-    information(t)[INFO_LIQUIDATIONS, 0] += 1
-    information(t)[INFO_LIQUIDATED, 0] += lots * value
+    risk, held = account_risk(lane, account), lane.position[account, market]
+    bankruptcy = bankruptcy_quote(lane, market, held, delta, risk)
+    trade(lane, account, market, delta, value, NO_FEE)
+    quote = -delta * value
+    apply_insurance(lane, order.liquidator, account, market, quote, bankruptcy)
 
 
 @kernel
-def apply_column(t, market, column, bids, resting, ticks):
-    """Fills the order of one column at the uniform price."""
-    columns, book = _columns(t), book_of(t, market)
-    lots = columns[FILLS, column]
-    value = ticks * vector(t, MULTIPLIER, t[MARKETS])[market]
-    side = BIDS if columns[SIDE, column] > 0 else ASKS
+def apply_column(lane, market, column, bids, resting, ticks):
+    """Fills the order of one column at the uniform price.
+
+    Args:
+        lane: the lane.
+        market: that is cleared.
+        column: bids of the book come first, then its asks, then the round.
+        bids: how many resting bids there are.
+        resting: how many resting orders.
+        ticks: the price.
+    """
+    auction, book = lane.auction, lane.book[market]
+    lots, value = auction.filled[column], ticks * lane.multiplier[market]
+    side = resting_side(auction.sign[column])
     if column < resting:
         first = 0 if side == BIDS else bids
         index = book.count[side] - 1 - (column - first)
-        apply_resting(t, market, side, index, lots, value)
+        apply_resting(lane, market, side, index, lots, value)
     else:
-        row = column - resting
-        apply_waiting(t, market, side, row, lots, value)
-        vector(t, FILLED_QUOTE, t[MESSAGES])[round_of(t)[row, INDEX]] = lots * value
+        apply_waiting(lane, lane.waiting[column - resting], lots, value)
     if side == BIDS:
-        record_fill(t, market, ticks, lots, lots * value)
+        record_fill(lane, market, ticks, lots, lots * value)
 
 
 @kernel
-def clear_market(t, market):
-    """Finds the price of one market and settles at it."""
-    bids = gather_resting(t, market, BIDS, 0)
-    resting = gather_resting(t, market, ASKS, bids)
-    count = gather_waiting(t, market, resting)
-    table, book = _columns(t)[:, :count], book_of(t, market)
-    side, ticks, lots = table[SIDE], table[TICKS], table[LOTS]
-    numbers, fills, keys = table[CAME], table[FILLS], table[KEYS:]
-    price, volume = find_price(side, ticks, lots, numbers, keys, fills)
+def clear_market(lane, market):
+    """Finds the price of one market and fills what trades at it."""
+    book, auction = lane.book[market], lane.auction
+    lane.columns = book.count[BIDS] + book.count[ASKS] + lane.waiting_count
+    bids = gather_resting(lane, market, BIDS, NOTHING)
+    resting = gather_resting(lane, market, ASKS, bids)
+    gather_waiting(lane, market, resting)
+    price, volume = find_price(
+        auction.sign,
+        auction.ticks,
+        auction.lots,
+        auction.came,
+        auction.keys,
+        auction.filled,
+    )
     if volume == 0:
         return
-    for column in range(count):
-        if fills[column] > 0:
-            apply_column(t, market, column, bids, resting, price)
-    for each in range(2):
-        drop_empty(book, each)
+    for column in range(lane.columns):
+        if auction.filled[column] > 0:
+            apply_column(lane, market, column, bids, resting, price)
+    for side in (BIDS, ASKS):
+        drop_empty(book, side)
 
 
 @kernel
-def finish_liquidation(t, order):
+def finish_liquidation(lane, order):
     """Frees what is left of a liquidation; its status."""
-    account, market, left = order[ACCOUNT], order[MARKET], order[SIZE] - order[GOT]
-    reserve(t, account, market, resting_side(order[SIGN]), -left, NOTHING)
-    if order[GOT] == 0:
-        if account_equity(t, account) < 0:
-            per_position(t, ADL_PENDING)[account, market] = 1
+    account, market, left = order.account, order.market, order.lots - order.filled
+    reserve(lane, account, market, resting_side(order.sign), -left, NOTHING)
+    if order.filled == 0:
+        if account_equity(lane, account) < 0:
+            lane.adl_pending[account, market] = 1
         return NOTHING_TO_TAKE
-    if order[SLOT] == PART_SLOT:
-        start_cooldown(t, account)
+    if order.slot == PART_SLOT:
+        start_cooldown(lane, account)
     return FILLED if left == 0 else PARTIAL
 
 
 @kernel
-def finish_order(t, order):
+def finish_order(lane, order):
     """Rests or drops what is left of a waiting order; its status."""
-    account, market, left = order[ACCOUNT], order[MARKET], order[SIZE] - order[GOT]
-    if order[SIZE] == 0:
+    account, market, left = order.account, order.market, order.lots - order.filled
+    if order.lots == 0:
         return PARTIAL
     if left == 0:
         return FILLED
-    side, owner = resting_side(order[SIGN]), account * t[SLOTS] + order[SLOT]
+    side, owner = resting_side(order.sign), account * lane.slots + order.slot
     status = PARTIAL
-    if order[FLAGS] & IMMEDIATE == 0:
-        loss, expiry, book = order[LOSS], order[EXPIRY], book_of(t, market)
-        now = t[BLOCK]
-        if insert(book, side, order[LIMIT], left, owner, loss, expiry, now):
+    if order.flags & IMMEDIATE == 0:
+        limit, loss, expiry = order.limit, order.loss, order.expiry
+        rest = Resting(limit, left, owner, loss, expiry, lane.block)
+        if insert(lane.book[market], side, rest):
             return RESTING
         status = BOOK_FULL
-        if order[GOT] > 0:
-            counters_of(t)[BOOK_FULL] += 1
+        if order.filled > 0:
+            lane.counters[BOOK_FULL] += 1
             status = PARTIAL
-    reserve(t, account, market, side, -left, order[LOSS])
+    reserve(lane, account, market, side, -left, order.loss)
     return status
 
 
 @kernel
-def clear(t):
+def clear(lane):
     """Clears every market, then deals with what is left, in sequence."""
-    for market in range(t[MARKETS]):
-        clear_market(t, market)
-    statuses = vector(t, STATUS, t[MESSAGES])
-    filled = vector(t, FILLED_LOTS, t[MESSAGES])
-    for row in range(t[WAITING]):
-        order = round_of(t)[row]
-        if order[LIQUIDATOR] >= 0:
-            status = finish_liquidation(t, order)
+    for market in range(lane.markets):
+        clear_market(lane, market)
+    receipts = lane.receipts
+    for row in range(lane.waiting_count):
+        order = lane.waiting[row]
+        if order.liquidator >= 0:
+            status = finish_liquidation(lane, order)
         else:
-            status = finish_order(t, order)
-        statuses[order[INDEX]], filled[order[INDEX]] = status, order[GOT]
+            status = finish_order(lane, order)
+        receipts.status[order.index] = status
+        receipts.filled_lots[order.index] = order.filled

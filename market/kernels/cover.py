@@ -11,43 +11,33 @@ Source: dYdX v3's cancel reason UNDERCOLLATERALIZED.
 
 from market.kernels.admission import has_orders, worst_loss
 from market.kernels.book import ASKS, BIDS
-from market.kernels.lane import (
-    ACCOUNTS,
-    ALL_MARKETS,
-    COVER_RULE,
-    MARKETS,
-    NOTHING,
-    OPEN_LOSS,
-    SLOTS,
-    book_of,
-    per_position,
-)
+from market.kernels.lane import ALL_MARKETS
 from market.kernels.margin import EVERY_BLOCK, maintenance_slack
 from market.kernels.matching import cancel_all
 from market.native.ffi import kernel
 
 
 @kernel
-def drop_undercollateralised(t):
+def drop_undercollateralised(lane):
     """Reckons reservations anew and cancels what is not covered, by `Cover`."""
-    if t[COVER_RULE] != EVERY_BLOCK:
+    if lane.cover != EVERY_BLOCK:
         return
-    for market in range(t[MARKETS]):
-        reserve_anew(t, market)
-    for account in range(t[ACCOUNTS]):
-        if has_orders(t, account) and maintenance_slack(t, account) < NOTHING:
-            cancel_all(t, account, ALL_MARKETS)
+    for market in range(lane.markets):
+        reserve_anew(lane, market)
+    for account in range(lane.accounts):
+        if has_orders(lane, account) and maintenance_slack(lane, account) < 0:
+            cancel_all(lane, account, ALL_MARKETS)
 
 
 @kernel
-def reserve_anew(t, market):
+def reserve_anew(lane, market):
     """Gives each order of a book the reservation that it would have if new."""
-    book, open_loss = book_of(t, market), per_position(t, OPEN_LOSS)
+    book = lane.book[market]
     for side in (BIDS, ASKS):
         sign = 1 if side == BIDS else -1
         for index in range(book.count[side]):
-            account = book.owner[side, index] // t[SLOTS]
-            loss = worst_loss(t, market, sign, book.ticks[side, index])
+            account = book.owner[side, index] // lane.slots
+            loss = worst_loss(lane, market, sign, book.ticks[side, index])
             change = loss - book.loss[side, index]
-            open_loss[account, market] += book.lots[side, index] * change
+            lane.open_loss[account, market] += book.lots[side, index] * change
             book.loss[side, index] = loss

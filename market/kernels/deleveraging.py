@@ -16,38 +16,7 @@ from market.kernels.allocation import (
     take_capped,
 )
 from market.kernels.fills import cancel_orders, change_position
-from market.kernels.lane import (
-    ACCOUNTS,
-    ADL_PENDING,
-    ALL_MARKETS,
-    BLOCK,
-    CAPACITY_ROW,
-    COLLATERAL,
-    DELEVERAGES,
-    DELEVERAGING,
-    GATE_BLOCK,
-    INFO_BACKSTOP_PAID,
-    INFO_DELEVERAGED,
-    INFO_DELEVERAGED_QUOTE,
-    INFO_DELEVERAGING_LOSS,
-    MARKETS,
-    MULTIPLIER,
-    POSITION,
-    PREVIOUS_MARK,
-    REST_ROW,
-    SEED,
-    SHARE_ROWS,
-    SHARES,
-    TAKEN_ROW,
-    UNIT,
-    VAULT,
-    WEIGHT_ROW,
-    amount,
-    information,
-    matrix,
-    per_position,
-    vector,
-)
+from market.kernels.lane import ALL_MARKETS
 from market.kernels.liquidation import bankruptcy_quote
 from market.kernels.margin import (
     account_equity,
@@ -68,43 +37,41 @@ CONTRACT_PRO_RATA = int(Deleveraging.CONTRACT_PRO_RATA)
 
 
 @kernel
-def deleverage_pending(t):
+def deleverage_pending(lane):
     """Deleverages what was marked, up to the bound of a block; drops stale marks."""
-    pending, position = per_position(t, ADL_PENDING), per_position(t, POSITION)
-    done = 0
-    for target in range(t[ACCOUNTS]):
-        for market in range(t[MARKETS]):
+    pending, position, done = lane.adl_pending, lane.position, 0
+    for target in range(lane.accounts):
+        for market in range(lane.markets):
             if pending[target, market] == 0:
                 continue
-            is_due = position[target, market] != 0 and account_equity(t, target) < 0
-            if is_due and done == t[DELEVERAGES]:
+            is_due = position[target, market] != 0 and account_equity(lane, target) < 0
+            if is_due and done == lane.deleverages:
                 continue
             if is_due:
                 done += 1
-                deleverage(t, target, market)
+                deleverage(lane, target, market)
                 is_due = position[target, market] != 0
             if not is_due:
                 pending[target, market] = 0
 
 
 @kernel
-def deleverage(t, target, market):
+def deleverage(lane, target, market):
     """Closes a position by the venue's rule, as far as that goes."""
-    cancel_all(t, target, ALL_MARKETS)
-    if t[DELEVERAGING] == RANDOM_WALK:
-        _walk(t, target, market)
+    cancel_all(lane, target, ALL_MARKETS)
+    if lane.deleveraging == RANDOM_WALK:
+        _walk(lane, target, market)
         return
-    _allocate(t, target, market)
-    _close_allocated(t, target, market)
-    if t[DELEVERAGING] == HYPERLIQUID:
-        _cover_debt(t, target)
+    _allocate(lane, target, market)
+    _close_allocated(lane, target, market)
+    if lane.deleveraging == HYPERLIQUID:
+        _cover_debt(lane, target)
 
 
 @kernel
-def _faces(t, account, target, market):
+def _faces(lane, account, target, market):
     """Whether the account holds the other side."""
-    position = per_position(t, POSITION)
-    held, other = position[target, market], position[account, market]
+    held, other = lane.position[target, market], lane.position[account, market]
     return held != 0 and other != 0 and (other > 0) != (held > 0)
 
 
@@ -112,16 +79,16 @@ def _faces(t, account, target, market):
 
 
 @kernel
-def _random_holder(t, target, market):
+def _random_holder(lane, target, market):
     """A random holder of the other side; -1 without one."""
     count = 0
-    for account in range(t[ACCOUNTS]):
-        count += 1 if _faces(t, account, target, market) else 0
+    for account in range(lane.accounts):
+        count += 1 if _faces(lane, account, target, market) else 0
     if count == 0:
         return -1
-    left = t[SEED] % count
-    for account in range(t[ACCOUNTS]):
-        if _faces(t, account, target, market):
+    left = lane.seed % count
+    for account in range(lane.accounts):
+        if _faces(lane, account, target, market):
             if left == 0:
                 return account
             left -= 1
@@ -129,172 +96,158 @@ def _random_holder(t, target, market):
 
 
 @kernel
-def _walk(t, target, market):
+def _walk(lane, target, market):
     """Walks the holders of the other side from a random one until all is closed."""
-    accounts, position = t[ACCOUNTS], per_position(t, POSITION)
-    account, looked = _random_holder(t, target, market), 0
+    position, accounts, looked = lane.position, lane.accounts, 0
+    account = _random_holder(lane, target, market)
     if account < 0:
         return
     for _ in range(accounts):
         if looked == MAX_COUNTERPARTIES:
             return
-        if _faces(t, account, target, market):
+        if _faces(lane, account, target, market):
             looked += 1
             held = position[target, market]
             lots = min(abs(held), abs(position[account, market]))
-            _close_against(t, target, account, market, -lots if held > 0 else lots)
+            _close_against(lane, target, account, market, -lots if held > 0 else lots)
         account = account + 1 if account + 1 < accounts else 0
 
 
 @kernel
-def _close_against(t, target, other, market, delta):
+def _close_against(lane, target, other, market, delta):
     """Closes ``delta`` lots of the target against another account, or nothing.
 
     The same quanta leave one side and reach the other. Both have to pass the transition
     rule. The other side's orders in this market go, since they may have been admitted
     as reductions of a position that is gone.
     """
-    held = per_position(t, POSITION)[target, market]
-    before, before_other = account_risk(t, target), account_risk(t, other)
-    quote = bankruptcy_quote(t, market, held, delta, before)
-    _shift(t, target, other, market, delta, quote)
-    if may_move(t, target, before):
-        if may_move(t, other, before_other):
-            _shift(t, target, other, market, -delta, -quote)
-            _apply(t, target, other, market, delta, quote)
-            return
-    _shift(t, target, other, market, -delta, -quote)
+    held = lane.position[target, market]
+    before, before_other = account_risk(lane, target), account_risk(lane, other)
+    quote = bankruptcy_quote(lane, market, held, delta, before)
+    _shift(lane, target, other, market, delta, quote)
+    both = may_move(lane, target, before) and may_move(lane, other, before_other)
+    _shift(lane, target, other, market, -delta, -quote)
+    if both:
+        change_position(lane, target, market, delta, lane.unit[market])
+        lane.collateral[target] += quote
+        _give_up(lane, other, market, -delta, -quote)
 
 
 @kernel
-def _shift(t, target, other, market, delta, quote):
+def _shift(lane, target, other, market, delta, quote):
     """Moves lots and quanta between two accounts."""
-    position = per_position(t, POSITION)
-    collateral = vector(t, COLLATERAL, t[ACCOUNTS])
-    position[target, market] += delta
-    position[other, market] -= delta
-    collateral[target] += quote
-    collateral[other] -= quote
+    lane.position[target, market] += delta
+    lane.position[other, market] -= delta
+    lane.collateral[target] += quote
+    lane.collateral[other] -= quote
 
 
 @kernel
-def _apply(t, target, other, market, delta, quote):
-    unit = vector(t, UNIT, t[MARKETS])[market]
-    change_position(t, target, market, delta, unit)
-    vector(t, COLLATERAL, t[ACCOUNTS])[target] += quote
-    _give_up(t, other, market, -delta, -quote)
-
-
-@kernel
-def _give_up(t, account, market, delta, quote):
+def _give_up(lane, account, market, delta, quote):
     """A counterparty's side of a close."""
-    unit, info = vector(t, UNIT, t[MARKETS])[market], information(t)
-    change_position(t, account, market, delta, unit)
-    vector(t, COLLATERAL, t[ACCOUNTS])[account] += quote
-    cancel_orders(t, account, market)
-    info[INFO_DELEVERAGED, 0] += 1
-    info[INFO_DELEVERAGED_QUOTE, 0] += abs(quote)
-    info[INFO_DELEVERAGING_LOSS, 0] -= quote + delta * unit
+    unit, info = lane.unit[market], lane.info
+    change_position(lane, account, market, delta, unit)
+    lane.collateral[account] += quote
+    cancel_orders(lane, account, market)
+    info.deleveraged += 1
+    info.deleveraged_quote += abs(quote)
+    info.deleveraging_loss -= quote + delta * unit
 
 
 # --- queues and shares ---------------------------------------------------------------
 
 
 @kernel
-def _allocate(t, target, market):
+def _allocate(lane, target, market):
     """Writes how many lots each account gives into the scratch."""
-    shares = matrix(t, SHARES, SHARE_ROWS, t[ACCOUNTS])
-    sizes, weights = shares[CAPACITY_ROW], shares[WEIGHT_ROW]
-    taken, rests = shares[TAKEN_ROW], shares[REST_ROW]
-    lots, rule = abs(per_position(t, POSITION)[target, market]), t[DELEVERAGING]
+    sizes, weights = lane.shares.most, lane.shares.weight
+    taken, rests = lane.shares.taken, lane.shares.rest
+    lots, rule = abs(lane.position[target, market]), lane.deleveraging
     taken[:] = 0
-    profits = _weigh(t, target, market, sizes, weights)
+    profits = _weigh(lane, target, market)
     if rule == CONTRACT_PRO_RATA:
         add_floored(sizes, lots, taken, rests)
     elif rule == CAPPED_PRO_RATA:
         left = take_capped(weights, sizes, lots, taken, rests)
-        for account in range(t[ACCOUNTS]):
+        for account in range(lane.accounts):
             weights[account] = sizes[account] - taken[account]
         add_pro_rata(weights, left, taken, rests)
     elif rule == PRO_RATA:
         add_pro_rata(weights if profits > 0 else sizes, lots, taken, rests)
-        for account in range(t[ACCOUNTS]):
+        for account in range(lane.accounts):
             taken[account] = min(taken[account], sizes[account])
     else:
         take_by_score(weights, sizes, lots, taken)
 
 
 @kernel
-def _weigh(t, target, market, sizes, weights):
-    """What each can give, and its profit or score; returns the sum of the weights."""
-    position, is_queue = per_position(t, POSITION), t[DELEVERAGING] < PRO_RATA
-    total = 0
-    for account in range(t[ACCOUNTS]):
+def _weigh(lane, target, market):
+    """What each can give, and its profit or score; returns the sum of the profits."""
+    sizes, weights = lane.shares.most, lane.shares.weight
+    is_queue, total = lane.deleveraging < PRO_RATA, 0
+    for account in range(lane.accounts):
         sizes[account], weights[account] = 0, 0
-        if _faces(t, account, target, market):
-            sizes[account] = abs(position[account, market])
+        if _faces(lane, account, target, market):
+            sizes[account] = abs(lane.position[account, market])
             if is_queue:
-                weights[account] = score_of(t, account, market)
+                weights[account] = score_of(lane, account, market)
             else:
-                weights[account] = max(profit_of(t, account, market), 0)
+                weights[account] = max(profit_of(lane, account, market), 0)
                 total += weights[account]
     return total
 
 
 @kernel
-def _close_allocated(t, target, market):
+def _close_allocated(lane, target, market):
     """Closes what was allocated at one price; the quote is split to the quantum.
 
     Account i pays the difference of ``floor(quote * lots so far / all lots)``.
     """
-    taken = matrix(t, SHARES, SHARE_ROWS, t[ACCOUNTS])[TAKEN_ROW]
+    taken = lane.shares.taken
     total = taken.sum()
     if total == 0:
         return
-    side = 1 if per_position(t, POSITION)[target, market] > 0 else -1
-    quote = _closing_quote(t, target, market, -side * total)
-    unit = vector(t, UNIT, t[MARKETS])[market]
-    change_position(t, target, market, -side * total, unit)
-    vector(t, COLLATERAL, t[ACCOUNTS])[target] += quote
+    side = 1 if lane.position[target, market] > 0 else -1
+    quote = _closing_quote(lane, target, market, -side * total)
+    change_position(lane, target, market, -side * total, lane.unit[market])
+    lane.collateral[target] += quote
     so_far, paid = 0, 0
-    for other in range(t[ACCOUNTS]):
+    for other in range(lane.accounts):
         if taken[other] > 0:
             so_far += taken[other]
             reached = mul_div_floor(quote, so_far, total)
-            _give_up(t, other, market, side * taken[other], paid - reached)
+            _give_up(lane, other, market, side * taken[other], paid - reached)
             paid = reached
 
 
 @kernel
-def _closing_quote(t, target, market, delta):
+def _closing_quote(lane, target, market, delta):
     """Quanta that the closed account gets: at the mark before, or at bankruptcy."""
-    if t[DELEVERAGING] == HYPERLIQUID:
-        mark = vector(t, PREVIOUS_MARK, t[MARKETS])[market]
-        return -delta * mark * vector(t, MULTIPLIER, t[MARKETS])[market]
-    held = per_position(t, POSITION)[target, market]
-    return bankruptcy_quote(t, market, held, delta, account_risk(t, target))
+    if lane.deleveraging == HYPERLIQUID:
+        return -delta * lane.previous_mark[market] * lane.multiplier[market]
+    risk, held = account_risk(lane, target), lane.position[target, market]
+    return bankruptcy_quote(lane, market, held, delta, risk)
 
 
 @kernel
-def _cover_debt(t, target):
+def _cover_debt(lane, target):
     """The vault pays the debt of an account that has nothing left, as far as it can."""
-    vault, position = t[VAULT], per_position(t, POSITION)
-    collateral = vector(t, COLLATERAL, t[ACCOUNTS])
+    vault, collateral = lane.vault, lane.collateral
     if vault < 0 or vault == target or collateral[target] >= 0:
         return
-    for market in range(t[MARKETS]):
-        if position[target, market] != 0:
+    for market in range(lane.markets):
+        if lane.position[target, market] != 0:
             return
-    paid = min(-collateral[target], max(account_equity(t, vault), 0))
+    paid = min(-collateral[target], max(account_equity(lane, vault), 0))
     collateral[target] += paid
     collateral[vault] -= paid
-    information(t)[INFO_BACKSTOP_PAID, 0] += paid
+    lane.info.backstop_paid += paid
 
 
 @kernel
-def close_gate(t):
+def close_gate(lane):
     """Blocks withdrawals for a while where an account ends with negative equity."""
-    for account in range(t[ACCOUNTS]):
-        if account_equity(t, account) < 0:
-            amount(t, GATE_BLOCK)[0] = t[BLOCK] + GATE_BLOCKS
+    for account in range(lane.accounts):
+        if account_equity(lane, account) < 0:
+            lane.gate_block = lane.block + GATE_BLOCKS
             return

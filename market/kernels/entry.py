@@ -14,9 +14,7 @@ from numba import carray
 
 from market.kernels import lane as lay
 from market.kernels.block import run_auction_block, run_continuous_block
-from market.kernels.book import EVENT_WIDTH
-from market.kernels.clearing import ROWS as AUCTION_ROWS
-from market.kernels.rounds import WIDTH as ROUND_WIDTH
+from market.kernels.book import BOOK, BOOK_FIELDS, EVENT
 from market.native import ffi as native
 from market.native.ffi import (
     _pointer,
@@ -24,9 +22,11 @@ from market.native.ffi import (
     answers_metadata_query,
     argument_address,
     kernel,
+    own_results,
     result_address,
     result_size,
 )
+from market.types import layout
 
 _TARGETS = {
     False: "shakeout_exchange_continuous_block",
@@ -35,58 +35,66 @@ _TARGETS = {
 
 # Operands: static, block, seed, time; state; transactions; prices, parameters.
 _STATIC, _BLOCK, _SEED, _NOW, _STATE = (np.int64(index) for index in range(5))
-_TX = _STATE + len(lay.STATE_FIELDS)
-_PRICE, _PREVIOUS, _PARAMS = (_TX + len(lay.TX_FIELDS) + i for i in range(3))
-_STATE_COUNT, _TX_COUNT = len(lay.STATE_FIELDS), len(lay.TX_FIELDS)
-_RECEIPTS = 3
-_COLLATERAL = lay.STATE_FIELDS.index("collateral")
+_TX = _STATE + len(layout.STATE_FIELDS)
+_PRICE, _PREVIOUS, _PARAMS = (_TX + len(layout.TX_FIELDS) + i for i in range(3))
+_STATE_COUNT, _TX_COUNT = len(layout.STATE_FIELDS), len(layout.TX_FIELDS)
+_RECEIPT_COUNT = len(lay.RECEIPT_FIELDS)
+_BOOK_COUNT = len(BOOK_FIELDS)
+_COLLATERAL = layout.STATE_FIELDS.index("collateral")
+_STATIC_COUNT = len(layout.STATIC_FIELDS)
+_IS_AUCTION = layout.STATIC_FIELDS.index("auction")
 
-
-@allocator
-def _open_table(frame):
-    """The table with sizes and scratch, and the words of each result's lane."""
-    static = carray(
-        _pointer(argument_address(frame, _STATIC)), (lay.STATIC_WORDS,), np.int64
-    )
-    markets, capacity = static[lay.MARKETS], static[lay.CAPACITY]
-    messages = static[lay.MESSAGES]
-    scratch = np.empty(lay.SCRATCH_COUNT, np.int64)
-    scratch[0], scratch[1] = markets, markets
-    scratch[2] = (capacity + 1) * EVENT_WIDTH
-    scratch[3], scratch[4] = messages, messages
-    scratch[5] = messages * ROUND_WIDTH
-    scratch[6] = AUCTION_ROWS * (2 * capacity + messages)
-    scratch[7] = lay.SHARE_ROWS * static[lay.ACCOUNTS]
-    scratch[8] = messages
-    scratch[9] = markets + 1
-    words = lay.TABLE_WORDS
-    for size in scratch:
-        words += size
-    t = np.zeros(words, np.int64)
-    # No slices: Numba would compile their error messages, which takes seconds.
-    for word in range(lay.STATIC_WORDS):
-        t[word] = static[word]
-    address = t.ctypes.data + 8 * lay.TABLE_WORDS
-    for index in range(len(scratch)):
-        t[lay.UNIT + index] = address
-        address += 8 * scratch[index]
-    t[lay.MULTIPLIER] = argument_address(frame, _STATIC) + 8 * lay.STATIC_WORDS
-    t[lay.ISOLATED] = t[lay.MULTIPLIER] + 8 * markets
-    return t
+# Words of the records: Numba takes them as constants.
+_LANE_WORDS, _BOOK_WORDS, _EVENT_WORDS = lay.LANE.words, BOOK.words, EVENT.words
+_LIQUIDATION_WORDS, _WAITING_WORDS = lay.LIQUIDATION.words, lay.WAITING.words
+_PRICE_WORD = lay.LANE.places["price"].word
+_PREVIOUS_WORD = lay.LANE.places["previous_mark"].word
+_MULTIPLIER_WORD = lay.LANE.places["multiplier"].word
+_ISOLATED_WORD = lay.LANE.places["isolated"].word
+_BOOKS_WORD = lay.LANE.places["book"].word
+_TICKS_WORD = BOOK.places["ticks"].word
+_lane_at = lay.LANE.at
 
 
 @kernel
-def _own_state(frame):
-    """Makes the results hold the state, where XLA did not let them share buffers."""
-    for index in range(_STATE_COUNT):
-        source = argument_address(frame, _STATE + index)
-        target = result_address(frame, index)
-        if source != target:
-            size = result_size(frame, index)
-            old = carray(_pointer(source), (size,), np.int64)
-            own = carray(_pointer(target), (size,), np.int64)
-            for word in range(size):
-                own[word] = old[word]
+def _scratch_words(lane, sizes):
+    """Words of each part of the scratch, in the order of `market.kernels.lane`."""
+    sizes[0], sizes[1], sizes[2] = lane.markets, lane.markets, lane.funds
+    sizes[3] = lane.messages * _LIQUIDATION_WORDS
+    sizes[4] = lane.messages * _WAITING_WORDS
+    sizes[5] = (lane.capacity + 1) * _EVENT_WORDS
+    sizes[6] = lane.markets * _BOOK_WORDS
+    sizes[7] = lay.AUCTION_ROWS * (2 * lane.capacity + lane.messages)
+    sizes[8] = lay.SHARE_ROWS * lane.accounts
+    total = 0
+    for index in range(lay.SCRATCH_COUNT):
+        total += sizes[index]
+    return total
+
+
+@allocator
+def _open_record(frame):
+    """The words of a lane's record and its scratch; what all lanes share is in them."""
+    static = carray(
+        _pointer(argument_address(frame, _STATIC)), (_STATIC_COUNT,), np.int64
+    )
+    words = np.zeros(_LANE_WORDS, np.int64)
+    # No slices: Numba would compile their error messages, which takes seconds.
+    for word in range(_STATIC_COUNT):
+        words[word] = static[word]
+    lane = _lane_at(words.ctypes.data)
+    lane.funds = 1 + lane.markets
+    sizes = np.empty(lay.SCRATCH_COUNT, np.int64)
+    whole = np.zeros(_LANE_WORDS + _scratch_words(lane, sizes), np.int64)
+    for word in range(_LANE_WORDS):
+        whole[word] = words[word]
+    address = whole.ctypes.data + 8 * _LANE_WORDS
+    for index in range(lay.SCRATCH_COUNT):
+        whole[lay.FIRST_SCRATCH + index] = address
+        address += 8 * sizes[index]
+    whole[_MULTIPLIER_WORD] = argument_address(frame, _STATIC) + 8 * _STATIC_COUNT
+    whole[_ISOLATED_WORD] = whole[_MULTIPLIER_WORD] + 8 * lane.markets
+    return whole
 
 
 @kernel
@@ -95,33 +103,52 @@ def _word(address, index):
 
 
 @kernel
-def _enter_lane(frame, t, lane, lanes):
-    """Points the table at the arrays of one lane."""
-    for index in range(_STATE_COUNT):
-        words = result_size(frame, index) // lanes
-        t[lay.TICKS + index] = result_address(frame, index) + 8 * words * lane
-    for index in range(_RECEIPTS):
-        offset = 8 * t[lay.MESSAGES] * lane
-        t[lay.STATUS + index] = result_address(frame, _STATE_COUNT + index) + offset
-    markets = t[lay.MARKETS]
-    offset = 8 * lay.INFO_ROWS * markets * lane
-    t[lay.INFO] = result_address(frame, _STATE_COUNT + _RECEIPTS) + offset
-    for index in range(_TX_COUNT):
-        offset = 8 * t[lay.MESSAGES] * lane
-        t[lay.TX_KIND + index] = argument_address(frame, _TX + index) + offset
-    t[lay.PRICE] = argument_address(frame, _PRICE) + 8 * markets * lane
-    t[lay.PREVIOUS_MARK] = argument_address(frame, _PREVIOUS) + 8 * markets * lane
-    offset = 8 * lay.PARAM_ROWS * markets * lane
-    t[lay.PARAMS] = argument_address(frame, _PARAMS) + offset
-    for index, word in ((_BLOCK, lay.BLOCK), (_SEED, lay.SEED), (_NOW, lay.NOW)):
-        t[word] = _word(argument_address(frame, index), lane)
+def _enter_books(frame, words, lane, number, lanes):
+    """Points the books of all markets at the columns of lane ``number``."""
+    stride = lane.markets * _BOOK_WORDS
+    books = carray(_pointer(words[_BOOKS_WORD]), (stride,), np.int64)
+    for field in range(_BOOK_COUNT):
+        size = result_size(frame, field) // lanes
+        first = result_address(frame, field) + 8 * size * number
+        for market in range(lane.markets):
+            place = market * _BOOK_WORDS + _TICKS_WORD + field
+            books[place] = first + 8 * (size // lane.markets) * market
+    for market in range(lane.markets):
+        lane.book[market].capacity = lane.capacity
 
 
 @kernel
-def _begin(frame, t):
+def _enter_lane(frame, words, number, lanes):
+    """The record of lane ``number``, whose words are these."""
+    lane = _lane_at(words.ctypes.data)
+    _enter_books(frame, words, lane, number, lanes)
+    for field in range(_BOOK_COUNT, _STATE_COUNT):
+        offset = 8 * (result_size(frame, field) // lanes) * number
+        place = lay.FIRST_STATE + field - _BOOK_COUNT
+        words[place] = result_address(frame, field) + offset
+    offset = 8 * lane.messages * number
+    for field in range(_RECEIPT_COUNT):
+        address = result_address(frame, _STATE_COUNT + field)
+        words[lay.FIRST_RECEIPT + field] = address + offset
+    for field in range(_TX_COUNT):
+        words[lay.FIRST_TX + field] = argument_address(frame, _TX + field) + offset
+    offset = 8 * lane.markets * number
+    words[_PRICE_WORD] = argument_address(frame, _PRICE) + offset
+    words[_PREVIOUS_WORD] = argument_address(frame, _PREVIOUS) + offset
+    words[lay.PARAMS] = argument_address(frame, _PARAMS) + lay.PARAM_ROWS * offset
+    info = result_address(frame, _STATE_COUNT + _RECEIPT_COUNT)
+    words[lay.INFO] = info + lay.INFO_ROWS * offset
+    lane.block = _word(argument_address(frame, _BLOCK), number)
+    lane.seed = _word(argument_address(frame, _SEED), number)
+    lane.now_us = _word(argument_address(frame, _NOW), number)
+    return lane
+
+
+@kernel
+def _begin(frame, words):
     """Makes the results hold the state; the number of lanes."""
-    _own_state(frame)
-    return result_size(frame, _COLLATERAL) // t[lay.ACCOUNTS]
+    own_results(frame, _STATE, _STATE_COUNT)
+    return result_size(frame, _COLLATERAL) // _lane_at(words.ctypes.data).accounts
 
 
 # The two handlers name their kernel, because a function in a closure would make the
@@ -134,12 +161,11 @@ def _continuous_handler(fingerprint: int):
     def run_lanes(frame):
         if answers_metadata_query(frame):
             return 0 * fingerprint
-        t = _open_table(frame)
-        lanes = _begin(frame, t)
-        for lane in range(lanes):
-            _enter_lane(frame, t, lane, lanes)
-            run_continuous_block(t)
-        return 0
+        words = _open_record(frame)
+        lanes = _begin(frame, words)
+        for number in range(lanes):
+            run_continuous_block(_enter_lane(frame, words, number, lanes))
+        return 0 * words.shape[0]
 
     return run_lanes
 
@@ -150,12 +176,11 @@ def _auction_handler(fingerprint: int):
     def run_lanes(frame):
         if answers_metadata_query(frame):
             return 0 * fingerprint
-        t = _open_table(frame)
-        lanes = _begin(frame, t)
-        for lane in range(lanes):
-            _enter_lane(frame, t, lane, lanes)
-            run_auction_block(t)
-        return 0
+        words = _open_record(frame)
+        lanes = _begin(frame, words)
+        for number in range(lanes):
+            run_auction_block(_enter_lane(frame, words, number, lanes))
+        return 0 * words.shape[0]
 
     return run_lanes
 
@@ -172,8 +197,8 @@ def run(static, state, txs, prices, params, block, seed, now_us):
     """One block, by the sequential kernel.
 
     Args:
-        static: host array of `layout.STATIC_WORDS` sizes, then M multipliers and M
-            isolation flags.
+        static: host array of the numbers of `layout.STATIC_FIELDS`, then M multipliers
+            and M isolation flags.
         state: arrays in the order of `layout.STATE_FIELDS`.
         txs: arrays [B] in the order of `layout.TX_FIELDS`.
         prices: [M] ticks that margin is reckoned at, and [M] the mark of the block
@@ -184,17 +209,21 @@ def run(static, state, txs, prices, params, block, seed, now_us):
         now_us: [] time of the block.
 
     Returns:
-        ``(state, (status, filled_lots, filled_quote), info[INFO_ROWS, M])``.
+        ``(state, receipts, info)``, in the order of `layout.STATE_FIELDS`,
+        `lane.RECEIPT_FIELDS` and, [INFO_ROWS, M], `lane.INFO_FIELDS`.
     """
-    like = [jax.ShapeDtypeStruct(x.shape, jnp.int64) for x in (*state, *txs[:3])]
+    like = [
+        jax.ShapeDtypeStruct(x.shape, jnp.int64)
+        for x in (*state, *txs[:_RECEIPT_COUNT])
+    ]
     info = jax.ShapeDtypeStruct((lay.INFO_ROWS, prices[0].shape[0]), jnp.int64)
     call = jax.ffi.ffi_call(
-        _target(bool(static[lay.AUCTION])),
+        _target(bool(static[_IS_AUCTION])),
         (*like, info),
         vmap_method="broadcast_all",
         input_output_aliases={_STATE + i: i for i in range(_STATE_COUNT)},
     )
     scalars = block, seed, now_us
     outputs = call(jnp.asarray(static), *scalars, *state, *txs, *prices, params)
-    receipts = outputs[_STATE_COUNT : _STATE_COUNT + _RECEIPTS]
+    receipts = outputs[_STATE_COUNT : _STATE_COUNT + _RECEIPT_COUNT]
     return outputs[:_STATE_COUNT], receipts, outputs[-1]

@@ -1,56 +1,18 @@
-"""Money and contracts change hands: fills, reservations, deposits and withdrawals."""
+"""What fills and orders that leave do to accounts: money, contracts, reservations."""
 
-from market.kernels.book import (
-    ASKS,
-    BIDS,
-    EVENT_KIND,
-    EVENT_LOSS,
-    EVENT_LOTS,
-    EVENT_OWNER,
-    EVENT_TICKS,
-    FILL,
-    expire,
-    remove_range,
-)
-from market.kernels.lane import (
-    ACCOUNTS,
-    BLOCK,
-    COLLATERAL,
-    COST,
-    FEES,
-    HIGH,
-    LAST,
-    LOW,
-    MAKER_FEE,
-    MARKETS,
-    MULTIPLIER,
-    OPEN_LOSS,
-    POSITION,
-    SLOTS,
-    TRADED_LOTS,
-    TRADED_QUOTE,
-    TRADES,
-    amount,
-    book_of,
-    events_of,
-    information,
-    open_lots_of,
-    parameters,
-    per_position,
-    vector,
-)
+from market.kernels.book import ASKS, BIDS, FILL, expire, remove_range, taken_side
 from market.kernels.wide import mul_div_floor, ppm_ceil
 from market.native.ffi import kernel
 
 
 @kernel
-def change_position(t, account, market, delta, value):
+def change_position(lane, account, market, delta, value):
     """Adds ``delta`` lots at ``value`` quanta each to position and entry value.
 
     A part that closes takes its share of the entry value along, floored; a position
     that turns starts anew at the fill's price. Collateral is the caller's business.
     """
-    position, cost = per_position(t, POSITION), per_position(t, COST)
+    position, cost = lane.position, lane.cost
     held = position[account, market]
     if held == 0 or (held > 0) == (delta > 0):
         cost[account, market] += delta * value
@@ -63,97 +25,90 @@ def change_position(t, account, market, delta, value):
 
 
 @kernel
-def trade(t, account, market, delta, value, fee_ppm):
+def trade(lane, account, market, delta, value, fee_ppm):
     """One side of a fill: ``delta`` lots at ``value`` quanta each, and its fee."""
     quote = delta * value
     fee = ppm_ceil(abs(quote), fee_ppm)
-    change_position(t, account, market, delta, value)
-    vector(t, COLLATERAL, t[ACCOUNTS])[account] -= quote + fee
-    amount(t, FEES)[0] += fee
+    change_position(lane, account, market, delta, value)
+    lane.collateral[account] -= quote + fee
+    lane.fees += fee
 
 
 @kernel
-def reserve(t, account, market, side, lots, loss):
+def reserve(lane, account, market, side, lots, loss):
     """Books a resting order's lots and worst loss; negative lots release them."""
-    open_lots_of(t)[account, market, side] += lots
-    per_position(t, OPEN_LOSS)[account, market] += lots * loss
+    lane.open_lots[account, market, side] += lots
+    lane.open_loss[account, market] += lots * loss
 
 
 @kernel
-def record_fill(t, market, ticks, lots, quote):
+def record_fill(lane, market, ticks, lots, quote):
     """Counts one fill in what the block reports."""
-    info = information(t)
-    info[TRADED_LOTS, market] += lots
-    info[TRADED_QUOTE, market] += quote
-    info[TRADES, market] += 1
-    info[HIGH, market] = max(info[HIGH, market], ticks)
-    low = info[LOW, market]
-    info[LOW, market] = ticks if low == 0 else min(low, ticks)
-    vector(t, LAST, t[MARKETS])[market] = ticks
+    info = lane.info
+    info.traded_lots[market] += lots
+    info.traded_quote[market] += quote
+    info.trades[market] += 1
+    info.high[market] = max(info.high[market], ticks)
+    low = info.low[market]
+    info.low[market] = ticks if low == 0 else min(low, ticks)
+    lane.last[market] = ticks
 
 
 @kernel
-def apply_events(t, market, side, rows, taker, sign, taker_fee_ppm):
-    """Settles what happened to the orders of ``side``, best first.
+def apply_events(lane, market, taker, sign, count, taker_fee_ppm):
+    """Does to the accounts what an order did to the book, best fill first.
 
     Args:
-        t: the table; the rows stand in its event buffer.
+        lane: the lane; ``lane.event`` holds what happened.
         market: the book.
-        side: the side that was taken from.
-        rows: number of event rows.
-        taker: the account on the other side of the fills.
+        taker: whose order it was.
         sign: +1 where the taker buys.
+        count: number of events.
         taker_fee_ppm: what the taker pays of the notional.
 
     Returns:
         ``(lots, quote)`` filled.
     """
-    events, multiplier = events_of(t), vector(t, MULTIPLIER, t[MARKETS])[market]
-    maker_fee_ppm = parameters(t)[MAKER_FEE, market]
+    side, multiplier = taken_side(sign), lane.multiplier[market]
+    maker_fee_ppm = lane.params.maker_fee_ppm[market]
     filled, quote = 0, 0
-    for row in range(rows):
-        maker = events[row, EVENT_OWNER] // t[SLOTS]
-        lots, ticks = events[row, EVENT_LOTS], events[row, EVENT_TICKS]
-        reserve(t, maker, market, side, -lots, events[row, EVENT_LOSS])
-        if events[row, EVENT_KIND] == FILL:
+    for index in range(count):
+        event = lane.event[index]
+        maker, lots, ticks = event.owner // lane.slots, event.lots, event.ticks
+        reserve(lane, maker, market, side, -lots, event.loss)
+        if event.kind == FILL:
             value = ticks * multiplier
-            trade(t, taker, market, sign * lots, value, taker_fee_ppm)
-            trade(t, maker, market, -sign * lots, value, maker_fee_ppm)
-            record_fill(t, market, ticks, lots, lots * value)
+            trade(lane, taker, market, sign * lots, value, taker_fee_ppm)
+            trade(lane, maker, market, -sign * lots, value, maker_fee_ppm)
+            record_fill(lane, market, ticks, lots, lots * value)
             filled += lots
             quote += lots * value
     return filled, quote
 
 
 @kernel
-def release(t, market, side, rows):
-    """Frees what orders reserved that left the book, by the rows of the buffer."""
-    events = events_of(t)
-    for row in range(rows):
-        account = events[row, EVENT_OWNER] // t[SLOTS]
-        reserve(
-            t, account, market, side, -events[row, EVENT_LOTS], events[row, EVENT_LOSS]
-        )
+def release(lane, market, side, count):
+    """Frees what orders reserved that left the book, by the events."""
+    for index in range(count):
+        event = lane.event[index]
+        account = event.owner // lane.slots
+        reserve(lane, account, market, side, -event.lots, event.loss)
 
 
 @kernel
-def cancel_orders(t, account, market):
+def cancel_orders(lane, account, market):
     """Takes all orders of the account off one market's book."""
-    book, events, slots = book_of(t, market), events_of(t), t[SLOTS]
-    open_lots = open_lots_of(t)
+    first, book = account * lane.slots, lane.book[market]
     for side in range(2):
-        if open_lots[account, market, side] > 0:
-            first = account * slots
-            rows = remove_range(book, side, first, first + slots, events, 0)
-            release(t, market, side, rows)
+        if lane.open_lots[account, market, side] > 0:
+            count = remove_range(book, side, first, first + lane.slots, lane.event)
+            release(lane, market, side, count)
 
 
 @kernel
-def drop_expired(t):
+def drop_expired(lane):
     """Takes orders whose last block is past off every book."""
-    events = events_of(t)
-    for market in range(t[MARKETS]):
-        book = book_of(t, market)
+    for market in range(lane.markets):
         for side in (BIDS, ASKS):
-            rows = expire(book, side, t[BLOCK], events, 0)
-            release(t, market, side, rows)
+            count = expire(lane.book[market], side, lane.block, lane.event)
+            release(lane, market, side, count)

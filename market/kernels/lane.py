@@ -1,201 +1,243 @@
-"""The table through which the kernels reach one lane's arrays.
+"""What a block of one lane works on, and the names by which the kernels reach it.
 
-A block of the exchange touches some forty arrays. Handing each to each function would
-make the kernels unreadable and slow to compile, so they pass one int64 vector around,
-the table: sizes and scalars first, then the address of every array. A function opens
-the views it needs by name, ``collateral = vector(t, COLLATERAL, t[ACCOUNTS])``; a view
-is an address and a shape and costs nothing.
+Every kernel is given ``lane``, the record declared here: sizes and rules of the venue,
+the state, the transactions, the prices and parameters of the block, what it reports,
+and scratch. ``lane.position[account, market]`` is the position in the twin's words,
+``lane.fees += fee`` books a fee; ``lane.tx.kind[index]``, ``lane.info.trades[market]``
+and ``lane.params.halted[market]`` are of a transaction, of the report and a parameter.
+How that works: `market.native.record`.
+
+What there is and in which order is said once, in `market.types.layout`; here stand the
+lengths, and what only the kernels have.
+
+Letters: A accounts, M markets, C orders of a book's side, B transactions of a block.
 """
 
-import numpy as np
-from numba import carray
+from typing import NamedTuple
 
-from market.kernels.book import EVENT_WIDTH, Book
-from market.native.ffi import _pointer, kernel
-from market.types.layout import PARAM_FIELDS, STATE_FIELDS, TX_FIELDS
+import numpy as np
+
+from market.kernels.book import BOOK, BOOK_FIELDS, EVENT, Incoming
+from market.native.ffi import kernel
+from market.native.record import Record
+from market.types.layout import (
+    INFO_FIELDS,
+    INFO_PER_MARKET,
+    PARAM_FIELDS,
+    STATE_FIELDS,
+    STATIC_FIELDS,
+    STEP_FIELDS,
+    TX_FIELDS,
+)
 from market.types.orders import STATUS_COUNT
 from market.types.specs import RISK_STEPS
 
+#: Lengths of the arrays that a block changes, but for the columns of the books.
+_STATE_SHAPES = {
+    "collateral": ("accounts",),
+    "position": ("accounts", "markets"),
+    "cost": ("accounts", "markets"),
+    "open_lots": ("accounts", "markets", 2),
+    "open_loss": ("accounts", "markets"),
+    "adl_pending": ("accounts", "markets"),
+    "withdrawn": ("accounts",),
+    "insurance": ("funds",),
+    "fees": (),
+    "paid_in": (),
+    "last": ("markets",),
+    "counters": (STATUS_COUNT,),
+    "gate_block": (),
+    "cooldown_us": ("accounts",),
+}
 
-def _numbers(first: int, count: int) -> tuple[np.int64, ...]:
-    """Consecutive numbers that Numba types as int64.
+# --- records of the scratch -----------------------------------------------------------
 
-    A Python int would be typed as that literal, and every function that takes one would
-    be compiled anew for each.
-    """
-    return tuple(np.int64(first + index) for index in range(count))
+#: An order that waits for the clearing of its auction round.
+WAITING = Record("Waiting")
+WAITING.numbers(
+    "index",  # of its transaction
+    "market",
+    "account",
+    "sign",
+    "limit",
+    "lots",  # 0 where it was dropped
+    "flags",
+    "slot",
+    "expiry",
+    "loss",  # quanta reserved per lot
+    "liquidator",  # who sent the liquidation, -1 for an order of the account's own
+    "filled",  # lots
+)
 
+#: A liquidation of this block, for its limits.
+LIQUIDATION = Record("Liquidation")
+LIQUIDATION.numbers(
+    "target",
+    "market",
+    "quote",  # notional at the margin price
+    "paid",  # what the fund pays for it, or has set aside
+)
 
-# Sizes and scalars.
-ACCOUNTS, MARKETS, SLOTS, CAPACITY, MESSAGES = range(5)
-SELF_TRADE, AUCTION, DELEVERAGES = range(5, 8)
-MARGIN_RULE, LIQUIDATION_RULE, COVER_RULE = range(8, 11)
-DELEVERAGING, VAULT = range(11, 13)
-# The words above come from the static operand; then M multipliers, M isolation flags.
-STATIC_WORDS = 13
-BLOCK, SEED = 16, 17
-LIQUIDATED = 18  # liquidations noted in this block
-WAITING = 19  # orders that wait for the clearing
-NOW = 21  # time of the block in microseconds
+# --- the record of a lane -------------------------------------------------------------
 
-# Addresses of the arrays that a block changes, in the order of the operands.
-_STATE = 32
-TICKS, LOTS, OWNER, LOSS, EXPIRY, CAME, COUNT = _numbers(_STATE, 7)
-COLLATERAL, POSITION, COST, OPEN_LOTS = _numbers(_STATE + 7, 4)
-OPEN_LOSS, ADL_PENDING, WITHDRAWN, INSURANCE = _numbers(_STATE + 11, 4)
-FEES, PAID_IN, LAST = _numbers(_STATE + 15, 3)
-COUNTERS, GATE_BLOCK, COOLDOWN = _numbers(_STATE + 18, 3)
+LANE = Record("Lane")
+LANE.numbers(*STATIC_FIELDS)
+LANE.numbers(
+    "block",  # its index
+    "seed",  # a random word, for deleveraging
+    "now_us",  # its time
+    "funds",  # 1 + M: the shared insurance fund, then those of isolated markets
+    "columns",  # orders of the market that is being cleared
+    "noted_count",  # liquidations of this block
+    "waiting_count",  # orders that wait for the clearing
+)
 
-# Addresses of the transactions, in the order of the operands.
-_TX = _STATE + len(STATE_FIELDS)
-(
-    TX_KIND,
-    TX_ACCOUNT,
-    TX_MARKET,
-    TX_SIDE,
-    TX_TICKS,
-    TX_LOTS,
-    TX_FLAGS,
-    TX_SLOT,
-    TX_EXPIRY,
-) = _numbers(_TX, 9)
+FIRST_STATE = LANE.words
+for _name in STATE_FIELDS[len(BOOK_FIELDS) :]:
+    LANE.array(_name, *_STATE_SHAPES[_name])
 
-# Addresses of what is read besides, and of the results that are not state. PRICE is
-# what margin is reckoned at: the oracle price, or the mark where the venue has one.
-_READ = _TX + len(TX_FIELDS)
-PRICE, PREVIOUS_MARK, PARAMS, MULTIPLIER, ISOLATED = _numbers(_READ, 5)
-STATUS, FILLED_LOTS, FILLED_QUOTE, INFO = _numbers(_READ + 5, 4)
+FIRST_TX = LANE.words
+_tx = LANE.group("tx")
+for _name in TX_FIELDS:
+    _tx.array(_name, "messages")
 
-# Addresses of the scratch of a block.
-_SCRATCH = _READ + 9
-SCRATCH_COUNT = 10
-(
-    UNIT,  # [M] quanta of one lot at the margin price
-    FRACTION,  # [M] initial margin fraction in ppm, scaled by open interest
-    EVENTS,  # [C + 1, EVENT_WIDTH] rows of the book's primitives
-    LIQUIDATED_KEY,  # [B] target * M + market of the liquidations so far
-    LIQUIDATED_QUOTE,  # [B] their notional at the margin price
-    ROUND,  # [B, 12] orders that wait for the clearing
-    AUCTION_ROWS,  # [7, 2 C + B] the orders of one market as the auction takes them
-    SHARES,  # [SHARE_ROWS, A] who gives how much in a deleveraging
-    LIQUIDATED_PAID,  # [B] what the fund pays, or has set aside, for each of those
-    SET_ASIDE,  # [1 + M] of each fund for the liquidations that wait
-) = _numbers(_SCRATCH, SCRATCH_COUNT)
-TABLE_WORDS = _SCRATCH + SCRATCH_COUNT
+RECEIPT_FIELDS = ("status", "filled_lots", "filled_quote")
+FIRST_RECEIPT = LANE.words
+_receipts = LANE.group("receipts")
+for _name in RECEIPT_FIELDS:
+    _receipts.array(_name, "messages")
 
-# Rows of SHARES.
-CAPACITY_ROW, WEIGHT_ROW, TAKEN_ROW, REST_ROW = range(4)
-SHARE_ROWS = 4
+FIRST_READ = LANE.words
+LANE.array("price", "markets")  # ticks that margin is reckoned at
+LANE.array("previous_mark", "markets")  # ticks
+LANE.array("multiplier", "markets")  # quanta of a lot at one tick
+LANE.array("isolated", "markets")  # 1 where the market has a fund of its own
 
-# Rows of PARAMS [P, M]; a scalar stands in every column.
-INITIAL, MAINTENANCE, OI_LOWER, OI_UPPER, BAND, MAX_LOTS, HALTED = range(7)
-MAKER_FEE, TAKER_FEE, ADJUSTMENT, SPREAD, LIQUIDATION_FEE, REWARD = range(7, 13)
-MIN_LIQUIDATION, PORTION, MAX_LIQUIDATION = range(13, 16)
-MAX_OPEN_ORDERS, MAX_MARKET_ORDERS, COOLDOWN_US, COOLDOWN_WAITS = range(16, 20)
-MAX_INSURANCE, BY_BALANCE = range(20, 22)
-# Parameters of S rows each, below the others.
+# Rows of the parameters: one each, then `RISK_STEPS` each of the steps.
 RISK_UPPER = len(PARAM_FIELDS)
 RISK_PPM = RISK_UPPER + RISK_STEPS
 PARAM_ROWS = RISK_PPM + RISK_STEPS
+PARAMS = LANE.address()
+_params = LANE.group("params")
+for _row, _name in enumerate(PARAM_FIELDS):
+    _params.part(_name, PARAMS, (_row, "markets"), "markets")
+for _row, _name in zip((RISK_UPPER, RISK_PPM), STEP_FIELDS, strict=True):
+    _params.part(_name, PARAMS, (_row, "markets"), RISK_STEPS, "markets")
 
-# Rows of INFO [5 + scalars, M]; a scalar stands in the first column.
-TRADED_LOTS, TRADED_QUOTE, TRADES, HIGH, LOW = range(5)
-INFO_LIQUIDATIONS, INFO_LIQUIDATED, INFO_LIQUIDATION_FEES = range(5, 8)
-INFO_INSURANCE_PAID, INFO_DELEVERAGED, INFO_DELEVERAGED_QUOTE = range(8, 11)
-INFO_DELEVERAGING_LOSS, INFO_WITHDRAWN = range(11, 13)
-INFO_TAKEN_OVER, INFO_BACKSTOP_PAID = range(13, 15)
-INFO_ROWS = 15
+INFO_ROWS = len(INFO_FIELDS)
+INFO = LANE.address()
+_info = LANE.group("info")
+for _row, _name in enumerate(INFO_FIELDS):
+    _shape = ("markets",) if _name in INFO_PER_MARKET else ()
+    _info.part(_name, INFO, (_row, "markets"), *_shape)
+_info.part("all", INFO, (), INFO_ROWS, "markets")
 
-# Arguments that mean nothing, everything or none; int64 for the reason of `_numbers`.
+FIRST_SCRATCH = LANE.words
+LANE.array("unit", "markets")  # quanta of one lot at the margin price
+LANE.array("fraction_ppm", "markets")  # initial fraction, scaled by open interest
+LANE.array("set_aside", "funds")  # of each fund, for liquidations that wait
+LANE.rows("noted", LIQUIDATION)  # [B] liquidations of this block
+LANE.rows("waiting", WAITING)  # [B], in sequence
+LANE.rows("event", EVENT)  # [C + 1] what happened to resting orders
+LANE.rows("book", BOOK)  # [M]
+
+_AUCTION = LANE.address()
+_auction = LANE.group("auction")  # the orders of one market, resting ones first
+for _row, _name in enumerate(("sign", "ticks", "lots", "came", "filled")):
+    _auction.part(_name, _AUCTION, (_row, "columns"), "columns")
+_auction.part("keys", _AUCTION, (5, "columns"), 2, "columns")
+AUCTION_ROWS = 7
+
+_SHARES = LANE.address()
+_shares = LANE.group("shares")  # of a deleveraging: who gives how many lots
+for _row, _name in enumerate(("most", "weight", "taken", "rest")):
+    _shares.part(_name, _SHARES, (_row, "accounts"), "accounts")
+SHARE_ROWS = 4
+
+SCRATCH_COUNT = LANE.words - FIRST_SCRATCH
+
+# --- what orders are on their way -----------------------------------------------------
+
+# Arguments that mean nothing, everything or none. A Python int would have a type of its
+# own to Numba, and each function that takes one would be compiled anew for it.
 NOTHING, NO_FEE = np.int64(0), np.int64(0)
 NO_SLOT, ALL_MARKETS = np.int64(-1), np.int64(-1)
 #: Slot of a waiting liquidation that takes part of a large position.
 PART_SLOT = np.int64(-2)
 
 
-@kernel
-def vector(t, field, size):
-    """The array ``field`` as [size]."""
-    return carray(_pointer(t[field]), (size,), np.int64)
+class Tx(NamedTuple):
+    """A transaction as it was sent; see `market.types.orders.Tx`."""
+
+    kind: int
+    account: int
+    market: int
+    sign: int  # +1 buys, -1 sells
+    ticks: int
+    lots: int
+    flags: int
+    slot: int
+    expiry: int
+
+
+class Order(NamedTuple):
+    """An order whose names and terms are good."""
+
+    account: int
+    market: int
+    sign: int
+    limit: int  # in ticks; of a market order the edge of the band
+    lots: int  # of a reduce-only order those that reduce
+    flags: int
+    slot: int
+    expiry: int
+    loss: int  # quanta that a lot filled at the limit loses at worst
 
 
 @kernel
-def matrix(t, field, rows, columns):
-    """The array ``field`` as [rows, columns]."""
-    return carray(_pointer(t[field]), (rows, columns), np.int64)
-
-
-@kernel
-def amount(t, field):
-    """The array ``field`` of one number."""
-    return vector(t, field, np.int64(1))
-
-
-@kernel
-def funds_of(t, field):
-    """The array ``field`` of the insurance funds, as [1 + M]."""
-    return vector(t, field, t[MARKETS] + 1)
-
-
-@kernel
-def fund_index(t, market):
-    """The insurance fund of a market: 0, or its own, 1 + market, where isolated."""
-    return market + 1 if vector(t, ISOLATED, t[MARKETS])[market] != 0 else 0
-
-
-@kernel
-def per_position(t, field):
-    """The array ``field`` as [A, M]."""
-    return carray(_pointer(t[field]), (t[ACCOUNTS], t[MARKETS]), np.int64)
-
-
-@kernel
-def open_lots_of(t):
-    """Lots resting on each side as [A, M, 2]."""
-    shape = (t[ACCOUNTS], t[MARKETS], 2)
-    return carray(_pointer(t[OPEN_LOTS]), shape, np.int64)
-
-
-@kernel
-def parameters(t):
-    """The parameters of the venue as [P, M]."""
-    return matrix(t, PARAMS, np.int64(PARAM_ROWS), t[MARKETS])
-
-
-@kernel
-def information(t):
-    """What the block reports, as [INFO_ROWS, M]."""
-    return matrix(t, INFO, np.int64(INFO_ROWS), t[MARKETS])
-
-
-@kernel
-def counters_of(t):
-    """Outcomes since the start, by status."""
-    return vector(t, COUNTERS, np.int64(STATUS_COUNT))
-
-
-@kernel
-def events_of(t):
-    """The event rows of the book's primitives."""
-    return matrix(t, EVENTS, t[CAPACITY] + 1, np.int64(EVENT_WIDTH))
-
-
-@kernel
-def _two_sides(t, field, market):
-    shape = (2, t[CAPACITY])
-    offset = market * 2 * t[CAPACITY] * 8
-    return carray(_pointer(t[field] + offset), shape, np.int64)
-
-
-@kernel
-def book_of(t, market):
-    """The book of one market."""
-    return Book(
-        _two_sides(t, TICKS, market),
-        _two_sides(t, LOTS, market),
-        _two_sides(t, OWNER, market),
-        _two_sides(t, LOSS, market),
-        _two_sides(t, EXPIRY, market),
-        _two_sides(t, CAME, market),
-        carray(_pointer(t[COUNT] + market * 16), (2,), np.int64),
+def tx_of(lane, index):
+    """Transaction ``index`` of the block."""
+    tx = lane.tx
+    return Tx(
+        tx.kind[index],
+        tx.account[index],
+        tx.market[index],
+        tx.side[index],
+        tx.ticks[index],
+        tx.lots[index],
+        tx.flags[index],
+        tx.slot[index],
+        tx.expiry_block[index],
     )
+
+
+@kernel
+def order_of(tx, limit, lots, loss):
+    """The order that a transaction comes to."""
+    account, market, sign, flags = tx.account, tx.market, tx.sign, tx.flags
+    return Order(account, market, sign, limit, lots, flags, tx.slot, tx.expiry, loss)
+
+
+@kernel
+def incoming(lane, order):
+    """An order as the book of its market meets it."""
+    first = order.account * lane.slots
+    return Incoming(
+        order.sign,
+        order.limit,
+        order.lots,
+        order.flags,
+        first + order.slot,
+        first,
+        first + lane.slots,
+        order.loss,
+        order.expiry,
+        lane.block,
+        lane.self_trade,
+    )
+
+
+@kernel
+def fund_of(lane, market):
+    """The insurance fund of a market: 0, or its own, 1 + market, where isolated."""
+    return market + 1 if lane.isolated[market] != 0 else 0

@@ -4,29 +4,8 @@ The formulas, their sources and their roundings: `market.rules.margin`, and for 
 `market.rules.risk_steps`.
 """
 
-from market.kernels.lane import (
-    ACCOUNTS,
-    BY_BALANCE,
-    COLLATERAL,
-    FRACTION,
-    INITIAL,
-    MAINTENANCE,
-    MARGIN_RULE,
-    MARKETS,
-    MULTIPLIER,
-    OI_LOWER,
-    OI_UPPER,
-    OPEN_LOSS,
-    POSITION,
-    PRICE,
-    RISK_PPM,
-    RISK_UPPER,
-    UNIT,
-    open_lots_of,
-    parameters,
-    per_position,
-    vector,
-)
+from typing import NamedTuple
+
 from market.kernels.wide import at_least_sum, mul_div_floor, ppm_ceil
 from market.native.ffi import kernel
 from market.types.limits import MAX_OPEN_INTEREST
@@ -36,29 +15,38 @@ _PPM = 1_000_000
 STEPS, EVERY_BLOCK = int(Margin.RISK_STEPS), int(Cover.EVERY_BLOCK)
 
 
+class Risk(NamedTuple):
+    """Equity and maintenance requirement of an account, in quanta.
+
+    The exact requirement is the one given less ``excess / 1e6``.
+    """
+
+    equity: int
+    required: int
+    excess: int
+
+
 @kernel
-def reckon_prices(t):
+def reckon_prices(lane):
     """Quanta per lot and initial fractions of this block, into the scratch."""
-    markets = t[MARKETS]
-    unit, fraction = vector(t, UNIT, markets), vector(t, FRACTION, markets)
-    price, multiplier = vector(t, PRICE, markets), vector(t, MULTIPLIER, markets)
-    params, position = parameters(t), per_position(t, POSITION)
-    for market in range(markets):
-        unit[market] = price[market] * multiplier[market]
-        fraction[market] = params[INITIAL, market]
-        if params[OI_UPPER, market] > 0:
+    params, position = lane.params, lane.position
+    for market in range(lane.markets):
+        unit = lane.price[market] * lane.multiplier[market]
+        lane.unit[market] = unit
+        lane.fraction_ppm[market] = params.initial_ppm[market]
+        if params.oi_upper[market] > 0:
             lots = 0
-            for account in range(t[ACCOUNTS]):
+            for account in range(lane.accounts):
                 lots += max(position[account, market], 0)
-            quanta = min(lots, MAX_OPEN_INTEREST // unit[market]) * unit[market]
-            fraction[market] = _scaled_fraction(params, market, quanta)
+            quanta = min(lots, MAX_OPEN_INTEREST // unit) * unit
+            lane.fraction_ppm[market] = _scaled_fraction(params, market, quanta)
 
 
 @kernel
 def _scaled_fraction(params, market, open_interest):
     """The initial fraction at that open interest, rounded down."""
-    base, lower = params[INITIAL, market], params[OI_LOWER, market]
-    upper = params[OI_UPPER, market]
+    base, lower = params.initial_ppm[market], params.oi_lower[market]
+    upper = params.oi_upper[market]
     if open_interest <= lower:
         return base
     if open_interest >= upper:
@@ -67,107 +55,101 @@ def _scaled_fraction(params, market, open_interest):
 
 
 @kernel
-def risk_factor(t, market, lots):
+def risk_factor(lane, market, lots):
     """The factor of the step that a position of that many lots is in (StarkEx)."""
-    params = parameters(t)
-    size = abs(lots)
-    if params[BY_BALANCE, market] == 0:
-        size *= vector(t, UNIT, t[MARKETS])[market]
+    params, size = lane.params, abs(lots)
+    if params.risk_by_balance[market] == 0:
+        size *= lane.unit[market]
     for step in range(RISK_STEPS - 1):
-        if size <= params[RISK_UPPER + step, market]:
-            return params[RISK_PPM + step, market]
-    return params[RISK_PPM + RISK_STEPS - 1, market]
+        if size <= params.risk_upper[step, market]:
+            return params.risk_ppm[step, market]
+    return params.risk_ppm[RISK_STEPS - 1, market]
 
 
 @kernel
-def position_required(t, market, lots):
+def position_required(lane, market, lots):
     """Maintenance of a position, rounded up, and the excess of that in ppm.
 
     Two ceilings that are part of the rule, so no excess; on StarkEx the exact share.
     """
-    params = parameters(t)
-    notional = abs(lots) * vector(t, UNIT, t[MARKETS])[market]
-    if t[MARGIN_RULE] == STEPS:
-        factor = risk_factor(t, market, lots)
+    params = lane.params
+    notional = abs(lots) * lane.unit[market]
+    if lane.margin == STEPS:
+        factor = risk_factor(lane, market, lots)
         return ppm_ceil(notional, factor), -(notional % _PPM) * factor % _PPM
-    initial = ppm_ceil(notional, params[INITIAL, market])
-    return ppm_ceil(initial, params[MAINTENANCE, market]), 0
+    initial = ppm_ceil(notional, params.initial_ppm[market])
+    return ppm_ceil(initial, params.maintenance_fraction_ppm[market]), 0
 
 
 @kernel
-def position_maintenance(t, market, lots):
+def position_maintenance(lane, market, lots):
     """Maintenance requirement of a position of that many lots."""
-    return position_required(t, market, lots)[0]
+    return position_required(lane, market, lots)[0]
 
 
 @kernel
-def account_equity(t, account):
+def account_equity(lane, account):
     """Net collateral: balance and positions at the margin price."""
-    position, unit = per_position(t, POSITION), vector(t, UNIT, t[MARKETS])
-    total = vector(t, COLLATERAL, t[ACCOUNTS])[account]
-    for market in range(t[MARKETS]):
+    position, unit = lane.position, lane.unit
+    total = lane.collateral[account]
+    for market in range(lane.markets):
         total += position[account, market] * unit[market]
     return total
 
 
 @kernel
-def account_risk(t, account):
-    """``(equity, maintenance requirement, excess)``.
-
-    The exact requirement is the one given less ``excess / 1e6``.
-    """
-    position = per_position(t, POSITION)
-    required, excess = 0, 0
-    for market in range(t[MARKETS]):
+def account_risk(lane, account):
+    """The account's `Risk`, without its orders."""
+    position, required, excess = lane.position, 0, 0
+    for market in range(lane.markets):
         held = position[account, market]
         if held != 0:
-            quanta, spare = position_required(t, market, held)
+            quanta, spare = position_required(lane, market, held)
             required += quanta
             excess += spare
     required -= excess // _PPM
-    return account_equity(t, account), required, excess % _PPM
+    return Risk(account_equity(lane, account), required, excess % _PPM)
 
 
 @kernel
-def with_position(t, risk, market, held, lots):
+def with_position(lane, risk, market, held, lots):
     """``(requirement, excess)`` were the position ``held`` one of ``lots``."""
-    quanta, spare = position_required(t, market, held)
-    quanta_new, spare_new = position_required(t, market, lots)
-    excess = risk[2] - spare + spare_new
-    return risk[1] - quanta + quanta_new - excess // _PPM, excess % _PPM
+    quanta, spare = position_required(lane, market, held)
+    quanta_new, spare_new = position_required(lane, market, lots)
+    excess = risk.excess - spare + spare_new
+    return risk.required - quanta + quanta_new - excess // _PPM, excess % _PPM
 
 
 @kernel
-def initial_fraction(t, market, lots):
+def initial_fraction(lane, market, lots):
     """Initial fraction of a position; on StarkEx at least its risk factor.
 
     The proof knows no initial margin. The operator never admits what could come to be
     less than well leveraged.
     """
-    fraction = vector(t, FRACTION, t[MARKETS])[market]
-    if t[MARGIN_RULE] == STEPS:
-        return max(fraction, risk_factor(t, market, lots))
+    fraction = lane.fraction_ppm[market]
+    if lane.margin == STEPS:
+        return max(fraction, risk_factor(lane, market, lots))
     return fraction
 
 
 @kernel
-def initial_requirement(t, account):
+def initial_requirement(lane, account):
     """Initial requirement of the positions alone, without open orders."""
-    position, unit = per_position(t, POSITION), vector(t, UNIT, t[MARKETS])
-    required = 0
-    for market in range(t[MARKETS]):
+    position, unit, required = lane.position, lane.unit, 0
+    for market in range(lane.markets):
         held = position[account, market]
-        fraction = initial_fraction(t, market, held)
+        fraction = initial_fraction(lane, market, held)
         required += ppm_ceil(abs(held) * unit[market], fraction)
     return required
 
 
 @kernel
-def worst_case_slack(t, account, market, buying, selling):
+def worst_case_slack(lane, account, market, buying, selling):
     """Equity over initial requirement when every order fills on its worse side.
 
     Args:
-        t: the table.
+        lane: the lane.
         account: whose.
         market: where the new lots are.
         buying: lots bought besides those resting.
@@ -176,11 +158,9 @@ def worst_case_slack(t, account, market, buying, selling):
     Returns:
         Quanta; the caller subtracts the loss of the new lots against the price.
     """
-    position, open_lots = per_position(t, POSITION), open_lots_of(t)
-    unit = vector(t, UNIT, t[MARKETS])
-    open_loss = per_position(t, OPEN_LOSS)
-    slack = vector(t, COLLATERAL, t[ACCOUNTS])[account]
-    for each in range(t[MARKETS]):
+    position, open_lots, open_loss = lane.position, lane.open_lots, lane.open_loss
+    unit, slack = lane.unit, lane.collateral[account]
+    for each in range(lane.markets):
         held = position[account, each]
         bought = open_lots[account, each, 0]
         sold = open_lots[account, each, 1]
@@ -189,31 +169,32 @@ def worst_case_slack(t, account, market, buying, selling):
             sold += selling
         exposure = max(abs(held + bought), abs(held - sold))
         slack += held * unit[each] - open_loss[account, each]
-        slack -= ppm_ceil(exposure * unit[each], initial_fraction(t, each, exposure))
+        slack -= ppm_ceil(exposure * unit[each], initial_fraction(lane, each, exposure))
     return slack
 
 
 @kernel
-def maintenance_slack(t, account):
+def maintenance_slack(lane, account):
     """Equity over maintenance requirement when every order fills on its worse side."""
-    position, open_lots = per_position(t, POSITION), open_lots_of(t)
-    open_loss = per_position(t, OPEN_LOSS)
-    slack, excess = account_equity(t, account), 0
-    for market in range(t[MARKETS]):
-        held, resting = position[account, market], open_lots[account, market]
-        exposure = max(abs(held + resting[0]), abs(held - resting[1]))
-        quanta, spare = position_required(t, market, exposure)
+    position, open_lots, open_loss = lane.position, lane.open_lots, lane.open_loss
+    slack, excess = account_equity(lane, account), 0
+    for market in range(lane.markets):
+        held = position[account, market]
+        bought, sold = open_lots[account, market, 0], open_lots[account, market, 1]
+        exposure = max(abs(held + bought), abs(held - sold))
+        quanta, spare = position_required(lane, market, exposure)
         slack -= quanta + open_loss[account, market]
         excess += spare
     return slack + excess // _PPM
 
 
 @kernel
-def worst_exposure(t, account, market, buying, selling):
+def worst_exposure(lane, account, market, buying, selling):
     """Largest position in lots that the account may come to in that market."""
-    held = per_position(t, POSITION)[account, market]
-    resting = open_lots_of(t)[account, market]
-    return max(abs(held + resting[0] + buying), abs(held - resting[1] - selling))
+    held, open_lots = lane.position[account, market], lane.open_lots
+    bought = open_lots[account, market, 0] + buying
+    sold = open_lots[account, market, 1] + selling
+    return max(abs(held + bought), abs(held - sold))
 
 
 @kernel
@@ -222,44 +203,44 @@ def is_no_riskier(before, after):
 
     The formula and its proof: `market.rules.risk_steps.is_ratio_kept`.
     """
-    equity, required, excess = before
-    equity_new, required_new, excess_new = after
-    whole = equity // _PPM * excess_new - equity_new // _PPM * excess
-    rest = equity % _PPM * excess_new - equity_new % _PPM * excess
+    whole = before.equity // _PPM * after.excess - after.equity // _PPM * before.excess
+    rest = before.equity % _PPM * after.excess - after.equity % _PPM * before.excess
     rests = whole + rest // _PPM
-    return at_least_sum(equity_new, required, rests, equity, required_new)
+    return at_least_sum(
+        after.equity, before.required, rests, before.equity, after.required
+    )
 
 
 @kernel
-def may_move(t, account, before):
+def may_move(lane, account, before):
     """The transition rule that gates both sides of a deleveraging.
 
     Initially collateralised afterwards, or: the requirement does not grow, and the
     ratio does not fall (both requirements zero: the equity rises; one zero: no).
 
     Args:
-        t: the table, with the account as it would become.
+        lane: the lane, with the account as it would become.
         account: whose.
-        before: what `account_risk` said before; the account holds less now.
+        before: its `Risk` before; the account holds less now.
     """
-    after = account_risk(t, account)
-    if t[MARGIN_RULE] == STEPS:
+    after = account_risk(lane, account)
+    if lane.margin == STEPS:
         return is_proven(before, after)
-    if after[0] >= initial_requirement(t, account):
+    if after.equity >= initial_requirement(lane, account):
         return True
-    if after[1] > before[1]:
+    if after.required > before.required:
         return False
-    if after[1] == 0 or before[1] == 0:
-        return after[1] == before[1] and after[0] > before[0]
+    if after.required == 0 or before.required == 0:
+        return after.required == before.required and after.equity > before.equity
     return is_no_riskier(before, after)
 
 
 @kernel
 def is_proven(before, after):
     """StarkEx: well leveraged, or the ratio kept by an account that holds less."""
-    if after[0] >= after[1]:
+    if after.equity >= after.required:
         return True
-    if before[1] == 0 and after[0] < before[0]:
+    if before.required == 0 and after.equity < before.equity:
         return False
     return is_no_riskier(before, after)
 
@@ -270,13 +251,13 @@ def least_equity(before, required, excess):
 
     As `market.rules.risk_steps.least_equity`, by bisection.
     """
-    equity = before[0]
-    if before[1] == 0:
+    equity = before.equity
+    if before.required == 0:
         return equity
     low, high = min(equity, 0), max(equity, 0)
     while low < high:
         middle = (low + high) >> 1
-        if is_no_riskier(before, (middle, required, excess)):
+        if is_no_riskier(before, Risk(middle, required, excess)):
             high = middle
         else:
             low = middle + 1

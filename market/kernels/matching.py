@@ -2,11 +2,7 @@
 
 from market.kernels.admission import (
     BAD_LOTS,
-    FOK,
-    IMMEDIATE,
     IS_ISOLATED,
-    OK,
-    POST_ONLY,
     REDUCE_ONLY,
     WOULD_INCREASE,
     breaks_isolation,
@@ -17,173 +13,131 @@ from market.kernels.admission import (
     worst_loss,
 )
 from market.kernels.book import (
+    IMMEDIATE,
+    OK,
     find_on_side,
-    has_room,
-    insert,
+    match,
+    refusal,
     remove,
     resting_side,
-    sweep,
-    taken_side,
-    volume,
-    would_take,
 )
 from market.kernels.fills import apply_events, cancel_orders, reserve
-from market.kernels.lane import (
-    BLOCK,
-    MARKETS,
-    NOTHING,
-    SELF_TRADE,
-    SLOTS,
-    TAKER_FEE,
-    book_of,
-    counters_of,
-    events_of,
-    open_lots_of,
-    parameters,
-)
+from market.kernels.lane import NOTHING, incoming, order_of
 from market.native.ffi import kernel
 from market.types.orders import Status
 
-ACCEPTED, RESTING = int(Status.ACCEPTED), int(Status.RESTING)
-FILLED, PARTIAL = int(Status.FILLED), int(Status.PARTIAL)
-UNKNOWN_ORDER, SLOT_BUSY = int(Status.UNKNOWN_ORDER), int(Status.SLOT_BUSY)
-WOULD_TAKE, CANNOT_FILL = int(Status.WOULD_TAKE), int(Status.CANNOT_FILL)
-MARGIN, BOOK_FULL = int(Status.MARGIN), int(Status.BOOK_FULL)
-IS_SELF_TRADE = int(Status.SELF_TRADE)
-TOO_MANY_ORDERS = int(Status.TOO_MANY_ORDERS)
+ACCEPTED, UNKNOWN_ORDER = int(Status.ACCEPTED), int(Status.UNKNOWN_ORDER)
+SLOT_BUSY, TOO_MANY_ORDERS = int(Status.SLOT_BUSY), int(Status.TOO_MANY_ORDERS)
+MARGIN = int(Status.MARGIN)
 
 
 @kernel
-def place_of(t, account, market, slot):
+def place_of(lane, account, market, slot):
     """``(side, index)`` of the account's order in that slot; index -1 without one."""
-    open_lots, book = open_lots_of(t), book_of(t, market)
     for side in range(2):
-        if open_lots[account, market, side] > 0:
-            index = find_on_side(book, side, account * t[SLOTS] + slot)
+        if lane.open_lots[account, market, side] > 0:
+            name = account * lane.slots + slot
+            index = find_on_side(lane.book[market], side, name)
             if index >= 0:
                 return side, index
     return 0, -1
 
 
 @kernel
-def cancel(t, account, market, slot):
+def cancel(lane, account, market, slot):
     """Takes one order off the book and frees what it reserved."""
-    side, index = place_of(t, account, market, slot)
+    side, index = place_of(lane, account, market, slot)
     if index < 0:
         return UNKNOWN_ORDER
-    book = book_of(t, market)
+    book = lane.book[market]
     lots, loss = book.lots[side, index], book.loss[side, index]
-    reserve(t, account, market, side, -lots, loss)
+    reserve(lane, account, market, side, -lots, loss)
     remove(book, side, index)
     return ACCEPTED
 
 
 @kernel
-def reduce(t, account, market, slot, lots):
+def reduce(lane, account, market, slot, lots):
     """Takes lots off an order, which keeps its place; the last lot takes it away."""
     if lots < 1:
         return BAD_LOTS
-    side, index = place_of(t, account, market, slot)
+    side, index = place_of(lane, account, market, slot)
     if index < 0:
         return UNKNOWN_ORDER
-    book = book_of(t, market)
+    book = lane.book[market]
     left = book.lots[side, index] - lots
     if left < 0:
         return BAD_LOTS
     if left == 0:
-        return cancel(t, account, market, slot)
-    reserve(t, account, market, side, -lots, book.loss[side, index])
+        return cancel(lane, account, market, slot)
+    reserve(lane, account, market, side, -lots, book.loss[side, index])
     book.lots[side, index] = left
     return ACCEPTED
 
 
 @kernel
-def cancel_all(t, account, market):
+def cancel_all(lane, account, market):
     """Takes all orders of the account off one book, or off all where market is -1."""
-    for each in range(t[MARKETS]):
+    for each in range(lane.markets):
         if market == -1 or market == each:
-            cancel_orders(t, account, each)
+            cancel_orders(lane, account, each)
     return ACCEPTED
 
 
 @kernel
-def admit(t, account, market, sign, ticks, lots, flags, slot):
+def admit(lane, tx):
     """Every check that an order meets before the book: ``(reason, limit, lots)``."""
-    reason, limit = check_order(t, market, sign, ticks, lots, flags)
+    reason, limit = check_order(lane, tx)
     if reason != OK:
         return reason, 0, 0
-    if breaks_isolation(t, account, market):
+    account, market, lots = tx.account, tx.market, tx.lots
+    if breaks_isolation(lane, account, market):
         return IS_ISOLATED, 0, 0
-    if flags & REDUCE_ONLY != 0:
-        lots = reducible_lots(t, account, market, sign, lots)
+    if tx.flags & REDUCE_ONLY != 0:
+        lots = reducible_lots(lane, account, market, tx.sign, lots)
         if lots == 0:
             return WOULD_INCREASE, 0, 0
-    if place_of(t, account, market, slot)[1] >= 0:
+    if place_of(lane, account, market, tx.slot)[1] >= 0:
         return SLOT_BUSY, 0, 0
-    if flags & IMMEDIATE == 0 and has_too_many(t, account, market, NOTHING, NOTHING):
-        return TOO_MANY_ORDERS, 0, 0
+    if tx.flags & IMMEDIATE == 0:
+        if has_too_many(lane, account, market, NOTHING, NOTHING):
+            return TOO_MANY_ORDERS, 0, 0
     return OK, limit, lots
 
 
 @kernel
-def check_book(t, account, market, sign, limit, lots, flags):
-    """Whether the book lets the order do what its flags ask."""
-    book, side = book_of(t, market), taken_side(sign)
-    if flags & POST_ONLY != 0 and would_take(book, side, limit):
-        return WOULD_TAKE
-    full = flags & IMMEDIATE == 0 and not has_room(book, resting_side(sign))
-    if full or flags & FOK != 0:
-        first = account * t[SLOTS]
-        end = first + t[SLOTS]
-        there = volume(book, side, limit, lots, first, end, t[SELF_TRADE])
-        if flags & FOK != 0 and there < lots:
-            return CANNOT_FILL
-        if full and there == 0:
-            return BOOK_FULL
-    return OK
+def check_book(lane, order):
+    """Whether the book lets the order do what its flags ask; `OK` or a status."""
+    return refusal(lane.book[order.market], incoming(lane, order))
 
 
 @kernel
-def place_order(t, account, market, sign, ticks, lots, flags, slot, expiry):
+def place_order(lane, tx):
     """Runs one order: admission, matching, resting.
 
     Returns:
         ``(status, filled lots, filled quote)``.
     """
-    reason, limit, lots = admit(t, account, market, sign, ticks, lots, flags, slot)
+    reason, limit, lots = admit(lane, tx)
     if reason != OK:
         return reason, 0, 0
-    reason = check_book(t, account, market, sign, limit, lots, flags)
+    order = order_of(tx, limit, lots, worst_loss(lane, tx.market, tx.sign, limit))
+    reason = check_book(lane, order)
     if reason != OK:
         return reason, 0, 0
-    loss = worst_loss(t, market, sign, limit)
-    if not can_afford(t, account, market, sign, lots, limit, loss):
+    if not can_afford(lane, order):
         return MARGIN, 0, 0
-    return _match(t, account, market, sign, limit, lots, flags, slot, expiry, loss)
+    return _match(lane, order)
 
 
 @kernel
-def _match(t, account, market, sign, limit, lots, flags, slot, expiry, loss):
-    """Takes from the book, then rests or drops what is left."""
-    book, side, first = book_of(t, market), taken_side(sign), account * t[SLOTS]
-    mode, events = t[SELF_TRADE], events_of(t)
-    left, rows, stopped = sweep(
-        book, side, limit, lots, first, first + t[SLOTS], mode, events
-    )
-    if stopped and rows == 0:
-        return IS_SELF_TRADE, 0, 0
-    fee_ppm = parameters(t)[TAKER_FEE, market]
-    filled, quote = apply_events(t, market, side, rows, account, sign, fee_ppm)
-    if filled == lots:
-        return FILLED, filled, quote
-    if left == 0 or stopped or flags & IMMEDIATE != 0:
-        if stopped:
-            counters_of(t)[IS_SELF_TRADE] += 1
-        return PARTIAL, filled, quote
-    side = resting_side(sign)
-    now = t[BLOCK]
-    if not insert(book, side, limit, left, first + slot, loss, expiry, now):
-        counters_of(t)[BOOK_FULL] += 1
-        return PARTIAL, filled, quote
-    reserve(t, account, market, side, left, loss)
-    return RESTING, filled, quote
+def _match(lane, order):
+    """Takes from the book, then rests or drops what is left; the accounts follow."""
+    account, market, sign = order.account, order.market, order.sign
+    done = match(lane.book[market], incoming(lane, order), lane.event)
+    fee_ppm = lane.params.taker_fee_ppm[market]
+    filled, quote = apply_events(lane, market, account, sign, done.events, fee_ppm)
+    if done.dropped != OK:
+        lane.counters[done.dropped] += 1
+    reserve(lane, account, market, resting_side(sign), done.rested, order.loss)
+    return done.status, filled, quote

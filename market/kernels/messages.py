@@ -1,7 +1,7 @@
-"""One market's message block as a native kernel: the sequential lowering of `match`.
+"""Matching alone: one market's stream of messages, as one XLA custom call on the CPU.
 
-The rules are those of `market.twin.messages`, message after message, on the ladder of
-`market.kernels.ladder`.
+The rules are those of `market.twin.messages`, message after message, on the book and
+the matching of `market.kernels.book`, which the exchange's block runs too.
 """
 
 import functools
@@ -10,64 +10,90 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numba import carray
 
-from market.kernels import ladder as book
-from market.native.ffi import (
-    _pointer,
-    answers_metadata_query,
-    argument,
-    inlined,
-    kernel,
-    register,
-    result,
+from market.kernels.book import (
+    ASKS,
+    BIDS,
+    BOOK,
+    BOOK_FIELDS,
+    EVENT,
+    FILL,
+    OK,
+    Incoming,
+    expire,
+    find,
+    match,
+    refusal,
+    remove,
+    remove_range,
 )
+from market.native.ffi import (
+    allocator,
+    answers_metadata_query,
+    argument_address,
+    kernel,
+    own_results,
+    register,
+    result_address,
+    result_size,
+)
+from market.native.record import Record
 from market.types.limits import MAX_MESSAGE_VALUE
 from market.types.orders import ALL_FLAGS, IMMEDIATE, Flag, Kind, Status
-from market.types.specs import SelfTrade
 
 ORDER, CANCEL, CANCEL_ALL = int(Kind.ORDER), int(Kind.CANCEL), int(Kind.CANCEL_ALL)
 REPLACE, REDUCE, NO_KIND = int(Kind.REPLACE), int(Kind.REDUCE), int(Kind.NONE)
-POST_ONLY, FOK, MARKET = int(Flag.POST_ONLY), int(Flag.FOK), int(Flag.MARKET)
+POST_ONLY, MARKET = int(Flag.POST_ONLY), int(Flag.MARKET)
 REDUCE_ONLY = int(Flag.REDUCE_ONLY)
-CANCEL_OLDEST = int(SelfTrade.CANCEL_OLDEST)
-CANCEL_NEWEST = int(SelfTrade.CANCEL_NEWEST)
 
-_NONE, _ACCEPTED = int(Status.NONE), int(Status.ACCEPTED)
-_RESTING, _FILLED = int(Status.RESTING), int(Status.FILLED)
-_PARTIAL = int(Status.PARTIAL)
-_UNKNOWN_KIND = int(Status.UNKNOWN_KIND)
-_UNKNOWN_ACCOUNT = int(Status.UNKNOWN_ACCOUNT)
-_UNKNOWN_SLOT, _UNKNOWN_ORDER = int(Status.UNKNOWN_SLOT), int(Status.UNKNOWN_ORDER)
-_BAD_SIDE, _BAD_LOTS = int(Status.BAD_SIDE), int(Status.BAD_LOTS)
-_BAD_PRICE, _BAD_FLAGS = int(Status.BAD_PRICE), int(Status.BAD_FLAGS)
-_EXPIRED, _SLOT_BUSY = int(Status.EXPIRED), int(Status.SLOT_BUSY)
-_WOULD_TAKE, _CANNOT_FILL = int(Status.WOULD_TAKE), int(Status.CANNOT_FILL)
-_BOOK_FULL, _SELF_TRADE = int(Status.BOOK_FULL), int(Status.SELF_TRADE)
+NONE, ACCEPTED, EXPIRED = int(Status.NONE), int(Status.ACCEPTED), int(Status.EXPIRED)
+UNKNOWN_KIND, UNKNOWN_ACCOUNT = int(Status.UNKNOWN_KIND), int(Status.UNKNOWN_ACCOUNT)
+UNKNOWN_SLOT, UNKNOWN_ORDER = int(Status.UNKNOWN_SLOT), int(Status.UNKNOWN_ORDER)
+BAD_SIDE, BAD_LOTS = int(Status.BAD_SIDE), int(Status.BAD_LOTS)
+BAD_PRICE, BAD_FLAGS = int(Status.BAD_PRICE), int(Status.BAD_FLAGS)
+SLOT_BUSY = int(Status.SLOT_BUSY)
 
-#: Columns of a message's outcome, see `market.match.Fills`.
+#: Columns of the messages, in the order of the operands after the book's: [B] each.
+COLUMNS = ("kind", "account", "side", "ticks", "lots", "flags", "slot", "expiry_block")
+#: Columns of a message's outcome, see `market.match.Fills`, after the results' book.
 OUTCOMES = ("status", "lots", "quote", "trades", "rested", "cancelled")
-#: Columns of the fill log.
-LOG_WIDTH = 4
+LOG_FIELDS = ("message", "owner", "ticks", "lots")
 
-TARGET = "shakeout_book_match"
-#: Numbers of operands and results: each Python int would be a type of its own to Numba.
-_N = tuple(np.int64(number) for number in range(16))
-_BEYOND = -MAX_MESSAGE_VALUE - 1  # a bound that every key is above
+_NOTHING = np.int64(0)
 
+#: A fill in the log.
+LOGGED = Record("Logged")
+LOGGED.numbers(*LOG_FIELDS)
 
-class Settings(NamedTuple):
-    """What all messages of a block share."""
-
-    block: int
-    slots: int
-    mode: int
-    log: int  # address of the fill log
-    keeps_log: int  # 0 or 1
+#: What a lane of the call works on.
+STREAM = Record("Stream")
+STREAM.numbers(
+    "block",  # number of the block
+    "slots",  # order slots of an account
+    "mode",  # `SelfTrade`
+    "messages",
+    "log_rows",  # fills that the log has room for; 0 where none is kept
+    "logged",  # fills in the log
+)
+FIRST_COLUMN = STREAM.words
+_tx = STREAM.group("tx")
+for _name in COLUMNS:
+    _tx.array(_name, "messages")
+FIRST_OUTCOME = STREAM.words
+_outcomes = STREAM.group("outcomes")
+for _name in OUTCOMES:
+    _outcomes.array(_name, "messages")
+SETTINGS, TOTALS, LOG = STREAM.words, STREAM.words + 1, STREAM.words + 2
+STREAM.array("settings", 3)  # block, slots, mode
+STREAM.array("totals", 2)  # lots that expired, fills in the log
+STREAM.rows("log", LOGGED)
+BOOK_WORD, EVENT_WORD = STREAM.words, STREAM.words + 1
+STREAM.rows("book", BOOK)  # one
+STREAM.rows("event", EVENT)  # as many as orders may rest, and one
 
 
 class Done(NamedTuple):
-    """What a message came to: the columns of `OUTCOMES`, and the log's rows in use."""
+    """What a message came to: the columns of `OUTCOMES`."""
 
     status: int
     lots: int
@@ -75,271 +101,234 @@ class Done(NamedTuple):
     trades: int
     rested: int
     cancelled: int
-    logged: int
-
-
-class Taken(NamedTuple):
-    """What an order took from the other side."""
-
-    left: int  # lots neither filled nor decremented
-    lots: int
-    quote: int
-    trades: int
-    cancelled: int  # its own lots, by self-trade prevention
-    stopped: bool  # by an order of its own
-    logged: int
 
 
 @kernel
-def _invalid(side, ticks, lots, flags, expiry, block):
-    """The first rule that the fields of an order break, as a status, or 0."""
+def _without_fill(status, cancelled):
+    """A message that traded nothing, and the lots that it took off."""
+    return Done(status, 0, 0, 0, 0, cancelled)
+
+
+@kernel
+def _invalid(stream, index):
+    """The first rule that the fields of an order break, as a status, or `OK`."""
+    tx = stream.tx
+    side, flags, lots = tx.side[index], tx.flags[index], tx.lots[index]
+    ticks, expiry = tx.ticks[index], tx.expiry_block[index]
     if side != 1 and side != -1:
-        return _BAD_SIDE
+        return BAD_SIDE
     if lots < 1 or lots > MAX_MESSAGE_VALUE:
-        return _BAD_LOTS
+        return BAD_LOTS
     if flags & MARKET == 0 and (ticks < 1 or ticks > MAX_MESSAGE_VALUE):
-        return _BAD_PRICE
+        return BAD_PRICE
     immediate = flags & IMMEDIATE != 0
     if flags < 0 or flags > ALL_FLAGS or (flags & POST_ONLY != 0 and immediate):
-        return _BAD_FLAGS
+        return BAD_FLAGS
     if flags & REDUCE_ONLY != 0 and not immediate:
-        return _BAD_FLAGS
-    return _EXPIRED if 0 < expiry < block else 0
+        return BAD_FLAGS
+    return EXPIRED if 0 < expiry < stream.block else OK
 
 
 @kernel
-def _volume(ladder, side, bound, enough, first, settings):
-    """Lots of others that a taker could fill, counted up to ``enough``.
-
-    Its own orders do not count, and end the count where prevention would stop it.
-    """
-    nodes, levels = book.nodes_of(ladder), book.levels_of(ladder)
-    total, level = 0, book.sizes_of(ladder)[side, book.LEVELS] - 1
-    while level >= 0 and levels[side, level, book.KEY] >= bound:
-        node = levels[side, level, book.FIRST]
-        while node >= 0:
-            if first <= nodes[node, book.OWNER] < first + settings.slots:
-                if settings.mode != CANCEL_OLDEST:
-                    return total
-            else:
-                total += nodes[node, book.LOTS]
-                if total >= enough:
-                    return enough
-            node = nodes[node, book.NEXT]
-        level -= 1
-    return total
-
-
-@kernel
-def _write_fill(settings, row, message, owner, ticks, lots):
-    log = carray(_pointer(settings.log), (row + 1, LOG_WIDTH), np.int64)
-    log[row, 0], log[row, 1] = message, owner
-    log[row, 2], log[row, 3] = ticks, lots
-
-
-@inlined
-def _take(ladder, side, bound, lots, first, settings, message, logged):
-    """Takes up to ``lots``, best first; prevention where it meets its own account."""
-    nodes, mode = book.nodes_of(ladder), settings.mode
-    left, filled, quote, trades, cancelled = lots, 0, 0, 0, 0
-    while left > 0:
-        node = book.first_within(ladder, side, bound)
-        if node < 0:
-            break
-        there, owner = nodes[node, book.LOTS], nodes[node, book.OWNER]
-        taken = min(left, there)
-        if first <= owner < first + settings.slots:
-            if mode == CANCEL_NEWEST:
-                return Taken(left, filled, quote, trades, cancelled, True, logged)
-            if mode == CANCEL_OLDEST:
-                taken = there
-            else:
-                left -= taken
-            cancelled += taken
-        else:
-            ticks = nodes[node, book.TICKS]
-            left -= taken
-            filled += taken
-            quote += taken * ticks
-            trades += 1
-            if settings.keeps_log != 0:
-                _write_fill(settings, logged, message, owner, ticks, taken)
-                logged += 1
-        if taken == there:
-            book.remove(ladder, side, node)
-        else:
-            nodes[node, book.LOTS] = there - taken
-    return Taken(left, filled, quote, trades, cancelled, False, logged)
-
-
-@kernel
-def _refusal(ladder, own, bound, lots, flags, first, settings):
-    """The first rule about the book that an order breaks, or 0."""
-    other, immediate = 1 - own, flags & IMMEDIATE != 0
-    if flags & POST_ONLY != 0 and book.first_within(ladder, other, bound) >= 0:
-        return _WOULD_TAKE
-    if flags & FOK != 0:
-        if _volume(ladder, other, bound, lots, first, settings) < lots:
-            return _CANNOT_FILL
-    if not immediate and not book.has_room(ladder, own):
-        if _volume(ladder, other, bound, 1, first, settings) == 0:
-            return _BOOK_FULL
-    return 0
-
-
-@kernel
-def _without_fill(status, cancelled, logged):
-    """A message that traded nothing, and the lots that it took off."""
-    return Done(status, 0, 0, 0, 0, cancelled, logged)
-
-
-@inlined
-def _order(ladder, tx, name, first, settings, message, cancelled, logged):
-    """Runs one order with valid names."""
-    _, _, sign, ticks, lots, flags, _, expiry = tx
-    reason = _invalid(sign, ticks, lots, flags, expiry, settings.block)
-    if reason != 0:
-        return _without_fill(reason, cancelled, logged)
-    if book.find(ladder, name) >= 0:
-        return _without_fill(_SLOT_BUSY, cancelled, logged)
-    own = 0 if sign > 0 else 1
-    bound = _BEYOND if flags & MARKET != 0 else book.key_of(1 - own, ticks)
-    reason = _refusal(ladder, own, bound, lots, flags, first, settings)
-    if reason != 0:
-        return _without_fill(reason, cancelled, logged)
-    drops = flags & IMMEDIATE != 0 or not book.has_room(ladder, own)
-    left, filled, quote, trades, prevented, stopped, logged = _take(
-        ladder, 1 - own, bound, lots, first, settings, message, logged
-    )
-    rested = 0
-    if left == 0:
-        status = _FILLED if filled == lots else _PARTIAL
-    elif stopped:
-        status = _PARTIAL if filled > 0 else _SELF_TRADE
-    elif drops:
-        status = _PARTIAL
-    else:
-        book.rest(ladder, own, ticks, left, name, expiry, settings.block)
-        status, rested = _RESTING, left
-    return Done(status, filled, quote, trades, rested, cancelled + prevented, logged)
-
-
-@kernel
-def _take_off(ladder, node):
-    """Takes an order off, if there is one; returns its lots."""
-    if node < 0:
-        return 0
-    lots = book.nodes_of(ladder)[node, book.LOTS]
-    book.remove(ladder, book.side_of(ladder, node), node)
+def _removed(stream, count):
+    """Lots of the orders that events say were taken off."""
+    lots = 0
+    for event in range(count):
+        lots += stream.event[event].lots
     return lots
 
 
 @kernel
-def _cancel_all(ladder, first, end):
-    """Takes every order of an account off; returns their lots."""
-    nodes, cancelled = book.nodes_of(ladder), 0
-    for node in range(nodes.shape[0]):
-        if nodes[node, book.LOTS] > 0 and first <= nodes[node, book.OWNER] < end:
-            cancelled += _take_off(ladder, node)
-    return cancelled
+def _fills(stream, message, count):
+    """``(quote, trades, lots prevented)`` by the events; logs the fills."""
+    quote, trades, prevented = 0, 0, 0
+    for index in range(count):
+        event = stream.event[index]
+        if event.kind != FILL:
+            prevented += event.lots
+            continue
+        quote += event.ticks * event.lots
+        trades += 1
+        if stream.log_rows > 0:
+            fill = stream.log[stream.logged]
+            fill.message, fill.owner = message, event.owner
+            fill.ticks, fill.lots = event.ticks, event.lots
+            stream.logged += 1
+    return quote, trades, prevented
 
 
 @kernel
-def _reduce(ladder, name, lots):
+def _order(stream, message, name, cancelled):
+    """Runs one order with a valid name, after its replacement took lots off."""
+    tx, book = stream.tx, stream.book[0]
+    reason = _invalid(stream, message)
+    if reason != OK:
+        return _without_fill(reason, cancelled)
+    if find(book, name)[1] >= 0:
+        return _without_fill(SLOT_BUSY, cancelled)
+    sign, limit, flags = tx.side[message], tx.ticks[message], tx.flags[message]
+    if flags & MARKET != 0:
+        limit = MAX_MESSAGE_VALUE if sign > 0 else 0
+    first = tx.account[message] * stream.slots
+    order = Incoming(
+        sign,
+        limit,
+        tx.lots[message],
+        flags,
+        name,
+        first,
+        first + stream.slots,
+        _NOTHING,
+        tx.expiry_block[message],
+        stream.block,
+        stream.mode,
+    )
+    reason = refusal(book, order)
+    if reason != OK:
+        return _without_fill(reason, cancelled)
+    done = match(book, order, stream.event)
+    quote, trades, prevented = _fills(stream, message, done.events)
+    cancelled += prevented
+    return Done(done.status, done.filled, quote, trades, done.rested, cancelled)
+
+
+@kernel
+def _take_off(book, name):
+    """Takes an order off, if there is one: ``(status, lots)``."""
+    side, index = find(book, name)
+    if index < 0:
+        return UNKNOWN_ORDER, 0
+    lots = book.lots[side, index]
+    remove(book, side, index)
+    return ACCEPTED, lots
+
+
+@kernel
+def _cancel_all(stream, first):
+    """Takes every order of an account off; returns their lots."""
+    lots, end = 0, first + stream.slots
+    for side in (BIDS, ASKS):
+        count = remove_range(stream.book[0], side, first, end, stream.event)
+        lots += _removed(stream, count)
+    return lots
+
+
+@kernel
+def _reduce(book, name, lots):
     """Takes lots off an order, the last one with it: ``(status, lots)``."""
     if lots < 1:
-        return _BAD_LOTS, 0
-    node, nodes = book.find(ladder, name), book.nodes_of(ladder)
-    if node < 0:
-        return _UNKNOWN_ORDER, 0
-    there = nodes[node, book.LOTS]
+        return BAD_LOTS, 0
+    side, index = find(book, name)
+    if index < 0:
+        return UNKNOWN_ORDER, 0
+    there = book.lots[side, index]
     if lots > there:
-        return _BAD_LOTS, 0
+        return BAD_LOTS, 0
     if lots == there:
-        return _ACCEPTED, _take_off(ladder, node)
-    nodes[node, book.LOTS] = there - lots
-    return _ACCEPTED, lots
+        remove(book, side, index)
+    else:
+        book.lots[side, index] = there - lots
+    return ACCEPTED, lots
 
 
-@inlined
-def _message(ladder, tx, settings, message, logged):
-    """Runs one transaction."""
-    kind, account, _, _, lots, _, slot, _ = tx
-    slots = settings.slots
+@kernel
+def run_message(stream, message):
+    """Runs one message."""
+    tx, slots, book = stream.tx, stream.slots, stream.book[0]
+    kind, account, slot = tx.kind[message], tx.account[message], tx.slot[message]
     if kind == NO_KIND:
-        return _without_fill(_NONE, 0, logged)
+        return _without_fill(NONE, 0)
     if (kind < ORDER or kind > REPLACE) and kind != REDUCE:
-        return _without_fill(_UNKNOWN_KIND, 0, logged)
+        return _without_fill(UNKNOWN_KIND, 0)
     if account < 0 or account >= MAX_MESSAGE_VALUE // slots:
-        return _without_fill(_UNKNOWN_ACCOUNT, 0, logged)
+        return _without_fill(UNKNOWN_ACCOUNT, 0)
     first = account * slots
     if kind == CANCEL_ALL:
-        cancelled = _cancel_all(ladder, first, first + slots)
-        return _without_fill(_ACCEPTED, cancelled, logged)
+        return _without_fill(ACCEPTED, _cancel_all(stream, first))
     if slot < 0 or slot >= slots:
-        return _without_fill(_UNKNOWN_SLOT, 0, logged)
+        return _without_fill(UNKNOWN_SLOT, 0)
     name, cancelled = first + slot, 0
     if kind == REDUCE:
-        status, cancelled = _reduce(ladder, name, lots)
-        return _without_fill(status, cancelled, logged)
+        status, cancelled = _reduce(book, name, tx.lots[message])
+        return _without_fill(status, cancelled)
     if kind != ORDER:
-        node = book.find(ladder, name)
-        cancelled = _take_off(ladder, node)
+        status, cancelled = _take_off(book, name)
         if kind == CANCEL:
-            status = _ACCEPTED if node >= 0 else _UNKNOWN_ORDER
-            return _without_fill(status, cancelled, logged)
-    return _order(ladder, tx, name, first, settings, message, cancelled, logged)
+            return _without_fill(status, cancelled)
+    return _order(stream, message, name, cancelled)
 
 
 @kernel
-def run_block(ladder, columns, settings, outcomes):
-    """Runs all messages in order; returns the rows of the log in use.
+def run_block(stream):
+    """Runs all messages in order, after the orders whose last block is past left."""
+    expired, outcomes = 0, stream.outcomes
+    for side in (BIDS, ASKS):
+        count = expire(stream.book[0], side, stream.block, stream.event)
+        expired += _removed(stream, count)
+    for message in range(stream.messages):
+        done = run_message(stream, message)
+        outcomes.status[message] = done.status
+        outcomes.lots[message] = done.lots
+        outcomes.quote[message] = done.quote
+        outcomes.trades[message] = done.trades
+        outcomes.rested[message] = done.rested
+        outcomes.cancelled[message] = done.cancelled
+    stream.totals[0], stream.totals[1] = expired, stream.logged
+    for row in range(stream.logged, stream.log_rows):
+        fill = stream.log[row]
+        fill.message, fill.owner, fill.ticks, fill.lots = 0, 0, 0, 0
 
-    Args:
-        ladder: the book, changed in place.
-        columns: eight arrays [B], as in `market.match`.
-        settings: what they share.
-        outcomes: six arrays [B] of `OUTCOMES`, overwritten.
-    """
-    kind, account, side, ticks, lots, flags, slot, expiry = columns
-    status, filled, quote, trades, rested, cancelled = outcomes
-    logged = 0
-    for message in range(kind.shape[0]):
-        tx = (
-            kind[message],
-            account[message],
-            side[message],
-            ticks[message],
-            lots[message],
-            flags[message],
-            slot[message],
-            expiry[message],
-        )
-        done = _message(ladder, tx, settings, message, logged)
-        status[message], filled[message] = done.status, done.lots
-        quote[message], trades[message] = done.quote, done.trades
-        rested[message], cancelled[message] = done.rested, done.cancelled
-        logged = done.logged
-    return logged
+
+# --- the custom call ------------------------------------------------------------------
+
+TARGET = "shakeout_book_match"
+# Operands: the book, the columns, the settings. Results: the book, the outcomes, the
+# log, the totals.
+_BOOK_COUNT, _COLUMN_COUNT = np.int64(len(BOOK_FIELDS)), np.int64(len(COLUMNS))
+_OUTCOME_COUNT = np.int64(len(OUTCOMES))
+_SETTINGS = _BOOK_COUNT + _COLUMN_COUNT
+_LOG, _TOTALS = _BOOK_COUNT + _OUTCOME_COUNT, _BOOK_COUNT + _OUTCOME_COUNT + 1
+_STREAM_WORDS, _BOOK_WORDS, _EVENT_WORDS = STREAM.words, BOOK.words, EVENT.words
+_LOG_WORDS, _CAPACITY_WORD = LOGGED.words, BOOK.places["capacity"].word
+_stream_at = STREAM.at
+
+
+@allocator
+def _open_record(frame):
+    """The words of a stream's record and its scratch: one book, and the events."""
+    lanes = result_size(frame, _TOTALS) // 2
+    capacity = result_size(frame, _NOTHING) // lanes // 2
+    size = _STREAM_WORDS + _BOOK_WORDS + (2 * capacity + 1) * _EVENT_WORDS
+    words = np.zeros(size, np.int64)
+    book = words.ctypes.data + 8 * _STREAM_WORDS
+    words[BOOK_WORD], words[EVENT_WORD] = book, book + 8 * _BOOK_WORDS
+    words[_STREAM_WORDS + _CAPACITY_WORD] = capacity
+    return words
 
 
 @kernel
-def _six(arrays, lane):
-    """One lane of six arrays."""
-    a, b, c, d, e, f = arrays
-    return a[lane], b[lane], c[lane], d[lane], e[lane], f[lane]
-
-
-@kernel
-def _run_lane(ladder, before, columns, settings, after, outcomes, log, totals):
-    """One lane of the custom call; operands as in `match_native`, flattened."""
-    block, slots, mode = settings[0], settings[1], settings[2]
-    keeps_log = 1 if log.shape[0] > 0 else 0
-    shared = Settings(block, slots, mode, log.ctypes.data, keeps_log)
-    totals[0] = book.load(ladder, *before, block)
-    totals[1] = run_block(ladder, columns, shared, outcomes)
-    book.store(ladder, *after)
-    log[totals[1] * LOG_WIDTH :] = 0
+def _enter_lane(frame, words, number, lanes):
+    """The record of lane ``number``, whose words are these."""
+    stream = _stream_at(words.ctypes.data)
+    words[SETTINGS] = argument_address(frame, _SETTINGS) + 8 * 3 * number
+    words[TOTALS] = result_address(frame, _TOTALS) + 8 * 2 * number
+    log_words = result_size(frame, _LOG) // lanes
+    words[LOG] = result_address(frame, _LOG) + 8 * log_words * number
+    settings = stream.settings
+    stream.block, stream.slots, stream.mode = settings[0], settings[1], settings[2]
+    stream.messages = result_size(frame, _BOOK_COUNT) // lanes
+    stream.log_rows, stream.logged = log_words // _LOG_WORDS, 0
+    for field in range(_BOOK_COUNT):
+        offset = 8 * (result_size(frame, field) // lanes) * number
+        words[_STREAM_WORDS + 1 + field] = result_address(frame, field) + offset
+    offset = 8 * stream.messages * number
+    for column in range(_COLUMN_COUNT):
+        address = argument_address(frame, _BOOK_COUNT + column)
+        words[FIRST_COLUMN + column] = address + offset
+    for column in range(_OUTCOME_COUNT):
+        address = result_address(frame, _BOOK_COUNT + column)
+        words[FIRST_OUTCOME + column] = address + offset
+    return stream
 
 
 def _handler(fingerprint: int):
@@ -348,62 +337,12 @@ def _handler(fingerprint: int):
     def run(frame):
         if answers_metadata_query(frame):
             return 0 * fingerprint
-        before = (
-            argument(frame, _N[0]),
-            argument(frame, _N[1]),
-            argument(frame, _N[2]),
-            argument(frame, _N[3]),
-            argument(frame, _N[4]),
-            argument(frame, _N[5]),
-        )
-        after = (
-            result(frame, _N[0]),
-            result(frame, _N[1]),
-            result(frame, _N[2]),
-            result(frame, _N[3]),
-            result(frame, _N[4]),
-            result(frame, _N[5]),
-        )
-        outcomes = (
-            result(frame, _N[7]),
-            result(frame, _N[8]),
-            result(frame, _N[9]),
-            result(frame, _N[10]),
-            result(frame, _N[11]),
-            result(frame, _N[12]),
-        )
-        count, count_after = argument(frame, _N[6]), result(frame, _N[6])
-        kind, account = argument(frame, _N[7]), argument(frame, _N[8])
-        side, ticks = argument(frame, _N[9]), argument(frame, _N[10])
-        lots, flags = argument(frame, _N[11]), argument(frame, _N[12])
-        slot, expiry = argument(frame, _N[13]), argument(frame, _N[14])
-        settings, log = argument(frame, _N[15]), result(frame, _N[13])
-        totals = result(frame, _N[14])
-        capacity = before[0].shape[1] // 2
-        scratch = np.empty(book.scratch_words(capacity), np.int64)
-        ladder = book.ladder_in(scratch, capacity)
-        for lane in range(totals.shape[0]):
-            columns = (
-                kind[lane],
-                account[lane],
-                side[lane],
-                ticks[lane],
-                lots[lane],
-                flags[lane],
-                slot[lane],
-                expiry[lane],
-            )
-            _run_lane(
-                ladder,
-                (*_six(before, lane), count[lane]),
-                columns,
-                settings[lane],
-                (*_six(after, lane), count_after[lane]),
-                _six(outcomes, lane),
-                log[lane],
-                totals[lane],
-            )
-        return 0 * scratch.shape[0]
+        own_results(frame, _NOTHING, _BOOK_COUNT)
+        words = _open_record(frame)
+        lanes = result_size(frame, _TOTALS) // 2
+        for number in range(lanes):
+            run_block(_enter_lane(frame, words, number, lanes))
+        return 0 * words.shape[0]
 
     return run
 
@@ -421,7 +360,7 @@ def match_native(fields, columns, block, slots, mode, log_rows):
 
     Args:
         fields: the seven arrays of a one-market `BookState`, [2, C] and [2].
-        columns: the eight columns of the messages, each [B].
+        columns: the columns of the messages, each [B], in the order of `COLUMNS`.
         block: [] number of the block.
         slots: order slots of an account.
         mode: `SelfTrade`.
@@ -437,11 +376,14 @@ def match_native(fields, columns, block, slots, mode, log_rows):
     )
     operands = [*fields, *columns, settings]
     shapes = [field.shape for field in fields]
-    shapes += [columns[0].shape] * len(OUTCOMES) + [(log_rows, LOG_WIDTH), (2,)]
+    log_shape = (log_rows, len(LOG_FIELDS))
+    shapes += [columns[0].shape] * len(OUTCOMES) + [log_shape, (2,)]
     call = jax.ffi.ffi_call(
         TARGET,
         [jax.ShapeDtypeStruct((1, *shape), jnp.int64) for shape in shapes],
         vmap_method="broadcast_all",
+        input_output_aliases={i: i for i in range(len(fields))},
     )
     outputs = [output[0] for output in call(*(operand[None] for operand in operands))]
-    return outputs[:7], outputs[7:13], *outputs[13:]
+    books, messages = len(fields), len(OUTCOMES)
+    return outputs[:books], outputs[books : books + messages], *outputs[-2:]

@@ -7,10 +7,7 @@ round can promise nobody a whole fill; post-only asks for nothing, because nobod
 """
 
 from market.kernels.admission import (
-    FOK,
-    IMMEDIATE,
     IS_ISOLATED,
-    OK,
     REDUCE_ONLY,
     WOULD_INCREASE,
     breaks_isolation,
@@ -19,37 +16,19 @@ from market.kernels.admission import (
     has_too_many,
     worst_loss,
 )
-from market.kernels.book import resting_side
+from market.kernels.book import CANNOT_FILL, FOK, IMMEDIATE, OK, resting_side
 from market.kernels.fills import reserve
-from market.kernels.lane import (
-    ADL_PENDING,
-    ALL_MARKETS,
-    MARKETS,
-    MESSAGES,
-    MULTIPLIER,
-    NO_SLOT,
-    NOTHING,
-    POSITION,
-    ROUND,
-    SET_ASIDE,
-    WAITING,
-    fund_index,
-    funds_of,
-    matrix,
-    open_lots_of,
-    per_position,
-    vector,
-)
+from market.kernels.lane import ALL_MARKETS, NO_SLOT, fund_of, order_of
 from market.kernels.liquidation import (
     INSURANCE_EMPTY,
     bankruptcy_quote,
     check_target,
     fund_budget,
+    liquidation_order,
     note_liquidation,
 )
 from market.kernels.margin import account_risk
 from market.kernels.matching import (
-    CANNOT_FILL,
     MARGIN,
     SLOT_BUSY,
     TOO_MANY_ORDERS,
@@ -59,102 +38,92 @@ from market.kernels.matching import (
 from market.native.ffi import kernel
 from market.types.limits import MAX_TICKS
 
-# Columns of a waiting order.
-INDEX, MARKET, ACCOUNT, SIGN, LIMIT, SIZE, FLAGS, SLOT, EXPIRY, LOSS = range(10)
-LIQUIDATOR = 10  # who sent the liquidation, -1 for an order of the account's own
-GOT = 11  # lots filled
-WIDTH = 12
-
 
 @kernel
-def round_of(t):
-    """The orders that wait for the clearing, in sequence."""
-    return matrix(t, ROUND, t[MESSAGES], WIDTH)
-
-
-@kernel
-def waits(t, account, market, slot):
+def waits(lane, account, market, slot):
     """Whether an order of that name waits in the round."""
-    waiting = round_of(t)
-    for row in range(t[WAITING]):
-        if waiting[row, ACCOUNT] == account and waiting[row, MARKET] == market:
-            if waiting[row, SLOT] == slot and waiting[row, SIZE] > 0:
+    for row in range(lane.waiting_count):
+        order = lane.waiting[row]
+        if order.account == account and order.market == market:
+            if order.slot == slot and order.lots > 0:
                 return True
     return False
 
 
 @kernel
-def is_crowded(t, account, market):
+def is_crowded(lane, account, market):
     """Whether the account or the market has as many orders as it may have."""
-    waiting, own, here = round_of(t), 0, 0
-    for row in range(t[WAITING]):
-        order = waiting[row]
-        if order[SIZE] > 0 and order[LIQUIDATOR] < 0 and order[FLAGS] & IMMEDIATE == 0:
-            own += order[ACCOUNT] == account
-            here += order[MARKET] == market
-    return has_too_many(t, account, market, own, here)
+    own, here = 0, 0
+    for row in range(lane.waiting_count):
+        order = lane.waiting[row]
+        if order.lots > 0 and order.liquidator < 0 and order.flags & IMMEDIATE == 0:
+            own += order.account == account
+            here += order.market == market
+    return has_too_many(lane, account, market, own, here)
 
 
 @kernel
-def reducible_by_all(t, account, market, sign, lots):
+def reducible_by_all(lane, account, market, sign, lots):
     """Lots of a reduce-only order that its other orders of that side leave."""
-    held = per_position(t, POSITION)[account, market]
+    held = lane.position[account, market]
     if held == 0 or (held > 0) == (sign > 0):
         return 0
-    open_lots = open_lots_of(t)[account, market, resting_side(sign)]
+    open_lots = lane.open_lots[account, market, resting_side(sign)]
     return max(min(lots, abs(held) - open_lots), 0)
 
 
 @kernel
-def append(t, index, market, account, sign, limit, lots, flags, slot, expiry, loss):
-    """Adds an order to the round and reserves for it; returns its row."""
-    row = t[WAITING]
-    order = round_of(t)[row]
-    order[INDEX], order[MARKET], order[ACCOUNT] = index, market, account
-    order[SIGN], order[LIMIT], order[SIZE] = sign, limit, lots
-    order[FLAGS], order[SLOT], order[EXPIRY] = flags, slot, expiry
-    order[LOSS], order[LIQUIDATOR], order[GOT] = loss, -1, 0
-    t[WAITING] = row + 1
-    reserve(t, account, market, resting_side(sign), lots, loss)
-    return row
+def append(lane, index, order):
+    """Adds the order of a transaction to the round and reserves for it."""
+    place = lane.waiting[lane.waiting_count]
+    place.index, place.market, place.account = index, order.market, order.account
+    place.sign, place.limit, place.lots = order.sign, order.limit, order.lots
+    place.flags, place.slot, place.expiry = order.flags, order.slot, order.expiry
+    place.loss, place.liquidator, place.filled = order.loss, -1, 0
+    lane.waiting_count += 1
+    side = resting_side(order.sign)
+    reserve(lane, order.account, order.market, side, order.lots, order.loss)
+    return place
 
 
 @kernel
-def admit_order(t, index, account, market, sign, ticks, lots, flags, slot, expiry):
-    """Every check of an order; `OK` and a row in the round, or the reason."""
-    reason, limit = check_order(t, market, sign, ticks, lots, flags)
+def admit_order(lane, index, tx):
+    """Every check of an order; `OK` and a place in the round, or the reason."""
+    reason, limit = check_order(lane, tx)
     if reason != OK:
         return reason
-    if breaks_isolation(t, account, market):
+    account, market, lots, slot = tx.account, tx.market, tx.lots, tx.slot
+    if breaks_isolation(lane, account, market):
         return IS_ISOLATED
-    if flags & REDUCE_ONLY != 0:
-        lots = reducible_by_all(t, account, market, sign, lots)
+    if tx.flags & REDUCE_ONLY != 0:
+        lots = reducible_by_all(lane, account, market, tx.sign, lots)
         if lots == 0:
             return WOULD_INCREASE
-    if place_of(t, account, market, slot)[1] >= 0 or waits(t, account, market, slot):
+    is_resting = place_of(lane, account, market, slot)[1] >= 0
+    if is_resting or waits(lane, account, market, slot):
         return SLOT_BUSY
-    if flags & IMMEDIATE == 0 and is_crowded(t, account, market):
+    if tx.flags & IMMEDIATE == 0 and is_crowded(lane, account, market):
         return TOO_MANY_ORDERS
-    if flags & FOK != 0:
+    if tx.flags & FOK != 0:
         return CANNOT_FILL
-    loss = worst_loss(t, market, sign, limit)
-    if not can_afford(t, account, market, sign, lots, limit, loss):
+    order = order_of(tx, limit, lots, worst_loss(lane, tx.market, tx.sign, limit))
+    if not can_afford(lane, order):
         return MARGIN
-    append(t, index, market, account, sign, limit, lots, flags, slot, expiry, loss)
+    append(lane, index, order)
     return OK
 
 
 @kernel
-def affordable_limit(t, target, market, sign, lots, limit):
+def affordable_limit(lane, target, market, lots, limit):
     """The limit at which the fund can still bear the whole size: ``(limit, quanta)``.
 
     The quanta are what the fund may have to pay at that limit; they are set aside. A
     limit of 0 says that no price is good enough.
     """
-    held, risk = per_position(t, POSITION)[target, market], account_risk(t, target)
-    bankruptcy = bankruptcy_quote(t, market, held, sign * lots, risk)
-    fund = fund_budget(t, target, market)
-    value = lots * vector(t, MULTIPLIER, t[MARKETS])[market]
+    held, risk = lane.position[target, market], account_risk(lane, target)
+    sign = -1 if held > 0 else 1
+    bankruptcy = bankruptcy_quote(lane, market, held, sign * lots, risk)
+    fund, value = fund_budget(lane, target, market), lots * lane.multiplier[market]
     if sign < 0:
         limit = max(limit, -((fund - bankruptcy) // value))
     else:
@@ -165,46 +134,46 @@ def affordable_limit(t, target, market, sign, lots, limit):
 
 
 @kernel
-def drop_waiting(t, account):
+def _drop(lane, order):
+    """Drops a waiting order and frees what it reserved."""
+    side, lots = resting_side(order.sign), order.lots
+    reserve(lane, order.account, order.market, side, -lots, order.loss)
+    order.lots = 0
+
+
+@kernel
+def drop_waiting(lane, account):
     """Drops the waiting orders of an account that is liquidated."""
-    waiting = round_of(t)
-    for row in range(t[WAITING]):
-        if waiting[row, ACCOUNT] == account and waiting[row, LIQUIDATOR] < 0:
-            side, lots = resting_side(waiting[row, SIGN]), waiting[row, SIZE]
-            reserve(t, account, waiting[row, MARKET], side, -lots, waiting[row, LOSS])
-            waiting[row, SIZE] = 0
+    for row in range(lane.waiting_count):
+        order = lane.waiting[row]
+        if order.account == account and order.liquidator < 0:
+            _drop(lane, order)
 
 
 @kernel
-def drop_reductions(t, account, market):
+def drop_reductions(lane, account, market):
     """Drops the waiting reduce-only orders of a keeper whose position has changed."""
-    waiting = round_of(t)
-    for row in range(t[WAITING]):
-        order = waiting[row]
-        if order[ACCOUNT] == account and order[MARKET] == market:
-            if order[FLAGS] & REDUCE_ONLY != 0:
-                side = resting_side(order[SIGN])
-                reserve(t, account, market, side, -order[SIZE], order[LOSS])
-                order[SIZE] = 0
+    for row in range(lane.waiting_count):
+        order = lane.waiting[row]
+        if order.account == account and order.market == market:
+            if order.flags & REDUCE_ONLY != 0:
+                _drop(lane, order)
 
 
 @kernel
-def admit_liquidation(t, index, liquidator, target, market, cap):
-    """Every check of a liquidation; `OK` and a row in the round, or the reason."""
-    reason, lots, limit = check_target(t, liquidator, target, market, cap)
+def admit_liquidation(lane, index, liquidator, target, market, cap):
+    """Every check of a liquidation; `OK` and a place in the round, or the reason."""
+    reason, lots, limit = check_target(lane, liquidator, target, market, cap)
     if reason != OK:
         return reason
-    sign = -1 if per_position(t, POSITION)[target, market] > 0 else 1
-    limit, fund = affordable_limit(t, target, market, sign, lots, limit)
+    limit, fund = affordable_limit(lane, target, market, lots, limit)
     if limit == 0:
-        per_position(t, ADL_PENDING)[target, market] = 1
+        lane.adl_pending[target, market] = 1
         return INSURANCE_EMPTY
-    funds_of(t, SET_ASIDE)[fund_index(t, market)] += fund
-    cancel_all(t, target, ALL_MARKETS)
-    drop_waiting(t, target)
-    note_liquidation(t, target, market, lots, fund)
-    row = append(
-        t, index, market, target, sign, limit, lots, NOTHING, NO_SLOT, NOTHING, NOTHING
-    )
-    round_of(t)[row, LIQUIDATOR] = liquidator
+    lane.set_aside[fund_of(lane, market)] += fund
+    order = liquidation_order(lane, target, market, limit, lots, NO_SLOT)
+    cancel_all(lane, target, ALL_MARKETS)
+    drop_waiting(lane, target)
+    note_liquidation(lane, target, market, lots, fund)
+    append(lane, index, order).liquidator = liquidator
     return OK

@@ -4,61 +4,23 @@ The stages and their order: `market.twin.staged`; how much is sent:
 `market.rules.staged`.
 """
 
-from market.kernels.admission import (
-    BAD_LOTS,
-    BAND,
-    HALTED,
-    IS_HALTED,
-    limit_of_market_order,
-)
-from market.kernels.book import sweep, taken_side
-from market.kernels.fills import apply_events, change_position
-from market.kernels.lane import (
-    ACCOUNTS,
-    ADL_PENDING,
-    ALL_MARKETS,
-    COLLATERAL,
-    COOLDOWN,
-    COOLDOWN_US,
-    COOLDOWN_WAITS,
-    FILLED_LOTS,
-    FILLED_QUOTE,
-    INFO_LIQUIDATED,
-    INFO_LIQUIDATIONS,
-    INFO_TAKEN_OVER,
-    MARKETS,
-    MESSAGES,
-    MIN_LIQUIDATION,
-    NO_FEE,
-    NO_SLOT,
-    NOTHING,
-    NOW,
-    PART_SLOT,
-    PORTION,
-    POSITION,
-    PRICE,
-    SELF_TRADE,
-    SLOTS,
-    UNIT,
-    VAULT,
-    book_of,
-    events_of,
-    information,
-    parameters,
-    per_position,
-    vector,
-)
+from market.kernels.admission import BAD_LOTS, IS_HALTED, limit_of_market_order
+from market.kernels.book import FILLED, OK, PARTIAL
+from market.kernels.fills import change_position
+from market.kernels.lane import ALL_MARKETS, NO_SLOT, NOTHING, PART_SLOT
 from market.kernels.liquidation import (
     ALREADY_LIQUIDATED,
     NOT_LIQUIDATABLE,
     NOTHING_TO_TAKE,
     dry_run,
+    execute_liquidation,
     liquidated_so_far,
+    liquidation_order,
     note_liquidation,
 )
 from market.kernels.margin import account_risk
-from market.kernels.matching import FILLED, PARTIAL, cancel_all
-from market.kernels.rounds import LIQUIDATOR, append, drop_waiting, round_of
+from market.kernels.matching import cancel_all
+from market.kernels.rounds import append, drop_waiting
 from market.kernels.wide import ppm_ceil
 from market.native.ffi import kernel
 from market.types.limits import MAX_NOTIONAL
@@ -68,165 +30,155 @@ BANKRUPT = int(Status.BANKRUPT)
 
 
 @kernel
-def lots_to_send(t, target, market, size):
+def lots_to_send(lane, target, market, size):
     """``(lots, whether they are a part)`` of a liquidation order; 0 where it waits."""
-    params, until = parameters(t), vector(t, COOLDOWN, t[ACCOUNTS])[target]
-    notional = size * vector(t, UNIT, t[MARKETS])[market]
+    params, until, now_us = lane.params, lane.cooldown_us[target], lane.now_us
     part = size
-    if notional > params[MIN_LIQUIDATION, market]:
-        part = ppm_ceil(size, params[PORTION, market])
-    begun = until > 0 and until < t[NOW] + params[COOLDOWN_US, market]
-    if begun and t[NOW] < until:
-        return (size if params[COOLDOWN_WAITS, market] == 0 else 0), False
-    if begun and params[COOLDOWN_WAITS, market] != 0:
+    if size * lane.unit[market] > params.min_liquidation_notional[market]:
+        part = ppm_ceil(size, params.max_liquidation_portion_ppm[market])
+    waits = params.cooldown_waits[market] != 0
+    begun = until > 0 and until < now_us + params.liquidation_cooldown_us[market]
+    if begun and now_us < until:
+        return (0 if waits else size), False
+    if begun and waits:
         return size, False
     return part, part < size
 
 
 @kernel
-def next_stage(t, liquidator, target, market, cap):
+def next_stage(lane, liquidator, target, market, cap):
     """What is to become of a liquidation: ``(status, lots, is part)``.
 
-    Status 0 asks for an order of that many lots; `FILLED` says that the vault is to
-    take the account over; otherwise it is the reject's reason.
+    `OK` asks for an order of that many lots; `FILLED` says that the vault is to take
+    the account over; otherwise it is the reject's reason.
     """
-    if parameters(t)[HALTED, market] != 0:
+    if lane.params.halted[market] != 0:
         return IS_HALTED, 0, False
     if cap < 0:
         return BAD_LOTS, 0, False
-    equity, required, _ = account_risk(t, target)
-    size = abs(per_position(t, POSITION)[target, market])
-    if size == 0 or liquidator == target or required <= equity:
+    risk, size = account_risk(lane, target), abs(lane.position[target, market])
+    if size == 0 or liquidator == target or risk.required <= risk.equity:
         return NOT_LIQUIDATABLE, 0, False
-    if liquidated_so_far(t, target, market)[0]:
+    if liquidated_so_far(lane, target, market)[0]:
         return ALREADY_LIQUIDATED, 0, False
-    if equity < 0:
+    if risk.equity < 0:
         return BANKRUPT, 0, False
-    if 3 * equity < 2 * required and vault_takes(t, target):
+    if 3 * risk.equity < 2 * risk.required and vault_takes(lane, target):
         return FILLED, size, False
-    lots, is_part = lots_to_send(t, target, market, size)
+    lots, is_part = lots_to_send(lane, target, market, size)
     if lots == 0:
         return ALREADY_LIQUIDATED, 0, False
-    return 0, min(lots, cap) if cap > 0 else lots, is_part
+    return OK, min(lots, cap) if cap > 0 else lots, is_part
 
 
 @kernel
-def vault_takes(t, target):
+def vault_takes(lane, target):
     """Whether there is a vault, and its positions stay within the largest notional."""
-    vault, position = t[VAULT], per_position(t, POSITION)
+    vault, position = lane.vault, lane.position
     if vault < 0 or vault == target:
         return False
-    for market in range(t[MARKETS]):
+    for market in range(lane.markets):
         lots = abs(position[vault, market] + position[target, market])
-        if lots > MAX_NOTIONAL // vector(t, UNIT, t[MARKETS])[market]:
+        if lots > MAX_NOTIONAL // lane.unit[market]:
             return False
     return True
 
 
 @kernel
-def mark_bankrupt(t, target):
+def mark_bankrupt(lane, target):
     """Marks the account's positions for deleveraging, in halted markets none."""
-    position, pending = per_position(t, POSITION), per_position(t, ADL_PENDING)
-    params = parameters(t)
-    for market in range(t[MARKETS]):
-        if position[target, market] != 0 and params[HALTED, market] == 0:
-            pending[target, market] = 1
+    for market in range(lane.markets):
+        is_open = lane.params.halted[market] == 0
+        if is_open and lane.position[target, market] != 0:
+            lane.adl_pending[target, market] = 1
 
 
 @kernel
-def backstop(t, target):
+def backstop(lane, target):
     """The vault takes all positions at the mark, and the collateral as it is."""
-    cancel_all(t, target, ALL_MARKETS)
-    vault, position = t[VAULT], per_position(t, POSITION)
-    collateral, info = vector(t, COLLATERAL, t[ACCOUNTS]), information(t)
-    taken = 0
-    for market in range(t[MARKETS]):
-        held = position[target, market]
+    cancel_all(lane, target, ALL_MARKETS)
+    vault, taken = lane.vault, 0
+    for market in range(lane.markets):
+        held, unit = lane.position[target, market], lane.unit[market]
         if held != 0:
-            unit = vector(t, UNIT, t[MARKETS])[market]
-            change_position(t, target, market, -held, unit)
-            change_position(t, vault, market, held, unit)
+            change_position(lane, target, market, -held, unit)
+            change_position(lane, vault, market, held, unit)
             taken += abs(held) * unit
-    collateral[vault] += collateral[target]
-    collateral[target] = 0
-    vector(t, COOLDOWN, t[ACCOUNTS])[target] = 0
-    info[INFO_TAKEN_OVER, 0] += taken
-    note_staged_fill(t, taken)
+    lane.collateral[vault] += lane.collateral[target]
+    lane.collateral[target] = 0
+    lane.cooldown_us[target] = 0
+    lane.info.taken_over += taken
+    note_staged_fill(lane, taken)
 
 
 @kernel
-def note_staged_fill(t, quote):
+def note_staged_fill(lane, quote):
     """Counts a liquidation in what the block reports; nobody pays for it."""
-    information(t)[INFO_LIQUIDATIONS, 0] += 1
-    information(t)[INFO_LIQUIDATED, 0] += quote
+    lane.info.liquidations += 1
+    lane.info.liquidated_quote += quote
 
 
 @kernel
-def start_cooldown(t, target):
+def start_cooldown(lane, target):
     """A large position was liquidated in part."""
-    cooldown = parameters(t)[COOLDOWN_US, 0]
-    vector(t, COOLDOWN, t[ACCOUNTS])[target] = t[NOW] + cooldown
+    cooldown = lane.params.liquidation_cooldown_us[0]
+    lane.cooldown_us[target] = lane.now_us + cooldown
 
 
 @kernel
-def edge_of_band(t, market, sign):
+def edge_of_band(lane, market, sign):
     """Limit of the market order that a liquidation sends."""
-    price = vector(t, PRICE, t[MARKETS])[market]
-    return limit_of_market_order(price, parameters(t)[BAND, market], sign)
+    band_ppm = lane.params.price_band_ppm[market]
+    return limit_of_market_order(lane.price[market], band_ppm, sign)
 
 
 @kernel
-def liquidate_in_stages(t, liquidator, target, market, cap):
+def staged_order(lane, target, market, lots, slot):
+    """The order that a liquidation sends."""
+    sign = -1 if lane.position[target, market] > 0 else 1
+    limit = edge_of_band(lane, market, sign)
+    return liquidation_order(lane, target, market, limit, lots, slot)
+
+
+@kernel
+def liquidate_in_stages(lane, liquidator, target, market, cap):
     """One liquidation in continuous matching: ``(status, filled lots, quote)``."""
-    status, lots, is_part = next_stage(t, liquidator, target, market, cap)
+    status, lots, is_part = next_stage(lane, liquidator, target, market, cap)
     if status == FILLED:
-        backstop(t, target)
-        return FILLED, lots, lots * vector(t, UNIT, t[MARKETS])[market]
+        backstop(lane, target)
+        return FILLED, lots, lots * lane.unit[market]
     if status == BANKRUPT:
-        mark_bankrupt(t, target)
-    if status != 0:
+        mark_bankrupt(lane, target)
+    if status != OK:
         return status, 0, 0
-    sign = -1 if per_position(t, POSITION)[target, market] > 0 else 1
-    limit, first = edge_of_band(t, market, sign), target * t[SLOTS]
-    side, end = taken_side(sign), first + t[SLOTS]
-    if dry_run(t, market, side, limit, lots, first, end)[0] == 0:
+    order = staged_order(lane, target, market, lots, NO_SLOT)
+    if dry_run(lane, order)[0] == 0:
         return NOTHING_TO_TAKE, 0, 0
-    cancel_all(t, target, ALL_MARKETS)
-    book = book_of(t, market)
-    _, rows, _ = sweep(book, side, limit, lots, first, end, t[SELF_TRADE], events_of(t))
-    filled, quote = apply_events(t, market, side, rows, target, sign, NO_FEE)
-    note_liquidation(t, target, market, filled, NOTHING)
-    note_staged_fill(t, quote)
+    filled, quote = execute_liquidation(lane, order)
+    note_liquidation(lane, target, market, filled, NOTHING)
+    note_staged_fill(lane, quote)
     if is_part:
-        start_cooldown(t, target)
+        start_cooldown(lane, target)
     return FILLED if filled == lots else PARTIAL, filled, quote
 
 
-# --- in an auction -------------------------------------------------------------------
-
-
 @kernel
-def admit_staged(t, index, liquidator, target, market, cap):
-    """Admits a liquidation: `OK` and a row in the round, or what became of it."""
-    status, lots, is_part = next_stage(t, liquidator, target, market, cap)
+def admit_staged(lane, index, liquidator, target, market, cap):
+    """Admits one to an auction's round: `OK` and its order, or what became of it."""
+    status, lots, is_part = next_stage(lane, liquidator, target, market, cap)
     if status == FILLED:
-        drop_waiting(t, target)
-        backstop(t, target)
-        unit = vector(t, UNIT, t[MARKETS])[market]
-        vector(t, FILLED_LOTS, t[MESSAGES])[index] = lots
-        vector(t, FILLED_QUOTE, t[MESSAGES])[index] = lots * unit
+        drop_waiting(lane, target)
+        backstop(lane, target)
+        lane.receipts.filled_lots[index] = lots
+        lane.receipts.filled_quote[index] = lots * lane.unit[market]
     if status == BANKRUPT:
-        mark_bankrupt(t, target)
-    if status != 0:
+        mark_bankrupt(lane, target)
+    if status != OK:
         return status
-    sign = -1 if per_position(t, POSITION)[target, market] > 0 else 1
-    limit = edge_of_band(t, market, sign)
-    cancel_all(t, target, ALL_MARKETS)
-    drop_waiting(t, target)
-    note_liquidation(t, target, market, lots, NOTHING)
     slot = PART_SLOT if is_part else NO_SLOT
-    row = append(
-        t, index, market, target, sign, limit, lots, NOTHING, slot, NOTHING, NOTHING
-    )
-    round_of(t)[row, LIQUIDATOR] = liquidator
-    return status
+    order = staged_order(lane, target, market, lots, slot)
+    cancel_all(lane, target, ALL_MARKETS)
+    drop_waiting(lane, target)
+    note_liquidation(lane, target, market, lots, NOTHING)
+    append(lane, index, order).liquidator = liquidator
+    return OK

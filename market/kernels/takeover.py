@@ -13,46 +13,25 @@ Source: starkware-libs/stark-perpetual, ``transactions/liquidate.cairo``; fund, 
 price and the keeper's share are the lab's.
 """
 
+from typing import NamedTuple
+
 from market.kernels.admission import (
     BAD_LOTS,
     BAD_PRICE,
-    HALTED,
     IS_HALTED,
     IS_ISOLATED,
     breaks_isolation,
 )
+from market.kernels.book import FILLED, OK
 from market.kernels.fills import change_position
-from market.kernels.lane import (
-    ACCOUNTS,
-    ADL_PENDING,
-    ALL_MARKETS,
-    COLLATERAL,
-    INFO_INSURANCE_PAID,
-    INFO_LIQUIDATED,
-    INFO_LIQUIDATION_FEES,
-    INFO_LIQUIDATIONS,
-    INSURANCE,
-    LIQUIDATION_FEE,
-    MARKETS,
-    MULTIPLIER,
-    NOTHING,
-    POSITION,
-    REWARD,
-    UNIT,
-    fund_index,
-    funds_of,
-    information,
-    parameters,
-    per_position,
-    vector,
-)
+from market.kernels.lane import ALL_MARKETS, NOTHING, fund_of
 from market.kernels.liquidation import (
     INSURANCE_EMPTY,
     NOT_LIQUIDATABLE,
     bankruptcy_quote,
 )
 from market.kernels.margin import account_risk, worst_case_slack, worst_exposure
-from market.kernels.matching import FILLED, MARGIN, cancel_all
+from market.kernels.matching import MARGIN, cancel_all
 from market.kernels.wide import ppm_floor
 from market.native.ffi import kernel
 from market.types.limits import MAX_NOTIONAL, MAX_TICKS
@@ -61,105 +40,105 @@ from market.types.orders import Status
 UNFAIR_PRICE = int(Status.UNFAIR_PRICE)
 
 
+class Deal(NamedTuple):
+    """A position that changes hands; quanta."""
+
+    keeper: int
+    target: int
+    market: int
+    delta: int  # lots that the target gets, toward zero
+    quote: int  # what the keeper pays the target, signed
+    missing: int  # what the fund pays besides
+    share: int  # what the keeper pays the fund
+
+
 @kernel
-def check_takeover(t, keeper, target, market, cap, ticks):
+def check_takeover(lane, keeper, target, market, cap, ticks):
     """Whether a position may be taken over, and how much of it: ``(reason, lots)``."""
-    if parameters(t)[HALTED, market] != 0:
+    if lane.params.halted[market] != 0:
         return IS_HALTED, 0
     if cap < 0:
         return BAD_LOTS, 0
     if ticks < 0 or ticks > MAX_TICKS:
         return BAD_PRICE, 0
-    equity, required, _ = account_risk(t, target)
-    held = per_position(t, POSITION)[target, market]
-    if held == 0 or keeper == target or equity >= required:
+    risk, held = account_risk(lane, target), lane.position[target, market]
+    if held == 0 or keeper == target or risk.equity >= risk.required:
         return NOT_LIQUIDATABLE, 0
     lots = abs(held) if cap == 0 else min(abs(held), cap)
-    if ticks > 0:
-        value = ticks * vector(t, MULTIPLIER, t[MARKETS])[market]
-        if lots > MAX_NOTIONAL // value:
-            return BAD_LOTS, 0
-    if breaks_isolation(t, keeper, market):
+    if ticks > 0 and lots > MAX_NOTIONAL // (ticks * lane.multiplier[market]):
+        return BAD_LOTS, 0
+    if breaks_isolation(lane, keeper, market):
         return IS_ISOLATED, 0
-    return 0, lots
+    return OK, lots
 
 
 @kernel
-def keeper_quote(t, market, delta, ticks, close, equity):
+def keeper_quote(lane, market, delta, ticks, close, equity):
     """``(signed quanta that the keeper pays, the least it may pay)`` for ``delta``.
 
     Its own price where it names one; else the oracle price less the fee, but no less
     than it may pay. Where the account's equity is gone it may pay the oracle price.
     """
-    worth = -delta * vector(t, UNIT, t[MARKETS])[market]
+    worth = -delta * lane.unit[market]
     least = close if equity >= 0 else worth
     if ticks > 0:
-        return -delta * ticks * vector(t, MULTIPLIER, t[MARKETS])[market], least
-    fee = ppm_floor(abs(worth), parameters(t)[LIQUIDATION_FEE, market])
+        return -delta * ticks * lane.multiplier[market], least
+    fee = ppm_floor(abs(worth), lane.params.liquidation_fee_ppm[market])
     return max(worth - fee, least), least
 
 
 @kernel
-def take_over(t, keeper, target, market, cap, ticks):
+def take_over(lane, keeper, target, market, cap, ticks):
     """Runs one liquidation: ``(status, lots, absolute quanta the keeper paid)``."""
-    reason, lots = check_takeover(t, keeper, target, market, cap, ticks)
-    if reason != 0:
+    reason, lots = check_takeover(lane, keeper, target, market, cap, ticks)
+    if reason != OK:
         return reason, 0, 0
-    risk, held = account_risk(t, target), per_position(t, POSITION)[target, market]
+    risk, held = account_risk(lane, target), lane.position[target, market]
     delta = -lots if held > 0 else lots
-    close = bankruptcy_quote(t, market, held, delta, risk)
-    quote, least = keeper_quote(t, market, delta, ticks, close, risk[0])
+    close = bankruptcy_quote(lane, market, held, delta, risk)
+    quote, least = keeper_quote(lane, market, delta, ticks, close, risk.equity)
     if quote < least:
         return UNFAIR_PRICE, 0, 0
     missing = max(close - quote, 0)
-    if missing > funds_of(t, INSURANCE)[fund_index(t, market)]:
-        per_position(t, ADL_PENDING)[target, market] = 1
+    if missing > lane.insurance[fund_of(lane, market)]:
+        lane.adl_pending[target, market] = 1
         return INSURANCE_EMPTY, 0, 0
-    gain = max(-delta * vector(t, UNIT, t[MARKETS])[market] - quote, 0)
-    share = gain - ppm_floor(gain, parameters(t)[REWARD, market])
-    _move(t, keeper, market, -delta, -quote - share)
-    if not _is_margined(t, keeper, market):
-        _move(t, keeper, market, delta, quote + share)
+    gain = max(-delta * lane.unit[market] - quote, 0)
+    share = gain - ppm_floor(gain, lane.params.liquidator_reward_ppm[market])
+    deal = Deal(keeper, target, market, delta, quote, missing, share)
+    if not _is_margined_after(lane, deal):
         return MARGIN, 0, 0
-    _move(t, keeper, market, delta, quote + share)
-    _apply(t, keeper, target, market, delta, quote, missing, share)
-    _report(t, gain, missing, abs(quote))
+    _apply(lane, deal)
+    lane.info.liquidation_fees += gain
+    lane.info.insurance_paid += missing
+    lane.info.liquidations += 1
+    lane.info.liquidated_quote += abs(quote)
     return FILLED, lots, abs(quote)
 
 
 @kernel
-def _move(t, account, market, delta, quanta):
-    per_position(t, POSITION)[account, market] += delta
-    vector(t, COLLATERAL, t[ACCOUNTS])[account] += quanta
+def _is_margined_after(lane, deal):
+    """Whether the keeper would cover its position and all its orders at their worst."""
+    keeper, market = deal.keeper, deal.market
+    paid = deal.quote + deal.share
+    lane.position[keeper, market] -= deal.delta
+    lane.collateral[keeper] -= paid
+    exposure = worst_exposure(lane, keeper, market, NOTHING, NOTHING)
+    slack = worst_case_slack(lane, keeper, market, NOTHING, NOTHING)
+    lane.position[keeper, market] += deal.delta
+    lane.collateral[keeper] += paid
+    return exposure <= MAX_NOTIONAL // lane.unit[market] and slack >= 0
 
 
 @kernel
-def _is_margined(t, account, market):
-    """Whether the account covers its position and all its orders at their worst."""
-    exposure = worst_exposure(t, account, market, NOTHING, NOTHING)
-    if exposure > MAX_NOTIONAL // vector(t, UNIT, t[MARKETS])[market]:
-        return False
-    return worst_case_slack(t, account, market, NOTHING, NOTHING) >= 0
-
-
-@kernel
-def _apply(t, keeper, target, market, delta, quote, missing, share):
+def _apply(lane, deal):
     """Position and money change hands; the target's orders go."""
-    collateral = vector(t, COLLATERAL, t[ACCOUNTS])
-    cancel_all(t, target, ALL_MARKETS)
+    keeper, target, market = deal.keeper, deal.target, deal.market
+    cancel_all(lane, target, ALL_MARKETS)
     # What the keeper paid for a lot, rounded down, is the entry value of its lots.
-    value = abs(quote) // abs(delta)
-    change_position(t, target, market, delta, value)
-    change_position(t, keeper, market, -delta, value)
-    collateral[target] += quote + missing
-    collateral[keeper] -= quote + share
-    funds_of(t, INSURANCE)[fund_index(t, market)] += share - missing
-
-
-@kernel
-def _report(t, gain, missing, quote):
-    info = information(t)
-    info[INFO_LIQUIDATION_FEES, 0] += gain
-    info[INFO_INSURANCE_PAID, 0] += missing
-    info[INFO_LIQUIDATIONS, 0] += 1
-    info[INFO_LIQUIDATED, 0] += quote
+    value = abs(deal.quote) // abs(deal.delta)
+    change_position(lane, target, market, deal.delta, value)
+    change_position(lane, keeper, market, -deal.delta, value)
+    lane.collateral[target] += deal.quote + deal.missing
+    lane.collateral[keeper] -= deal.quote + deal.share
+    lane.insurance[fund_of(lane, market)] += deal.share - deal.missing

@@ -68,8 +68,8 @@ class _Uncounted(NRTContext):
     """Memory management of functions that only look at memory of others.
 
     Numba counts the references to an array in each function that it passes through, by
-    a call that is never inlined. In the book's ladder, made of small functions, that
-    took half of the time.
+    a call that is never inlined. In a book made of small functions that took half of
+    the time.
     """
 
     def _call_incref_decref(self, builder, typ, value, funcname):

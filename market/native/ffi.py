@@ -47,15 +47,6 @@ kernel = njit(
     pipeline_class=DeferredCompiler,
 )
 
-#: The same for a function with one caller, which it becomes a part of.
-inlined = njit(
-    error_model="numpy",
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
-    pipeline_class=DeferredCompiler,
-    forceinline=True,
-)
-
 #: The same for a function that allocates what a call needs, and hands it on.
 allocator = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
@@ -163,6 +154,23 @@ def result_address(frame, index):
     """Address of the first word of result ``index``."""
     table = _words(frame, _FRAME_RETS + 1)[_FRAME_RETS]
     return _field(table, index, _BUFFER_DATA)
+
+
+@kernel
+def own_results(frame, first, count):
+    """Makes the first results hold what operands hold that they are to change.
+
+    XLA lets a result share the buffer of its operand where it can; elsewhere this
+    copies. Result 0 goes with operand ``first``, and so on.
+    """
+    for index in range(count):
+        source = argument_address(frame, first + index)
+        target = result_address(frame, index)
+        if source != target:
+            size = result_size(frame, index)
+            old, own = _words(source, size), _words(target, size)
+            for word in range(size):
+                own[word] = old[word]
 
 
 @kernel

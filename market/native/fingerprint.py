@@ -30,7 +30,7 @@ def fingerprint_of(module: str) -> int:
         name = waiting.pop()
         if name in sources:
             continue
-        path = _source(name)
+        path = source_of(name)
         if path is None:
             raise FileNotFoundError(f"no source file of {name}, which {module} imports")
         sources[name] = path.read_bytes()
@@ -45,7 +45,7 @@ def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _source(module: str) -> Path | None:
+def source_of(module: str) -> Path | None:
     """The file of a module, or None where there is none."""
     try:
         found = importlib.util.find_spec(module)
@@ -67,5 +67,5 @@ def _imported(tree: ast.Module, packages: set[str]) -> list[str]:
             names.append(node.module)
             inner = (f"{node.module}.{alias.name}" for alias in node.names)
             if _package(node.module) in packages:
-                names += [name for name in inner if _source(name) is not None]
+                names += [name for name in inner if source_of(name) is not None]
     return [name for name in names if _package(name) in packages]

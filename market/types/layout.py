@@ -101,3 +101,4 @@ INFO_SCALARS = (
     "taken_over",
     "backstop_paid",
 )
+INFO_FIELDS = INFO_PER_MARKET + INFO_SCALARS

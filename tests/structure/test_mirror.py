@@ -19,7 +19,6 @@ LOOPS = TWIN | KERNELS
 #: Files that not every form has: who has them, and why.
 OWN_FILES = {
     "entry": (COMPILED, "how XLA calls a compiled form; the twin is called as Python"),
-    "ladder": (KERNELS, "the book of a message stream, which lives a whole block"),
     "wide": (KERNELS, "128-bit products; arrays have market.numbers, Python ints"),
     "sides": (ARRAYS, "the running totals that stand for a walk over the orders"),
     "upkeep": (TWIN, "what a block does by itself; compiled, that is market.upkeep"),
@@ -93,7 +92,7 @@ DIFFERENCES = [
     Difference(
         "liquidation",
         "execute_liquidation liquidation_order",
-        TWIN,
+        LOOPS,
         "an order is a value there, which liquidations share",
     ),
     Difference(
@@ -121,16 +120,15 @@ DIFFERENCES = [
     Difference("matching", "match_order", TWIN, "blocks and message streams share it"),
     Difference("matching", "place_of", COMPILED, "the twin asks the book for an order"),
     Difference("messages", "match_native", KERNELS, "how XLA calls the kernel"),
-    Difference("messages", "run_message", TWIN, "the place to read the rules from"),
+    Difference("messages", "run_message", LOOPS, "masked, a message is many lines"),
     Difference(
         "rounds",
         "open_round waiting_liquidation",
         ARRAYS,
         "a round is a table with a row for each transaction",
     ),
-    Difference("rounds", "round_of", KERNELS, "where the table of the round lies"),
     Difference("staged", "note_staged_fill", LOOPS, "arrays have note_fill for all"),
-    Difference("staged", "staged_order", TWIN, "an order is a value there"),
+    Difference("staged", "staged_order", LOOPS, "an order is a value there"),
 ]
 
 
