@@ -16,6 +16,7 @@ Ideas of one's own, which a config names by import path, ``package.module:Name``
 `Metric`       one number of a run, with an accumulator of its own where it needs one
 `Scheme`       an ordering scheme: an `Ordering` of the `Waiting` transactions
 `Fault`        what fails: an effect on the `Conditions` of a block
+`PriceModel`   how the first market's outside price moves
 =============  ==================================================================
 
 `shakeout conform package.module:Name` puts such a thing through the checks of its
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         words_of,
     )
     from market.numbers.units import PPM
+    from market.prices.model import PriceModel
     from market.types.orders import Flag, Kind, Receipt, Status, Tx
     from market.types.state import BookState
     from rollup.faults.contract import Conditions, Fault, Strikes
@@ -107,6 +109,7 @@ _NAMES = {
         "words_of",
     ),
     "market.numbers.units": ("PPM",),
+    "market.prices.model": ("PriceModel",),
     "market.types.orders": ("Flag", "Kind", "Receipt", "Status", "Tx"),
     "market.types.state": ("BookState",),
     "rollup.faults.contract": ("Conditions", "Fault", "Strikes"),

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any
 
 from agents.family import GroupSpec
+from experiments.build.numbers import numbers_of
 from experiments.build.populations import target_bits
 from experiments.config import Config
 from experiments.config.sequencer import SequencerConfig
-from market.numbers.declared import key_of
 from market.numbers.units import as_int
 from market.types.orders import Kind
 from rollup.faults import FAULTS, Fault
@@ -34,7 +33,7 @@ def chain_params(config: Config) -> ChainParams:
     """The numbers of a rollup."""
     return ChainParams(
         sequencer=_sequencer_params(config.sequencer),
-        batches=_filled(BatchParams, config.rollup),
+        batches=numbers_of(BatchParams, config.rollup),
     )
 
 
@@ -91,15 +90,5 @@ def _sequencer_params(section: SequencerConfig) -> SequencerParams:
     """The scheme's numbers: those that all schemes have, and its own."""
     scheme = section.scheme
     if isinstance(scheme, Composed):
-        return scheme.numbers(_filled(SequencerParams, section))
-    return _filled(scheme.params, section.numbers, section)
-
-
-def _filled(kind: type, *sections: Any) -> Any:
-    """A parameter class from the first of the sections that has each key."""
-    numbers = {}
-    for field in fields(kind):
-        key = key_of(field.name)
-        section = next(each for each in sections if key in type(each).model_fields)
-        numbers[field.name] = as_int(getattr(section, key))
-    return kind(**numbers)
+        return scheme.numbers(numbers_of(SequencerParams, section))
+    return numbers_of(scheme.params, section.numbers, section)

@@ -106,14 +106,27 @@ def named(kind: PluginKind) -> Any:
     """The type of a key that names one of this kind."""
 
     def check(text: str) -> str:
-        try:
-            resolve(text, kind)
-        except PluginError as error:
-            raise wrong_value(str(error)) from None
-        return ImportPath(text) if is_path(text) else text
+        return _checked(text, kind)
 
     schema = {"type": "string", "description": f"a name, or {_EXAMPLE} of one's own"}
     return Annotated[str, AfterValidator(check), WithJsonSchema(schema)]
+
+
+def own_path(kind: PluginKind) -> Any:
+    """The type of a name that others check, or of an import path of this kind."""
+
+    def check(text: str) -> str:
+        return _checked(text, kind) if is_path(text) else text
+
+    return Annotated[str, AfterValidator(check)]
+
+
+def _checked(text: str, kind: PluginKind) -> str:
+    try:
+        resolve(text, kind)
+    except PluginError as error:
+        raise wrong_value(str(error)) from None
+    return ImportPath(text) if is_path(text) else text
 
 
 def resolve(text: str, kind: PluginKind) -> Any:

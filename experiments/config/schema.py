@@ -10,6 +10,7 @@ from experiments.config.chain import RollupConfig
 from experiments.config.errors import unknown
 from experiments.config.faults import Faults
 from experiments.config.groups import Group, GuestGroup
+from experiments.config.plugins import METRIC, own_path
 from experiments.config.populations import Populations
 from experiments.config.prices import CrashConfig, PricesConfig
 from experiments.config.sequencer import SequencerConfig
@@ -58,7 +59,9 @@ class Config(Section):
         default={},
         description="dotted key -> values, or own name -> [{name, set: {…}}]",
     )
-    metrics: list[str] = Field(default=[], description="columns to keep; all if empty")
+    metrics: list[own_path(METRIC)] = Field(
+        default=[], description="columns to keep; all if empty"
+    )
     checks: list[str] = Field(default=[], description="such as bad_debt <= 1e6")
     record: RecordConfig = RecordConfig()
     plan: PlanConfig = PlanConfig()

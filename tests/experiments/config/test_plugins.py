@@ -163,3 +163,53 @@ def test_the_sources_of_a_package_are_those_that_it_imports(lab):
         for source in sources_of("my_package.schemes")
     ]
     assert found == ["", ".deep", ".deep.more", ".helper", ".schemes"]
+
+
+EVERYTHING = """
+from agents.families.vault import VaultParams, act, init
+from agents.family import Family
+from agents.lab.guest import Guest
+from agents.measure.contract import Metric
+from rollup.faults.contract import Fault
+
+
+class Idle(Guest):
+    def step(self):
+        pass
+
+
+def trades(reading):
+    return reading.measures.trades
+
+
+FAMILY = Family("idlers", "idler", VaultParams, init, act, 1)
+FAULT = Fault("nothing", "does nothing", lambda conditions, strikes: conditions)
+METRIC = Metric("my_trades", "count", "fills", None, trades)
+"""
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"populations": {"mine": {"family": "{}:FAMILY", "count": 1}}},
+        {"populations": {"mine": {"agent": "{}:Idle"}}},
+        {"faults": [{"kind": "{}:FAULT", "start": "1s", "duration": "1s"}]},
+        {"metrics": ["trades", "{}:METRIC"]},
+    ],
+    ids=["family", "agent", "fault", "metric"],
+)
+def test_the_source_of_each_kind_is_part_of_the_experiment(lab, document):
+    name = lab.write(EVERYTHING)
+
+    def filled(part):
+        if isinstance(part, dict):
+            return {key: filled(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [filled(value) for value in part]
+        return part.format(name) if isinstance(part, str) else part
+
+    experiment = config.expand(filled(document))
+    ((path, sources),) = experiment.plugins.items()
+    assert path.startswith(f"{name}:")
+    assert list(sources) == [name]
+    assert config.expand(experiment.as_document()).hash == experiment.hash
