@@ -1,6 +1,7 @@
 """Which transactions are well formed, and which orders an account may place."""
 
-from market.kernels.book import IMMEDIATE, OK, POST_ONLY, count_range, resting_side
+from market.kernels.book import count_range, resting_side
+from market.kernels.engine import OK, POST_ONLY
 from market.kernels.margin import (
     EVERY_BLOCK,
     STEPS,
@@ -15,7 +16,7 @@ from market.kernels.margin import (
 from market.kernels.wide import ppm_ceil
 from market.native.ffi import kernel
 from market.types.limits import MAX_NOTIONAL, MAX_ORDER_LOTS, MAX_TICKS
-from market.types.orders import Flag, Kind, Status
+from market.types.orders import IMMEDIATE, Flag, Kind, Status
 
 _PPM = 1_000_000
 

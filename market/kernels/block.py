@@ -9,10 +9,10 @@ from market.kernels.admission import (
     check_names,
     takes_off,
 )
-from market.kernels.book import FILLED, OK
 from market.kernels.clearing import clear
 from market.kernels.cover import drop_undercollateralised
 from market.kernels.deleveraging import close_gate, deleverage_pending
+from market.kernels.engine import FILLED, OK
 from market.kernels.fills import drop_expired
 from market.kernels.funds import deposit, withdraw
 from market.kernels.lane import tx_of

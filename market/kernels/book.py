@@ -1,11 +1,7 @@
-"""The order book of one market, and the matching of an order with it.
+"""The order book of one market: how orders rest, are found and leave.
 
-`match` is the one matching engine: a block of the exchange (`market.kernels.matching`)
-and a stream of messages alone (`market.kernels.messages`) run it. The functions here
-change the columns of the state in place, allocate nothing and know nothing of margin or
-fees. What happened to resting orders is written as events, to be applied afterwards;
-that is the same as applying fill by fill, because what a maker owes was reserved when
-its order was admitted.
+The functions here change the columns of the state in place, allocate nothing and know
+nothing of accounts. Where several orders may leave at once they are told as events.
 
 The layout is `market.types.state.BookState` without its market axis: each side is
 sorted from worst to best, equal prices from the latest to the earliest, so the next
@@ -27,21 +23,8 @@ from numba.extending import intrinsic
 
 from market.native.ffi import kernel
 from market.native.record import Record
-from market.types.orders import IMMEDIATE, Flag, Status
-from market.types.specs import SelfTrade
 
 BIDS, ASKS = np.int64(0), np.int64(1)
-
-CANCEL_OLDEST = int(SelfTrade.CANCEL_OLDEST)
-CANCEL_NEWEST = int(SelfTrade.CANCEL_NEWEST)
-DECREMENT = int(SelfTrade.DECREMENT)
-
-POST_ONLY, FOK = int(Flag.POST_ONLY), int(Flag.FOK)
-
-OK = 0
-RESTING, FILLED, PARTIAL = int(Status.RESTING), int(Status.FILLED), int(Status.PARTIAL)
-WOULD_TAKE, CANNOT_FILL = int(Status.WOULD_TAKE), int(Status.CANNOT_FILL)
-BOOK_FULL, SELF_TRADE = int(Status.BOOK_FULL), int(Status.SELF_TRADE)
 
 #: The book of one market; its columns are views into the state, changed in place.
 BOOK = Record("Book")
@@ -65,22 +48,6 @@ PREVENTED = 2  # `lots` taken off the book by self-trade prevention
 REMOVED = 3  # `lots` taken off the book by cancel-all or expiry
 
 
-class Incoming(NamedTuple):
-    """An order as the book meets it."""
-
-    sign: int  # +1 buys, -1 sells
-    limit: int  # worst price in ticks
-    lots: int
-    flags: int
-    owner: int  # its name
-    first: int  # first name of its account
-    end: int  # one past its last name
-    loss: int  # to be reserved per lot that rests
-    expiry: int  # last block in which it rests; 0 is never
-    now: int  # the block
-    mode: int  # `SelfTrade`
-
-
 class Resting(NamedTuple):
     """An order as it rests: one entry of each column of the book."""
 
@@ -90,16 +57,6 @@ class Resting(NamedTuple):
     loss: int
     expiry: int
     came: int
-
-
-class Matched(NamedTuple):
-    """What came of an order."""
-
-    status: int
-    dropped: int  # why the rest of an order that filled in part was dropped, or 0
-    filled: int  # lots
-    rested: int  # lots
-    events: int  # how many were written
 
 
 # --- sides ----------------------------------------------------------------------------
@@ -240,7 +197,7 @@ def remove(book, side, index):
 
 
 @kernel
-def _pop(book, side):
+def pop(book, side):
     """Clears the best order of ``side``."""
     index = book.count[side] - 1
     book.ticks[side, index] = 0
@@ -253,121 +210,12 @@ def _pop(book, side):
 
 
 @kernel
-def _tell(book, side, index, event, kind, lots):
+def tell(book, side, index, event, kind, lots):
     """Writes what happened to the order at ``index``."""
     event.kind, event.lots = kind, lots
     event.owner = book.owner[side, index]
     event.ticks = book.ticks[side, index]
     event.loss = book.loss[side, index]
-
-
-# --- matching -------------------------------------------------------------------------
-
-
-@kernel
-def volume(book, order, enough):
-    """Lots that an order could fill, counted up to ``enough``; nothing is changed.
-
-    Orders of its own account do not count. Under `CANCEL_OLDEST` the count goes on
-    behind them; under the other modes the order cannot pass them whole, so it stops.
-    """
-    side = taken_side(order.sign)
-    total, index = 0, book.count[side] - 1
-    while index >= 0 and total < enough:
-        if not crosses(side, book.ticks[side, index], order.limit):
-            break
-        if order.first <= book.owner[side, index] < order.end:
-            if order.mode != CANCEL_OLDEST:
-                break
-        else:
-            total += book.lots[side, index]
-        index -= 1
-    return min(total, enough)
-
-
-@kernel
-def refusal(book, order):
-    """Why the book does not let the order do what its flags ask; `OK` if it does."""
-    flags = order.flags
-    if flags & POST_ONLY != 0 and would_take(book, taken_side(order.sign), order.limit):
-        return WOULD_TAKE
-    full = flags & IMMEDIATE == 0 and not has_room(book, resting_side(order.sign))
-    if full or flags & FOK != 0:
-        there = volume(book, order, order.lots)
-        if flags & FOK != 0 and there < order.lots:
-            return CANNOT_FILL
-        if full and there == 0:
-            return BOOK_FULL
-    return OK
-
-
-@kernel
-def sweep(book, order, events):
-    """Takes up to the order's lots, best first, through every level in its limit.
-
-    Where the order meets one of its own account, self-trade prevention applies:
-    `CANCEL_OLDEST` takes the resting order off and goes on, `CANCEL_NEWEST` stops,
-    `DECREMENT` shrinks both by the smaller.
-
-    Args:
-        book: the market's book.
-        order: `Incoming`, of 0 lots or more.
-        events: `EVENT` for each order that may be met and one more; overwritten from
-            the first on, best first.
-
-    Returns:
-        ``(left, filled, count, stopped)``: lots neither filled nor decremented, lots
-        filled, events written, and whether `CANCEL_NEWEST` stopped it.
-    """
-    side, left, filled, count = taken_side(order.sign), order.lots, 0, 0
-    while left > 0 and book.count[side] > 0:
-        index = book.count[side] - 1
-        if not crosses(side, book.ticks[side, index], order.limit):
-            break
-        there, kind = book.lots[side, index], FILL
-        taken = min(left, there)
-        if order.first <= book.owner[side, index] < order.end:
-            if order.mode == CANCEL_NEWEST:
-                return left, filled, count, True
-            kind = PREVENTED
-            if order.mode == CANCEL_OLDEST:
-                taken = there
-        _tell(book, side, index, events[count], kind, taken)
-        count += 1
-        filled += taken if kind == FILL else 0
-        if kind == FILL or order.mode == DECREMENT:
-            left -= taken
-        if taken == there:
-            _pop(book, side)
-        else:
-            book.lots[side, index] = there - taken
-    return left, filled, count, False
-
-
-@kernel
-def match(book, order, events):
-    """Takes from the other side, then rests what is left, or drops it.
-
-    Args:
-        book: the market's book.
-        order: `Incoming`, that `refusal` let pass.
-        events: as in `sweep`.
-
-    Returns:
-        `Matched`.
-    """
-    left, filled, count, stopped = sweep(book, order, events)
-    if stopped:
-        if filled == 0:
-            return Matched(SELF_TRADE, OK, 0, 0, count)
-        return Matched(PARTIAL, SELF_TRADE, filled, 0, count)
-    if left == 0 or order.flags & IMMEDIATE != 0:
-        status = FILLED if filled == order.lots else PARTIAL
-        return Matched(status, OK, filled, 0, count)
-    rest = Resting(order.limit, left, order.owner, order.loss, order.expiry, order.now)
-    if insert(book, resting_side(order.sign), rest):
-        return Matched(RESTING, OK, filled, left, count)
-    return Matched(PARTIAL, BOOK_FULL, filled, 0, count)
 
 
 # --- many resting orders --------------------------------------------------------------
@@ -397,7 +245,7 @@ def _keep(book, side, index, place):
 def _cut(book, side, kept):
     """Leaves the first ``kept`` orders of ``side``."""
     while book.count[side] > kept:
-        _pop(book, side)
+        pop(book, side)
 
 
 @kernel
@@ -410,7 +258,7 @@ def remove_range(book, side, first, end, events):
     for index in range(book.count[side]):
         if first <= book.owner[side, index] < end:
             lots = book.lots[side, index]
-            _tell(book, side, index, events[count], REMOVED, lots)
+            tell(book, side, index, events[count], REMOVED, lots)
             count += 1
         else:
             if kept < index:
@@ -430,7 +278,7 @@ def expire(book, side, block, events):
     for index in range(book.count[side]):
         if 0 < book.expiry[side, index] < block:
             lots = book.lots[side, index]
-            _tell(book, side, index, events[count], REMOVED, lots)
+            tell(book, side, index, events[count], REMOVED, lots)
             count += 1
         else:
             if kept < index:

@@ -11,19 +11,8 @@ taker's, liquidations none.
 """
 
 from market.kernels.auction import clear as find_price
-from market.kernels.book import (
-    ASKS,
-    BIDS,
-    BOOK_FULL,
-    FILLED,
-    IMMEDIATE,
-    PARTIAL,
-    RESTING,
-    Resting,
-    drop_empty,
-    insert,
-    resting_side,
-)
+from market.kernels.book import ASKS, BIDS, Resting, drop_empty, insert, resting_side
+from market.kernels.engine import BOOK_FULL, FILLED, PARTIAL, RESTING
 from market.kernels.fills import record_fill, reserve, trade
 from market.kernels.lane import NO_FEE, NOTHING, PART_SLOT
 from market.kernels.liquidation import (
@@ -34,6 +23,7 @@ from market.kernels.liquidation import (
 from market.kernels.margin import account_equity, account_risk
 from market.kernels.staged import note_staged_fill, start_cooldown
 from market.native.ffi import kernel
+from market.types.orders import IMMEDIATE
 from market.types.specs import Liquidation
 
 STAGES = int(Liquidation.STAGES)

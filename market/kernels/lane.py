@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.kernels.book import BOOK, BOOK_FIELDS, EVENT, Incoming
+from market.kernels.book import BOOK, BOOK_FIELDS, EVENT
+from market.kernels.engine import Incoming
 from market.native.ffi import kernel
 from market.native.record import Record
 from market.types.layout import (

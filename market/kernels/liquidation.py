@@ -4,7 +4,8 @@ The formulas, their sources and their roundings: `market.rules.liquidation`.
 """
 
 from market.kernels.admission import BAD_LOTS, IS_HALTED
-from market.kernels.book import FILLED, OK, PARTIAL, crosses, sweep, taken_side
+from market.kernels.book import crosses, taken_side
+from market.kernels.engine import FILLED, OK, PARTIAL, sweep
 from market.kernels.fills import apply_events
 from market.kernels.lane import (
     ALL_MARKETS,

@@ -12,19 +12,12 @@ from market.kernels.admission import (
     reducible_lots,
     worst_loss,
 )
-from market.kernels.book import (
-    IMMEDIATE,
-    OK,
-    find_on_side,
-    match,
-    refusal,
-    remove,
-    resting_side,
-)
+from market.kernels.book import find_on_side, remove, resting_side
+from market.kernels.engine import OK, match, refusal
 from market.kernels.fills import apply_events, cancel_orders, reserve
 from market.kernels.lane import NOTHING, incoming, order_of
 from market.native.ffi import kernel
-from market.types.orders import Status
+from market.types.orders import IMMEDIATE, Status
 
 ACCEPTED, UNKNOWN_ORDER = int(Status.ACCEPTED), int(Status.UNKNOWN_ORDER)
 SLOT_BUSY, TOO_MANY_ORDERS = int(Status.SLOT_BUSY), int(Status.TOO_MANY_ORDERS)

@@ -18,15 +18,12 @@ from market.kernels.book import (
     BOOK_FIELDS,
     EVENT,
     FILL,
-    OK,
-    Incoming,
     expire,
     find,
-    match,
-    refusal,
     remove,
     remove_range,
 )
+from market.kernels.engine import OK, Incoming, match, refusal
 from market.native.ffi import (
     allocator,
     answers_metadata_query,

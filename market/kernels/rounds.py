@@ -16,7 +16,8 @@ from market.kernels.admission import (
     has_too_many,
     worst_loss,
 )
-from market.kernels.book import CANNOT_FILL, FOK, IMMEDIATE, OK, resting_side
+from market.kernels.book import resting_side
+from market.kernels.engine import CANNOT_FILL, FOK, OK
 from market.kernels.fills import reserve
 from market.kernels.lane import ALL_MARKETS, NO_SLOT, fund_of, order_of
 from market.kernels.liquidation import (
@@ -37,6 +38,7 @@ from market.kernels.matching import (
 )
 from market.native.ffi import kernel
 from market.types.limits import MAX_TICKS
+from market.types.orders import IMMEDIATE
 
 
 @kernel

@@ -5,7 +5,7 @@ The stages and their order: `market.twin.staged`; how much is sent:
 """
 
 from market.kernels.admission import BAD_LOTS, IS_HALTED, limit_of_market_order
-from market.kernels.book import FILLED, OK, PARTIAL
+from market.kernels.engine import FILLED, OK, PARTIAL
 from market.kernels.fills import change_position
 from market.kernels.lane import ALL_MARKETS, NO_SLOT, NOTHING, PART_SLOT
 from market.kernels.liquidation import (

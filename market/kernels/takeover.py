@@ -22,7 +22,7 @@ from market.kernels.admission import (
     IS_ISOLATED,
     breaks_isolation,
 )
-from market.kernels.book import FILLED, OK
+from market.kernels.engine import FILLED, OK
 from market.kernels.fills import change_position
 from market.kernels.lane import ALL_MARKETS, NOTHING, fund_of
 from market.kernels.liquidation import (

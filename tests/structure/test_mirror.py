@@ -19,6 +19,10 @@ LOOPS = TWIN | KERNELS
 #: Files that not every form has: who has them, and why.
 OWN_FILES = {
     "entry": (COMPILED, "how XLA calls a compiled form; the twin is called as Python"),
+    "engine": (
+        KERNELS,
+        "what blocks and streams share; elsewhere in book or matching",
+    ),
     "wide": (KERNELS, "128-bit products; arrays have market.numbers, Python ints"),
     "sides": (ARRAYS, "the running totals that stand for a walk over the orders"),
     "upkeep": (TWIN, "what a block does by itself; compiled, that is market.upkeep"),

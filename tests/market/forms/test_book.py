@@ -5,6 +5,7 @@ import pytest
 from numba import njit
 
 from market.kernels import book as kernels
+from market.kernels import engine
 from market.kernels.book import (
     ASKS,
     BIDS,
@@ -14,9 +15,9 @@ from market.kernels.book import (
     FILL,
     PREVENTED,
     REMOVED,
-    Incoming,
     Resting,
 )
+from market.kernels.engine import Incoming
 from market.native.record import Record
 from market.types.orders import Flag, Status
 from market.types.specs import SelfTrade
@@ -74,14 +75,15 @@ def telling(function):
 
 TOLD = Record("Told")
 TOLD.rows("events", EVENT)
-NAMES = "insert remove volume find_on_side find would_take drop_empty count_range"
+NAMES = "insert remove find_on_side find would_take drop_empty count_range"
 kernel = SimpleNamespace(
     **{name: callable_from_python(getattr(kernels, name)) for name in NAMES.split()},
-    **{
-        name: telling(getattr(kernels, name))
-        for name in ("sweep", "match", "remove_range", "expire")
-    },
-    refusal=callable_from_python(kernels.refusal),
+    remove_range=telling(kernels.remove_range),
+    expire=telling(kernels.expire),
+    volume=callable_from_python(engine.volume),
+    refusal=callable_from_python(engine.refusal),
+    sweep=telling(engine.sweep),
+    match=telling(engine.match),
 )
 
 
