@@ -214,7 +214,7 @@ class GroupSpec:
         count: N members; one account each.
         first: number of the first member's account.
         number: place among the world's groups, and its bit in fault targets.
-        place: place among the groups of its family: groups draw apart by it.
+        nth: which of its family's groups it is, from 0: groups draw apart by it.
         liquidation: the venue's rule of liquidation, by which keepers act.
     """
 
@@ -223,7 +223,7 @@ class GroupSpec:
     count: int
     first: int
     number: int
-    place: int = 0
+    nth: int = 0
     liquidation: Liquidation = Liquidation.FILLABLE_PRICE
 
     @property
@@ -245,6 +245,6 @@ class GroupSpec:
 
     def key(self, block: Array) -> Array:
         """The key of the group's own stream in the block of this key."""
-        if self.place:
-            block = stream_key(block, Stream.GROUP + self.place)
+        if self.nth:
+            block = stream_key(block, Stream.GROUP + self.nth)
         return stream_key(block, self.code.words)

@@ -56,7 +56,7 @@ def with_guests(
             count=group.count,
             first=spec.venue.accounts,
             number=len(spec.groups),
-            place=len(spec.guests),
+            nth=len(spec.guests),
         )
         spec = replace(
             spec,

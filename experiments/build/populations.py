@@ -29,8 +29,8 @@ def groups_of(config: Config) -> tuple[GroupSpec, ...]:
         count = config.members(name)
         if not count:
             continue
-        place = sum(group.family == family for group in groups)
-        groups.append(GroupSpec(family, name, count, first, len(groups), place))
+        nth = sum(group.family == family for group in groups)
+        groups.append(GroupSpec(family, name, count, first, len(groups), nth))
         first += count
     return tuple(groups)
 

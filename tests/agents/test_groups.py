@@ -30,7 +30,7 @@ def test_further_groups_of_a_family_come_after_all_first_ones():
     spec = world_of(snipers=SNIPERS, slow={**SNIPERS, "latency": "1s"}).spec
     assert [group.name for group in spec.groups] == [*FEW, "snipers", "slow"]
     assert [group.first for group in spec.groups] == [0, 2, 6, 8, 10, 13]
-    assert [group.place for group in spec.groups] == [0, 0, 0, 0, 1, 2]
+    assert [group.nth for group in spec.groups] == [0, 0, 0, 0, 1, 2]
     assert [group.number for group in spec.groups] == list(range(6))
 
 

@@ -85,6 +85,7 @@ def test_stepping_in_mesa_reaches_the_root_of_the_lane():
     assert {type(agent).__name__ for agent in lab.participants("buyers")} == {"Buyer"}
 
 
+@pytest.mark.slow
 def test_a_replay_of_the_record_reaches_the_root():
     world = world_of()
     spec, params = world.spec, world.params
