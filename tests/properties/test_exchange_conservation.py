@@ -15,7 +15,7 @@ from tests.market.forms import exchange_cases as cases
 SEEDS = st.integers(0, 2**32 - 1)
 #: Rejects that may leave a mark, a cancelled order or a shrunk one behind.
 MARKED = (Status.INSURANCE_EMPTY, Status.NOTHING_TO_TAKE)
-PRESETS = pytest.mark.parametrize("preset", cases.PRESETS, ids=lambda p: p.name)
+PRESETS = pytest.mark.parametrize("preset", cases.PRESETS)
 
 
 def assert_conserved(state):
