@@ -83,10 +83,10 @@ def account_risk(state: ExchangeState, params: VenueParams, spec: VenueSpec) -> 
     """
     multiplier = jnp.asarray(spec.multipliers, jnp.int64)
     notional = state.position * (margin_prices(state, spec) * multiplier)
-    base = ppm_ceil(jnp.abs(notional), params.initial_ppm)
+    base = ppm_ceil(jnp.abs(notional), params.initial_margin_ppm)
     maintenance = jnp.sum(ppm_ceil(base, params.maintenance_fraction_ppm), axis=1)
     if spec.margin == Margin.RISK_STEPS:
-        steps = Steps(params.risk_upper, params.risk_ppm, params.risk_by_balance)
+        steps = Steps(params.risk_upper, params.risk_factor_ppm, params.risk_by_balance)
         factor = factor_ppm(state.position, notional, steps)
         maintenance = add_up(*requirement(notional, factor)).quanta
         base = jnp.maximum(base, ppm_ceil(jnp.abs(notional), factor))

@@ -62,7 +62,7 @@ def margin_rounds() -> dict:
     def maintenance(prices):
         notionals = lots * prices
         mmr = margin.maintenance_requirement(
-            abs(notionals), tier.initial_ppm, tier.maintenance_ppm
+            abs(notionals), tier.initial_margin_ppm, tier.maintenance_ppm
         ).sum(-1)
         return margin.is_liquidatable(margin.equity(collateral, notionals), mmr)
 

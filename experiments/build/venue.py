@@ -53,9 +53,9 @@ def build_venue(
     price_spec, prices = build_prices(config, spec)
     lots = _order_lots(config, spec, prices)
     changed = {**overridden(venue, len(spec.markets)), **_always(config, lots)}
-    if "risk_ppm" in changed:  # one factor for every step
-        changed["risk_ppm"] = np.broadcast_to(
-            changed["risk_ppm"], params.risk_ppm.shape
+    if "risk_factor_ppm" in changed:  # one factor for every step
+        changed["risk_factor_ppm"] = np.broadcast_to(
+            changed["risk_factor_ppm"], params.risk_factor_ppm.shape
         )
     return spec, replace(params, **changed), price_spec, prices
 
@@ -89,9 +89,9 @@ def _always(config: Config, lots: list[int]) -> dict[str, Any]:
         "max_order_lots": as_int(lots),
         "max_open_orders": as_int(venue.max_open_orders),
         "max_market_orders": as_int([venue.max_market_orders] * markets),
-        "breaker_move_ppm": as_int(breaker.move),
-        "breaker_window_us": as_int(breaker.window),
-        "breaker_pause_us": as_int(breaker.pause),
+        "circuit_breaker_move_ppm": as_int(breaker.move),
+        "circuit_breaker_window_us": as_int(breaker.window),
+        "circuit_breaker_pause_us": as_int(breaker.pause),
         "funding_interval_us": as_int(venue.funding.interval),
         "oracle_threshold_ppm": as_int(oracle.threshold),
         "oracle_heartbeat_us": as_int(oracle.heartbeat),

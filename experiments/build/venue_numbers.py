@@ -1,6 +1,7 @@
 """Which numbers of a preset a config may override, and where their keys stand."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -8,7 +9,9 @@ from experiments.config import Config
 from experiments.config.errors import ConfigError
 from experiments.config.values import format_duration
 from experiments.config.world import VenueConfig
+from market.numbers.declared import key_of
 from market.numbers.units import as_int
+from market.types.specs import VenueParams
 
 V4, STARKEX, HYPERLIQUID = "dydx_v4", "starkex", "hyperliquid"
 _ALL = (V4, STARKEX, HYPERLIQUID)
@@ -19,40 +22,54 @@ class Number(NamedTuple):
     """A number of a preset.
 
     Attributes:
-        parameter: its name in `market.types.specs.VenueParams`.
         presets: whose rules have it; elsewhere it would have no effect.
         per_market: whether the parameter has one for each market.
     """
 
-    parameter: str
     presets: tuple[str, ...] = _ALL
     per_market: bool = False
 
 
-#: By key of the section `venue`.
+#: By key of the section `venue`; `parameter_of` says which parameter each gives.
 NUMBERS: Mapping[str, Number] = {
-    "maker_fee": Number("maker_fee_ppm"),
-    "taker_fee": Number("taker_fee_ppm"),
-    "price_band": Number("price_band_ppm", per_market=True),
-    "initial_margin": Number("initial_ppm", per_market=True),
-    "maintenance_fraction": Number("maintenance_fraction_ppm", _TIERED, True),
-    "risk_factor": Number("risk_ppm", (STARKEX,), True),
-    "liquidation.bankruptcy_adjustment": Number("bankruptcy_adjustment_ppm", (V4,)),
-    "liquidation.spread_to_maintenance": Number("spread_to_maintenance_ppm", (V4,)),
-    "liquidation.max_fee": Number("liquidation_fee_ppm", _CLAMPED),
-    "liquidation.liquidator_reward": Number("liquidator_reward_ppm", _CLAMPED),
-    "liquidation.min_notional": Number("min_liquidation_notional", _TIERED),
-    "liquidation.max_portion": Number("max_liquidation_portion_ppm", _TIERED),
-    "liquidation.max_notional": Number("max_liquidation_notional", (V4,)),
-    "liquidation.cooldown": Number("liquidation_cooldown_us", (HYPERLIQUID,)),
-    "funding.clamp": Number("funding_clamp_ppm", _CLAMPED),
-    "funding.premium_clamp": Number("premium_clamp_ppm", _CLAMPED),
-    "funding.default_rate": Number("default_funding_ppm", _CLAMPED, True),
+    "maker_fee": Number(),
+    "taker_fee": Number(),
+    "price_band": Number(per_market=True),
+    "initial_margin": Number(per_market=True),
+    "maintenance_fraction": Number(_TIERED, True),
+    "risk_factor": Number((STARKEX,), True),
+    "liquidation.bankruptcy_adjustment": Number((V4,)),
+    "liquidation.spread_to_maintenance": Number((V4,)),
+    "liquidation.max_fee": Number(_CLAMPED),
+    "liquidation.liquidator_reward": Number(_CLAMPED),
+    "liquidation.min_notional": Number(_TIERED),
+    "liquidation.max_portion": Number(_TIERED),
+    "liquidation.max_notional": Number((V4,)),
+    "liquidation.cooldown": Number((HYPERLIQUID,)),
+    "funding.clamp": Number(_CLAMPED),
+    "funding.premium_clamp": Number(_CLAMPED),
+    "funding.default_rate": Number(_CLAMPED, True),
 }
 #: Insurance fund at the start, quanta: the lab's own; Hyperliquid has none.
 _INSURANCE = {V4: 250_000_000_000, STARKEX: 250_000_000_000, HYPERLIQUID: 0}
 #: Length of a premium sample, microseconds.
 _SAMPLE = {V4: 60_000_000, STARKEX: 60_000_000, HYPERLIQUID: 5_000_000}
+
+
+def parameter_of(key: str) -> str:
+    """The field of `VenueParams` that a key of the section `venue` gives.
+
+    It has the key's own name, with that of its section before it where the key alone
+    would not say enough, and the suffix of its unit behind.
+
+    Raises:
+        KeyError: there is none, or more than one.
+    """
+    names = (key.replace(".", "_"), key.rpartition(".")[2])
+    found = [field.name for field in fields(VenueParams) if key_of(field.name) in names]
+    if len(found) != 1:
+        raise KeyError(f"{key}: {found or 'no parameter'} of VenueParams")
+    return found[0]
 
 
 def check_keys(venue: VenueConfig) -> None:
@@ -83,7 +100,7 @@ def overridden(venue: VenueConfig, markets: int) -> dict[str, Any]:
         value = attrgetter(key)(venue)
         if value is not None:
             rows = [value] * markets if number.per_market else value
-            changed[number.parameter] = as_int(rows)
+            changed[parameter_of(key)] = as_int(rows)
     return changed
 
 

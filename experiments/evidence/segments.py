@@ -84,14 +84,14 @@ def block_updates(before: Ledger, after: Ledger) -> list[tuple[BatchUpdates, Seg
 
 
 def batch_updates(
-    ledgers: Sequence[Ledger], multipliers, risk_ppm, batch: int
+    ledgers: Sequence[Ledger], multipliers, risk_factor_ppm, batch: int
 ) -> tuple[BatchUpdates, VenueState]:
     """All updates of a batch, and its segments; neighbours of equal numbers joined.
 
     Args:
         ledgers: before the first block, after the first, …, after the last.
         multipliers: quanta per lot and tick of each market.
-        risk_ppm: maintenance fraction of each market.
+        risk_factor_ppm: maintenance fraction of each market.
         batch: its number.
     """
     updates: list[BatchUpdates] = []
@@ -109,7 +109,7 @@ def batch_updates(
         numbers = (tuple(int(v) for v in row) for row in (last.prices, last.indices))
         segments = [Segment(0, *numbers)]
         updates = [updates_between(last.table, last.table)]
-    venue = VenueState(tuple(segments), multipliers, risk_ppm, batch)
+    venue = VenueState(tuple(segments), multipliers, risk_factor_ppm, batch)
     return BatchUpdates.joined(updates), venue
 
 
@@ -121,9 +121,10 @@ def risk_of(venue: VenueSpec, params: VenueParams) -> tuple[int, ...]:
     asks.
     """
     if venue.margin == Margin.RISK_STEPS:
-        fractions = np.asarray(params.risk_ppm)[0]
+        fractions = np.asarray(params.risk_factor_ppm)[0]
     else:
         fractions = maintenance_fraction_ppm(
-            np.asarray(params.initial_ppm), np.asarray(params.maintenance_fraction_ppm)
+            np.asarray(params.initial_margin_ppm),
+            np.asarray(params.maintenance_fraction_ppm),
         )
     return tuple(int(r) for r in fractions)

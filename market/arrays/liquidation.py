@@ -20,19 +20,19 @@ from market.types.specs import Margin
 def _rules_of(env: Env, market) -> liquidation.LiquidationRules:
     """The parameters in the form of the rule functions."""
     return liquidation.LiquidationRules(
-        max_fee_ppm=env.param("liquidation_fee_ppm", market),
+        max_fee_ppm=env.param("liquidation_max_fee_ppm", market),
         bankruptcy_adjustment_ppm=env.param("bankruptcy_adjustment_ppm", market),
         spread_to_maintenance_ppm=env.param("spread_to_maintenance_ppm", market),
-        min_position_notional=env.param("min_liquidation_notional", market),
-        max_position_portion_ppm=env.param("max_liquidation_portion_ppm", market),
-        max_account_notional=env.param("max_liquidation_notional", market),
+        min_position_notional=env.param("liquidation_min_notional", market),
+        max_position_portion_ppm=env.param("liquidation_max_portion_ppm", market),
+        max_account_notional=env.param("liquidation_max_notional", market),
     )
 
 
 def fund_budget(lane: Lane, env: Env, target, market) -> Array:
     """The most that the insurance fund may pay for a liquidation of the account now."""
     fund = env.fund[market]
-    left = env.param("max_liquidation_insurance", market) - lane.paid[target]
+    left = env.param("liquidation_max_insurance", market) - lane.paid[target]
     return jnp.minimum(lane.insurance[fund] - lane.set_aside[fund], left)
 
 
@@ -113,7 +113,7 @@ def check_target(lane: Lane, env: Env, request: Request):
     target, market, cap = request.target, request.market, request.cap
     now, held = account_risk(lane, env, target), lane.position[target, market]
     again, used = liquidated_so_far(lane, target, market)
-    spent = used >= env.param("max_liquidation_notional", market)
+    spent = used >= env.param("liquidation_max_notional", market)
     is_safe = (now.quanta <= 0) | (now.quanta <= now.equity)
     reason = first_reason(
         (env.param("halted", market) != 0, Status.HALTED),
@@ -130,7 +130,7 @@ def apply_insurance(lane: Lane, env: Env, on, request: Request, quote, bankruptc
     target, market = request.target, request.market
     fund = env.fund[market]
     delta = jnp.maximum(quote - bankruptcy, -lane.insurance[fund])
-    most = ppm_floor(abs(quote), env.param("liquidation_fee_ppm", market))
+    most = ppm_floor(abs(quote), env.param("liquidation_max_fee_ppm", market))
     fee = jnp.minimum(delta, most)
     change = jnp.where(on, jnp.where(delta <= 0, delta, fee), 0)
     fee, paid = jnp.maximum(change, 0), jnp.maximum(-change, 0)

@@ -22,7 +22,7 @@ def reckon_prices(env: Env, position) -> Env:
     long_lots = jnp.maximum(position, 0).sum(axis=0)
     open_interest = jnp.minimum(long_lots, MAX_OPEN_INTEREST // unit) * unit
     tier = margin.Tier(
-        env.row("initial_ppm"),
+        env.row("initial_margin_ppm"),
         env.row("maintenance_fraction_ppm"),
         env.row("oi_lower"),
         env.row("oi_upper"),
@@ -41,7 +41,7 @@ def position_required(env: Env, lots, market: Index = slice(None)) -> Required:
     notional = abs(lots) * env.unit[market]
     if env.sizes.margin == Margin.RISK_STEPS:
         return risk_steps.requirement(notional, risk_factor(env, lots, market))
-    initial = ppm_ceil(notional, env.row("initial_ppm")[market])
+    initial = ppm_ceil(notional, env.row("initial_margin_ppm")[market])
     share = env.row("maintenance_fraction_ppm")[market]
     return Required(ppm_ceil(initial, share), notional * 0)
 

@@ -35,8 +35,8 @@ class Stage(NamedTuple):
 def lots_to_send(lane: Lane, env: Env, target, market, size):
     """``(lots, whether they are a part)`` of a liquidation order; 0 where it waits."""
     rules = staged.StagedRules(
-        env.param("min_liquidation_notional", market),
-        env.param("max_liquidation_portion_ppm", market),
+        env.param("liquidation_min_notional", market),
+        env.param("liquidation_max_portion_ppm", market),
         env.param("liquidation_cooldown_us", market),
         env.param("cooldown_waits", market),
     )

@@ -50,7 +50,7 @@ def keeper_quote(env: Env, request: Request, delta, close, equity):
     market, price = request.market, jnp.clip(request.ticks, 0, MAX_TICKS)
     worth = -delta * env.unit[market]
     least = jnp.where(equity >= 0, close, worth)
-    fee = ppm_floor(abs(worth), env.param("liquidation_fee_ppm", market))
+    fee = ppm_floor(abs(worth), env.param("liquidation_max_fee_ppm", market))
     default = jnp.maximum(worth - fee, least)
     own = -delta * price * env.multiplier[market]
     return jnp.where(price > 0, own, default), least

@@ -55,7 +55,7 @@ def fund_budget(lane, target, market):
     """
     fund = fund_of(lane, market)
     free = lane.insurance[fund] - lane.set_aside[fund]
-    left = lane.params.max_liquidation_insurance[market]
+    left = lane.params.liquidation_max_insurance[market]
     for index in range(lane.noted_count):
         if lane.noted[index].target == target:
             left -= lane.noted[index].paid
@@ -91,9 +91,9 @@ def liquidation_lots(lane, market, size, used, cap):
     """
     params, unit = lane.params, lane.unit[market]
     notional = size * unit
-    least = min(params.min_liquidation_notional[market], notional)
-    portion = ppm_floor(notional, params.max_liquidation_portion_ppm[market])
-    allowed = params.max_liquidation_notional[market] - used
+    least = min(params.liquidation_min_notional[market], notional)
+    portion = ppm_floor(notional, params.liquidation_max_portion_ppm[market])
+    allowed = params.liquidation_max_notional[market] - used
     if allowed <= 0:
         return 0
     limit = min(max(least, portion), allowed)
@@ -229,7 +229,7 @@ def apply_insurance(lane, liquidator, target, market, quote, bankruptcy):
         insurance[fund] += delta
         info.insurance_paid -= delta
         return
-    fee = min(delta, ppm_floor(abs(quote), params.liquidation_fee_ppm[market]))
+    fee = min(delta, ppm_floor(abs(quote), params.liquidation_max_fee_ppm[market]))
     reward = ppm_floor(fee, params.liquidator_reward_ppm[market])
     collateral[target] -= fee
     collateral[liquidator] += reward

@@ -33,7 +33,7 @@ def reckon_prices(lane):
     for market in range(lane.markets):
         unit = lane.price[market] * lane.multiplier[market]
         lane.unit[market] = unit
-        lane.fraction_ppm[market] = params.initial_ppm[market]
+        lane.fraction_ppm[market] = params.initial_margin_ppm[market]
         if params.oi_upper[market] > 0:
             lots = 0
             for account in range(lane.accounts):
@@ -45,7 +45,7 @@ def reckon_prices(lane):
 @kernel
 def _scaled_fraction(params, market, open_interest):
     """The initial fraction at that open interest, rounded down."""
-    base, lower = params.initial_ppm[market], params.oi_lower[market]
+    base, lower = params.initial_margin_ppm[market], params.oi_lower[market]
     upper = params.oi_upper[market]
     if open_interest <= lower:
         return base
@@ -62,8 +62,8 @@ def risk_factor(lane, market, lots):
         size *= lane.unit[market]
     for step in range(RISK_STEPS - 1):
         if size <= params.risk_upper[step, market]:
-            return params.risk_ppm[step, market]
-    return params.risk_ppm[RISK_STEPS - 1, market]
+            return params.risk_factor_ppm[step, market]
+    return params.risk_factor_ppm[RISK_STEPS - 1, market]
 
 
 @kernel
@@ -77,7 +77,7 @@ def position_required(lane, market, lots):
     if lane.margin == STEPS:
         factor = risk_factor(lane, market, lots)
         return ppm_ceil(notional, factor), -(notional % _PPM) * factor % _PPM
-    initial = ppm_ceil(notional, params.initial_ppm[market])
+    initial = ppm_ceil(notional, params.initial_margin_ppm[market])
     return ppm_ceil(initial, params.maintenance_fraction_ppm[market]), 0
 
 

@@ -34,8 +34,8 @@ def lots_to_send(lane, target, market, size):
     """``(lots, whether they are a part)`` of a liquidation order; 0 where it waits."""
     params, until, now_us = lane.params, lane.cooldown_us[target], lane.now_us
     part = size
-    if size * lane.unit[market] > params.min_liquidation_notional[market]:
-        part = ppm_ceil(size, params.max_liquidation_portion_ppm[market])
+    if size * lane.unit[market] > params.liquidation_min_notional[market]:
+        part = ppm_ceil(size, params.liquidation_max_portion_ppm[market])
     waits = params.cooldown_waits[market] != 0
     begun = until > 0 and until < now_us + params.liquidation_cooldown_us[market]
     if begun and now_us < until:

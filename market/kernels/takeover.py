@@ -83,7 +83,7 @@ def keeper_quote(lane, market, delta, ticks, close, equity):
     least = close if equity >= 0 else worth
     if ticks > 0:
         return -delta * ticks * lane.multiplier[market], least
-    fee = ppm_floor(abs(worth), lane.params.liquidation_fee_ppm[market])
+    fee = ppm_floor(abs(worth), lane.params.liquidation_max_fee_ppm[market])
     return max(worth - fee, least), least
 
 

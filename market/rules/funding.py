@@ -40,14 +40,16 @@ MIN_SAMPLES = 60
 
 
 def funding_clamp_ppm(
-    clamp_factor_ppm: IntLike, initial_ppm: IntLike, maintenance_ppm: IntLike
+    clamp_factor_ppm: IntLike, initial_margin_ppm: IntLike, maintenance_ppm: IntLike
 ) -> IntLike:
     """Largest |rate| or |vote|: ``floor(factor * (IMF - MMF) / 1e6)``.
 
     >>> funding_clamp_ppm(RATE_CLAMP_PPM, 50_000, 600_000)
     120000
     """
-    gap = initial_ppm - maintenance_fraction_ppm(initial_ppm, maintenance_ppm)
+    gap = initial_margin_ppm - maintenance_fraction_ppm(
+        initial_margin_ppm, maintenance_ppm
+    )
     return ppm_floor(clamp_factor_ppm, gap)
 
 

@@ -43,13 +43,13 @@ class Tier(NamedTuple):
     """Margin parameters of a market, or of ``M`` markets as int64[M].
 
     Attributes:
-      initial_ppm: base initial margin fraction.
+      initial_margin_ppm: base initial margin fraction.
       maintenance_ppm: maintenance margin as a fraction of the base initial margin.
       oi_lower: open interest (quote quanta) from which the initial fraction rises.
       oi_upper: open interest at which it reaches one; 0 switches the scaling off.
     """
 
-    initial_ppm: IntLike
+    initial_margin_ppm: IntLike
     maintenance_ppm: IntLike
     oi_lower: IntLike = 0
     oi_upper: IntLike = 0
@@ -87,7 +87,7 @@ def initial_fraction_ppm(open_notional: IntLike, tier: Tier) -> IntLike:
     >>> initial_fraction_ppm(60, Tier(100_000, 500_000, oi_lower=20, oi_upper=100))
     550000
     """
-    base, lower, upper = tier.initial_ppm, tier.oi_lower, tier.oi_upper
+    base, lower, upper = tier.initial_margin_ppm, tier.oi_lower, tier.oi_upper
     # Off the ramp the quotient is not used; the divisor only has to be positive there.
     span = larger(upper - lower, 1)
     ramp = base + mul_div_floor(PPM - base, larger(open_notional - lower, 0), span)
@@ -123,19 +123,21 @@ def _share_up(amount: IntLike, ppm: IntLike) -> IntLike:
 
 
 def maintenance_requirement(
-    abs_notional: IntLike, initial_ppm: IntLike, maintenance_ppm: IntLike
+    abs_notional: IntLike, initial_margin_ppm: IntLike, maintenance_ppm: IntLike
 ) -> IntLike:
     """Maintenance margin: a fraction of the *base* initial margin, two ceilings.
 
     >>> maintenance_requirement(1, 50_000, 600_000)  # ceil(ceil(0.05) * 0.6)
     1
     """
-    return _share_up(_share_up(abs_notional, initial_ppm), maintenance_ppm)
+    return _share_up(_share_up(abs_notional, initial_margin_ppm), maintenance_ppm)
 
 
-def maintenance_fraction_ppm(initial_ppm: IntLike, maintenance_ppm: IntLike) -> IntLike:
+def maintenance_fraction_ppm(
+    initial_margin_ppm: IntLike, maintenance_ppm: IntLike
+) -> IntLike:
     """Maintenance margin as a fraction of notional, rounded down (funding clamps)."""
-    return units.ppm_floor(initial_ppm, maintenance_ppm)
+    return units.ppm_floor(initial_margin_ppm, maintenance_ppm)
 
 
 def position_risk(
@@ -147,7 +149,9 @@ def position_risk(
     return Risk(
         nc=notional,
         imr=initial_requirement(size, fraction, custom_ppm),
-        mmr=maintenance_requirement(size, tier.initial_ppm, tier.maintenance_ppm),
+        mmr=maintenance_requirement(
+            size, tier.initial_margin_ppm, tier.maintenance_ppm
+        ),
     )
 
 

@@ -123,12 +123,12 @@ class Info:
 class Params:
     """Numbers of the venue that a block reads (`market.types.specs.VenueParams`)."""
 
-    initial_ppm: list[int]
+    initial_margin_ppm: list[int]
     maintenance_fraction_ppm: list[int]
     oi_lower: list[int]
     oi_upper: list[int]
     risk_upper: list[list[int]]  # [S][M]
-    risk_ppm: list[list[int]]
+    risk_factor_ppm: list[list[int]]
     risk_by_balance: list[int]
     maker_fee_ppm: int
     taker_fee_ppm: int
@@ -139,14 +139,14 @@ class Params:
     max_market_orders: list[int]
     bankruptcy_adjustment_ppm: int
     spread_to_maintenance_ppm: int
-    liquidation_fee_ppm: int
+    liquidation_max_fee_ppm: int
     liquidator_reward_ppm: int
-    min_liquidation_notional: int
-    max_liquidation_portion_ppm: int
-    max_liquidation_notional: int
+    liquidation_min_notional: int
+    liquidation_max_portion_ppm: int
+    liquidation_max_notional: int
     liquidation_cooldown_us: int
     cooldown_waits: int
-    max_liquidation_insurance: int
+    liquidation_max_insurance: int
     impact_notional: list[int]
 
     @property

@@ -42,7 +42,7 @@ def fund_budget(lane: Lane, target: int, market: int) -> int:
     """
     fund = lane.spec.funds[market]
     paid = sum(done.paid for done in lane.liquidated if done.account == target)
-    left = lane.params.max_liquidation_insurance - paid
+    left = lane.params.liquidation_max_insurance - paid
     return min(lane.insurance[fund] - lane.set_aside[fund], left)
 
 
@@ -65,11 +65,11 @@ def liquidation_lots(lane: Lane, market: int, size: int, used: int, cap: int) ->
     The whole position if the limits allow, else what they buy, at least one lot.
     """
     params, unit = lane.params, lane.unit[market]
-    allowed = params.max_liquidation_notional - used
+    allowed = params.liquidation_max_notional - used
     if allowed <= 0:
         return 0
-    least = min(params.min_liquidation_notional, size * unit)
-    portion = ppm_floor(size * unit, params.max_liquidation_portion_ppm)
+    least = min(params.liquidation_min_notional, size * unit)
+    portion = ppm_floor(size * unit, params.liquidation_max_portion_ppm)
     limit = min(max(least, portion), allowed)
     lots = size if size * unit <= limit else min(max(limit // unit, 1), size)
     return min(lots, cap) if cap > 0 else lots
@@ -178,7 +178,7 @@ def apply_insurance(
     """
     fund, info = lane.spec.funds[order.market], lane.info
     delta = max(gain - bankruptcy, -lane.insurance[fund])
-    delta = min(delta, ppm_floor(abs(gain), lane.params.liquidation_fee_ppm))
+    delta = min(delta, ppm_floor(abs(gain), lane.params.liquidation_max_fee_ppm))
     reward = ppm_floor(max(delta, 0), lane.params.liquidator_reward_ppm)
     lane.collateral[order.account] -= delta
     lane.collateral[liquidator] += reward

@@ -52,7 +52,7 @@ def reckon_prices(lane: Lane) -> None:
 
 def _scaled_fraction(lane: Lane, market: int) -> int:
     """The initial fraction at this open interest, rounded down."""
-    base, lower = lane.params.initial_ppm[market], lane.params.oi_lower[market]
+    base, lower = lane.params.initial_margin_ppm[market], lane.params.oi_lower[market]
     upper = lane.params.oi_upper[market]
     longs = sum(max(held[market], 0) for held in lane.position)
     interest = longs * lane.unit[market]
@@ -72,11 +72,11 @@ def risk_factor(lane: Lane, market: int, lots: int) -> int:
     size = abs(lots)
     if not params.risk_by_balance[market]:
         size *= lane.unit[market]
-    steps = zip(params.risk_upper[:-1], params.risk_ppm[:-1], strict=True)
+    steps = zip(params.risk_upper[:-1], params.risk_factor_ppm[:-1], strict=True)
     for upper, factor in steps:
         if size <= upper[market]:
             return factor[market]
-    return params.risk_ppm[-1][market]
+    return params.risk_factor_ppm[-1][market]
 
 
 def position_required(lane: Lane, market: int, lots: int) -> int:
@@ -84,7 +84,7 @@ def position_required(lane: Lane, market: int, lots: int) -> int:
     notional = abs(lots) * lane.unit[market]
     if lane.spec.margin == Margin.RISK_STEPS:
         return notional * risk_factor(lane, market, lots)
-    initial = ppm_ceil(notional, lane.params.initial_ppm[market])
+    initial = ppm_ceil(notional, lane.params.initial_margin_ppm[market])
     return PPM * ppm_ceil(initial, lane.params.maintenance_fraction_ppm[market])
 
 

@@ -20,7 +20,7 @@ class DydxMarket:
 
     ticks: int
     multiplier: int
-    initial_ppm: int
+    initial_margin_ppm: int
     maintenance_ppm: int
     oi_lower: int = 0
     oi_upper: int = 0
@@ -47,11 +47,13 @@ def initial_fraction(market: DydxMarket) -> int:
     """Initial fraction in ppm, scaled by open interest, rounded down."""
     lower, upper = market.oi_lower, market.oi_upper
     if upper == 0 or market.open_notional <= lower:
-        return market.initial_ppm
+        return market.initial_margin_ppm
     if market.open_notional >= upper:
         return MILLION
     progress = Fraction(market.open_notional - lower, upper - lower)
-    return market.initial_ppm + floor((MILLION - market.initial_ppm) * progress)
+    return market.initial_margin_ppm + floor(
+        (MILLION - market.initial_margin_ppm) * progress
+    )
 
 
 def initial_requirement(market: DydxMarket, lots: int, custom_ppm: int = 0) -> int:
@@ -62,7 +64,9 @@ def initial_requirement(market: DydxMarket, lots: int, custom_ppm: int = 0) -> i
 
 def maintenance_requirement(market: DydxMarket, lots: int) -> int:
     """Maintenance requirement: two ceilings on the base fraction."""
-    base = ceil(Fraction(abs(notional(market, lots)) * market.initial_ppm, MILLION))
+    base = ceil(
+        Fraction(abs(notional(market, lots)) * market.initial_margin_ppm, MILLION)
+    )
     return ceil(Fraction(base * market.maintenance_ppm, MILLION))
 
 

@@ -46,8 +46,8 @@ def lots_to_send(lane: Lane, target: int, market: int) -> int:
     """Lots of a liquidation order; 0 while it has to wait."""
     params, size = lane.params, abs(lane.position[target][market])
     numbers = rules.StagedRules(
-        partial_above=params.min_liquidation_notional,
-        portion_ppm=params.max_liquidation_portion_ppm,
+        partial_above=params.liquidation_min_notional,
+        portion_ppm=params.liquidation_max_portion_ppm,
         cooldown_us=params.liquidation_cooldown_us,
         waits=params.cooldown_waits,
     )

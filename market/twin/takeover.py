@@ -55,7 +55,7 @@ def keeper_quote(lane: Lane, tx: Tx, delta: int, close: int) -> int:
     worth = -delta * lane.unit[tx.market]
     least = close if account_risk(lane, tx.slot).equity >= 0 else worth
     if tx.ticks == 0:
-        fee = ppm_floor(abs(worth), lane.params.liquidation_fee_ppm)
+        fee = ppm_floor(abs(worth), lane.params.liquidation_max_fee_ppm)
         return max(worth - fee, least)
     quote = -delta * tx.ticks * lane.multiplier[tx.market]
     if quote < least:

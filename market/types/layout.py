@@ -61,7 +61,7 @@ TX_FIELDS = (
 
 #: Rows [M] of the venue's parameters; a scalar stands in every column.
 PARAM_FIELDS = (
-    "initial_ppm",
+    "initial_margin_ppm",
     "maintenance_fraction_ppm",
     "oi_lower",
     "oi_upper",
@@ -72,20 +72,20 @@ PARAM_FIELDS = (
     "taker_fee_ppm",
     "bankruptcy_adjustment_ppm",
     "spread_to_maintenance_ppm",
-    "liquidation_fee_ppm",
+    "liquidation_max_fee_ppm",
     "liquidator_reward_ppm",
-    "min_liquidation_notional",
-    "max_liquidation_portion_ppm",
-    "max_liquidation_notional",
+    "liquidation_min_notional",
+    "liquidation_max_portion_ppm",
+    "liquidation_max_notional",
     "max_open_orders",
     "max_market_orders",
     "liquidation_cooldown_us",
     "cooldown_waits",
-    "max_liquidation_insurance",
+    "liquidation_max_insurance",
     "risk_by_balance",
 )
 #: Parameters of S rows [S, M] each, below those.
-STEP_FIELDS = ("risk_upper", "risk_ppm")
+STEP_FIELDS = ("risk_upper", "risk_factor_ppm")
 
 #: Rows [M] of what a block reports, and below them its scalars in the first column.
 INFO_PER_MARKET = ("traded_lots", "traded_quote", "trades", "high", "low")

@@ -151,12 +151,14 @@ class VenueParams:
     """
 
     # margin
-    initial_ppm: Array  # [M] base initial margin fraction
+    initial_margin_ppm: Array  # [M] base initial margin fraction
     maintenance_fraction_ppm: Array  # [M] share of the base initial requirement
     oi_lower: Array  # [M] quanta: open interest where the initial fraction starts up
     oi_upper: Array  # [M] quanta: where it reaches one; 0 switches the scaling off
     risk_upper: Array  # [S, M] largest size of each step, rising; the last has no end
-    risk_ppm: Array  # [S, M] risk factor of the step, for the whole position; rising
+    risk_factor_ppm: (
+        Array  # [S, M] risk factor of the step, for the whole position; rising
+    )
     risk_by_balance: Array  # [M] 1: sizes are lots; 0: quanta at the oracle price
     # trading
     maker_fee_ppm: Array  # [] of the fill's notional; may be negative (a rebate)
@@ -167,26 +169,28 @@ class VenueParams:
     max_open_orders: Array  # [] resting orders of an account; 0 is no limit
     max_market_orders: Array  # [M] resting orders of a market; 0 is no limit
     # circuit breaker
-    breaker_move_ppm: Array  # [] largest move of the index in the window; 0 is off
-    breaker_window_us: Array  # []
-    breaker_pause_us: Array  # []
+    circuit_breaker_move_ppm: (
+        Array  # [] largest move of the index in the window; 0 is off
+    )
+    circuit_breaker_window_us: Array  # []
+    circuit_breaker_pause_us: Array  # []
     # liquidation
     bankruptcy_adjustment_ppm: Array  # [] BA >= 1
     spread_to_maintenance_ppm: Array  # [] SMMR
-    liquidation_fee_ppm: Array  # [] cap of the fee, of the fill's notional
+    liquidation_max_fee_ppm: Array  # [] cap of the fee, of the fill's notional
     liquidator_reward_ppm: Array  # [] the liquidator's share of that fee
-    min_liquidation_notional: Array  # [] quanta
-    max_liquidation_portion_ppm: Array  # [] of the position
-    max_liquidation_notional: Array  # [] quanta per account and block
+    liquidation_min_notional: Array  # [] quanta
+    liquidation_max_portion_ppm: Array  # [] of the position
+    liquidation_max_notional: Array  # [] quanta per account and block
     liquidation_cooldown_us: Array  # [] after a partial one, of a staged liquidation
     cooldown_waits: Array  # [] 1: nothing is sent meanwhile (`market.rules.staged`)
-    max_liquidation_insurance: Array  # [] quanta the fund pays per account and block
+    liquidation_max_insurance: Array  # [] quanta the fund pays per account and block
     # funding
     funding_interval_us: Array  # [] that a rate is charged for
     impact_notional: Array  # [M] quanta
     funding_clamp_ppm: Array  # [] multiple of (IMF - MMF) that caps the 8h rate
     premium_clamp_ppm: Array  # [] the same for one vote
-    default_funding_ppm: Array  # [M] added to the premium
+    funding_default_rate_ppm: Array  # [M] added to the premium
     # oracle
     oracle_threshold_ppm: Array  # [] deviation that publishes at once
     oracle_heartbeat_us: Array  # [] longest silence while reports arrive

@@ -48,13 +48,15 @@ def watch_index(
     reopens = ~pauses & (state.paused_until_us > 0)
     ticks = jnp.where(reopens[:, None], 0, state.ticks)
     age = now_us - state.taken_us
-    known = (ticks > 0) & (age <= params.breaker_window_us)
+    known = (ticks > 0) & (age <= params.circuit_breaker_window_us)
     gap = jnp.abs(index[:, None] - ticks) * PPM
-    moved = jnp.any(known & (gap > params.breaker_move_ppm * ticks), axis=1)
-    is_on = params.breaker_move_ppm > 0
+    moved = jnp.any(known & (gap > params.circuit_breaker_move_ppm * ticks), axis=1)
+    is_on = params.circuit_breaker_move_ppm > 0
     trips = is_on & ~pauses & moved
-    until = jnp.where(trips, now_us + params.breaker_pause_us, state.paused_until_us)
-    step = params.breaker_window_us // BREAKER_SAMPLES
+    until = jnp.where(
+        trips, now_us + params.circuit_breaker_pause_us, state.paused_until_us
+    )
+    step = params.circuit_breaker_window_us // BREAKER_SAMPLES
     due = is_on & ~pauses & ((ticks[:, 0] == 0) | (age[:, 0] >= step))
 
     def pushed(row, value):

@@ -30,7 +30,7 @@ from market.upkeep import hourly_funding
 
 def _clamp_of(factor: Array, params: VenueParams) -> Array:
     return funding_clamp_ppm(
-        factor, params.initial_ppm, params.maintenance_fraction_ppm
+        factor, params.initial_margin_ppm, params.maintenance_fraction_ppm
     )
 
 
@@ -93,7 +93,9 @@ def _pay(state: ExchangeState, params: VenueParams, spec: VenueSpec, is_halted):
         state.premium_sum, state.premium_samples, spec.samples_per_funding
     )
     rate = rate_ppm(
-        premium, params.default_funding_ppm, _clamp_of(params.funding_clamp_ppm, params)
+        premium,
+        params.funding_default_rate_ppm,
+        _clamp_of(params.funding_clamp_ppm, params),
     )
     worth = state.oracle * jnp.asarray(spec.multipliers, jnp.int64)
     moves = index_delta(rate, params.funding_interval_us // US_PER_SECOND, worth)

@@ -12,14 +12,14 @@ _NO_LIMIT = 1 << 62
 #: Scalars that are not zero where they change nothing.
 _SCALARS = {
     "bankruptcy_adjustment_ppm": PPM,
-    "max_liquidation_portion_ppm": PPM,
-    "max_liquidation_notional": _NO_LIMIT,
-    "max_liquidation_insurance": _NO_LIMIT,
+    "liquidation_max_portion_ppm": PPM,
+    "liquidation_max_notional": _NO_LIMIT,
+    "liquidation_max_insurance": _NO_LIMIT,
     "oracle_quorum": 1,
 }
 #: Numbers with one value a market.
 _PER_MARKET = (
-    "initial_ppm",
+    "initial_margin_ppm",
     "maintenance_fraction_ppm",
     "oi_lower",
     "oi_upper",
@@ -29,7 +29,7 @@ _PER_MARKET = (
     "halted",
     "max_market_orders",
     "impact_notional",
-    "default_funding_ppm",
+    "funding_default_rate_ppm",
 )
 #: Furthest limit from the oracle price or the mark, as a fraction of it.
 PRICE_BAND = "0.1"
@@ -58,6 +58,6 @@ def venue_params(markets: int, **numbers) -> VenueParams:
     neutral = dict.fromkeys(VenueParams.__dataclass_fields__, 0) | _SCALARS
     neutral |= {name: [0] * markets for name in _PER_MARKET}
     neutral |= {
-        name: [[0] * markets] * RISK_STEPS for name in ("risk_upper", "risk_ppm")
+        name: [[0] * markets] * RISK_STEPS for name in ("risk_upper", "risk_factor_ppm")
     }
     return VenueParams(**{k: as_int(v) for k, v in neutral.items()} | numbers)

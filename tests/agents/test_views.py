@@ -43,7 +43,7 @@ def test_risk_is_reckoned_at_oracle_prices_with_requirements_rounded_up():
     position = [[3, 0], [0, 7], [-5, 2], [0, 0], [1, 1], [0, 0]]
     found = views.account_risk(exchange(collateral, position), PARAMS, VENUE)
     worth = [t * m for t, m in zip(TICKS, VENUE.multipliers, strict=True)]
-    initial = np.asarray(PARAMS.initial_ppm).tolist()
+    initial = np.asarray(PARAMS.initial_margin_ppm).tolist()
     share = np.asarray(PARAMS.maintenance_fraction_ppm).tolist()
     for account, held in enumerate(position):
         sizes = [abs(lots) * each for lots, each in zip(held, worth, strict=True)]

@@ -80,7 +80,7 @@ def position_risk(
         nc=perpetual.to_quote(base) + quote_balance,
         imr=margin.initial_requirement(size, fraction, custom_imf_ppm),
         mmr=margin.maintenance_requirement(
-            size, tier.initial_ppm, tier.maintenance_ppm
+            size, tier.initial_margin_ppm, tier.maintenance_ppm
         ),
     )
 

@@ -100,7 +100,7 @@ def _tier(market: str, name: str) -> Tier:
 
 def _tier_numbers(tiers: list[Tier]) -> dict:
     return {
-        "initial_ppm": as_int([ppm(t.initial) for t in tiers]),
+        "initial_margin_ppm": as_int([ppm(t.initial) for t in tiers]),
         "maintenance_fraction_ppm": as_int([ppm(t.maintenance) for t in tiers]),
         "oi_lower": as_int([usd(t.oi_lower_usd) for t in tiers]),
         "oi_upper": as_int([usd(t.oi_upper_usd) for t in tiers]),
@@ -113,11 +113,11 @@ def _genesis_numbers() -> dict:
     return {
         "bankruptcy_adjustment_ppm": as_int(PPM),
         "spread_to_maintenance_ppm": as_int(ppm("1.5")),
-        "liquidation_fee_ppm": as_int(ppm("0.015")),
-        "min_liquidation_notional": as_int(usd(1_000)),
-        "max_liquidation_portion_ppm": as_int(ppm("0.1")),
-        "max_liquidation_notional": as_int(usd(100_000)),
-        "max_liquidation_insurance": as_int(usd(1_000_000)),
+        "liquidation_max_fee_ppm": as_int(ppm("0.015")),
+        "liquidation_min_notional": as_int(usd(1_000)),
+        "liquidation_max_portion_ppm": as_int(ppm("0.1")),
+        "liquidation_max_notional": as_int(usd(100_000)),
+        "liquidation_max_insurance": as_int(usd(1_000_000)),
         "funding_interval_us": as_int(3600 * US_PER_SECOND),
         "funding_clamp_ppm": as_int(RATE_CLAMP_PPM),
         "premium_clamp_ppm": as_int(VOTE_CLAMP_PPM),

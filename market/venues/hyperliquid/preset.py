@@ -106,7 +106,7 @@ def hyperliquid(
     return spec, venue_params(
         len(names),
         **_staged_numbers(),
-        initial_ppm=as_int([-(-PPM // times) for times in leverage]),
+        initial_margin_ppm=as_int([-(-PPM // times) for times in leverage]),
         maintenance_fraction_ppm=as_int([PPM // 2] * len(names)),
         impact_notional=as_int(impact),
         **trading_numbers(len(names), MAKER_FEE, TAKER_FEE),
@@ -118,7 +118,7 @@ def hyperliquid(
 def _staged_numbers() -> dict:
     """Liquidations: 20 % of positions above 100,000 USDC, and 30 s of cooldown."""
     return {
-        "min_liquidation_notional": as_int(PARTIAL_ABOVE),
-        "max_liquidation_portion_ppm": as_int(PPM // PARTIAL_DIVISOR),
+        "liquidation_min_notional": as_int(PARTIAL_ABOVE),
+        "liquidation_max_portion_ppm": as_int(PPM // PARTIAL_DIVISOR),
         "liquidation_cooldown_us": as_int(COOLDOWN_SECONDS * US_PER_SECOND),
     }

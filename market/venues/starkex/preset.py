@@ -97,10 +97,10 @@ def starkex(
         **_margin_numbers(fractions),
         **_funding_numbers(fractions),
         risk_upper=as_int(np.array([upper for upper, _ in steps]).T),
-        risk_ppm=as_int(np.array([factor for _, factor in steps]).T),
+        risk_factor_ppm=as_int(np.array([factor for _, factor in steps]).T),
         risk_by_balance=as_int([1] * len(names)),
         **trading_numbers(len(names), MAKER_FEE, TAKER_FEE),
-        liquidation_fee_ppm=as_int(ppm(LIQUIDATION_FEE)),
+        liquidation_max_fee_ppm=as_int(ppm(LIQUIDATION_FEE)),
         liquidator_reward_ppm=as_int(ppm(LIQUIDATOR_REWARD)),
     )
 
@@ -125,7 +125,7 @@ def _margin_numbers(fractions) -> dict:
     """The operator's initial fractions; open interest does not move them."""
     shares = [Decimal(own) / Decimal(first) for first, own in fractions]
     return {
-        "initial_ppm": as_int([ppm(first) for first, _ in fractions]),
+        "initial_margin_ppm": as_int([ppm(first) for first, _ in fractions]),
         "maintenance_fraction_ppm": as_int([ppm(str(share)) for share in shares]),
     }
 
@@ -138,5 +138,5 @@ def _funding_numbers(fractions) -> dict:
         "impact_notional": as_int(impacts),
         "funding_clamp_ppm": as_int(RATE_CLAMP_PPM),
         "premium_clamp_ppm": as_int(VOTE_CLAMP_PPM),
-        "default_funding_ppm": as_int([ppm("0.0001")] * len(fractions)),
+        "funding_default_rate_ppm": as_int([ppm("0.0001")] * len(fractions)),
     }

@@ -209,7 +209,7 @@ def prove_batch(
         UnprovableBatchError: they do not, or the batch breaks a rule or a bound.
     """
     venue = VenueState(
-        public.segments, public.multipliers, public.risk_ppm, public.batch
+        public.segments, public.multipliers, public.risk_factor_ppm, public.batch
     )
     proven = prove(old_accounts, updates, venue, parameters)
     if proven.public != public:

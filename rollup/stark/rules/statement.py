@@ -52,7 +52,7 @@ class PublicInputs:
         old_root, new_root: eight field elements each, roots of the account tree.
         segments: one or more, in the order of their updates.
         multipliers: quote quanta per lot and tick, at least 1.
-        risk_ppm: maintenance fraction per market, 1 to 1,000,000 ppm.
+        risk_factor_ppm: maintenance fraction per market, 1 to 1,000,000 ppm.
         net_deposit: sum over updates of collateral after, less collateral after
             funding; signed quanta.
         funding_flow: sum over updates of collateral after funding, less before.
@@ -66,7 +66,7 @@ class PublicInputs:
     new_root: tuple[int, ...]
     segments: tuple[Segment, ...]
     multipliers: tuple[int, ...]
-    risk_ppm: tuple[int, ...]
+    risk_factor_ppm: tuple[int, ...]
     net_deposit: int
     funding_flow: int
     allowance: int
@@ -87,7 +87,7 @@ class PublicInputs:
     def lot_risks(self, segment: Segment) -> tuple[int, ...]:
         """Maintenance requirement of a lot in a segment, in ppm of a quantum."""
         values = self.lot_values(segment)
-        return tuple(v * r for v, r in zip(values, self.risk_ppm, strict=True))
+        return tuple(v * r for v, r in zip(values, self.risk_factor_ppm, strict=True))
 
     def to_dict(self) -> dict:
         """JSON-able form; ``from_dict`` reads it back."""
@@ -115,7 +115,7 @@ class PublicInputs:
             ("old_root", self.old_root, 8, 0, P),
             ("new_root", self.new_root, 8, 0, P),
             ("multipliers", self.multipliers, markets, 1, LOT_VALUE_BOUND),
-            ("risk_ppm", self.risk_ppm, markets, 1, PPM + 1),
+            ("risk_factor_ppm", self.risk_factor_ppm, markets, 1, PPM + 1),
             ("net_deposit", (self.net_deposit,), 1, -(1 << 63), 1 << 63),
             ("funding_flow", (self.funding_flow,), 1, -(1 << 63), 1 << 63),
             ("allowance", (self.allowance,), 1, 0, 1 << 63),
@@ -158,7 +158,7 @@ class PublicInputs:
             *self.old_root,
             *self.new_root,
             *self.multipliers,
-            *self.risk_ppm,
+            *self.risk_factor_ppm,
             self.net_deposit,
             self.funding_flow,
             self.allowance,

@@ -21,7 +21,7 @@ def value_and_risk(collateral, positions, venue: VenueState):
     """
     multipliers = np.array(venue.multipliers, object)
     lot = venue.by_update("prices").astype(object) * multipliers
-    risk = lot * np.array(venue.risk_ppm, object)
+    risk = lot * np.array(venue.risk_factor_ppm, object)
     lots = positions.astype(object)
     value = collateral.astype(object) + (lots * lot).sum(axis=1)
     total = (np.abs(lots) * risk).sum(axis=1)

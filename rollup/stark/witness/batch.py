@@ -39,7 +39,7 @@ class VenueState:
 
     segments: tuple[Segment, ...]
     multipliers: tuple[int, ...]
-    risk_ppm: tuple[int, ...]
+    risk_factor_ppm: tuple[int, ...]
     batch: int = 0
 
     @property

@@ -194,7 +194,7 @@ def public_inputs(witness: Witness, venue: VenueState) -> PublicInputs:
         new_root=witness.new_root,
         segments=venue.segments,
         multipliers=tuple(int(v) for v in venue.multipliers),
-        risk_ppm=tuple(int(v) for v in venue.risk_ppm),
+        risk_factor_ppm=tuple(int(v) for v in venue.risk_factor_ppm),
         net_deposit=int(deposit),
         funding_flow=int(funding),
         allowance=int(witness.allowance.sum()),

@@ -49,14 +49,14 @@ def test_decimals_become_the_integers_of_the_layers():
 
 def test_limits_and_breakers_are_off_unless_asked_for():
     venue = world_of({}).params.venue
-    names = ("max_open_orders", "max_market_orders", "breaker_move_ppm")
+    names = ("max_open_orders", "max_market_orders", "circuit_breaker_move_ppm")
     assert not any(np.asarray(getattr(venue, name)).any() for name in names)
     breaker = {"move": 0.05, "window": "2m", "pause": "30s"}
     limits = {"max_open_orders": 3, "max_market_orders": 40}
     venue = world_of({"venue": {"circuit_breaker": breaker, **limits}}).params.venue
-    assert int(venue.breaker_move_ppm) == 50_000
-    assert int(venue.breaker_window_us) == 120_000_000
-    assert int(venue.breaker_pause_us) == 30_000_000
+    assert int(venue.circuit_breaker_move_ppm) == 50_000
+    assert int(venue.circuit_breaker_window_us) == 120_000_000
+    assert int(venue.circuit_breaker_pause_us) == 30_000_000
     assert int(venue.max_open_orders) == 3
     assert venue.max_market_orders.tolist() == [40] * 3
 
@@ -96,12 +96,12 @@ def test_an_oracle_fault_names_its_markets_by_bits_and_all_where_none_is_named()
 def test_what_the_config_does_not_say_is_the_presets():
     plain, _ = presets_numbers()
     world = world_of({"venue": {"liquidation": {"max_portion": 0.5}}})
-    for number in venue_numbers.NUMBERS.values():
+    for key, number in venue_numbers.NUMBERS.items():
         if "dydx_v4" not in number.presets:
             continue
-        name = number.parameter
+        name = venue_numbers.parameter_of(key)
         got, preset = getattr(world.params.venue, name), getattr(plain, name)
-        if name == "max_liquidation_portion_ppm":
+        if name == "liquidation_max_portion_ppm":
             assert int(got) == 500_000 != int(preset)
         else:
             assert np.array_equal(got, preset), name
@@ -138,7 +138,8 @@ def test_a_number_that_the_preset_does_not_have_is_refused_with_who_has_it(prese
         venue = {"preset": preset, **({outer: section} if outer else section)}
         if preset in number.presets:
             world = world_of({"venue": venue})
-            assert np.size(getattr(world.params.venue, number.parameter)), key
+            name = venue_numbers.parameter_of(key)
+            assert np.size(getattr(world.params.venue, name)), key
             continue
         with pytest.raises(ConfigError, match="has no such number") as caught:
             world_of({"venue": venue})

@@ -109,9 +109,9 @@ def test_random_funding_is_undone_to_the_quantum(seed):
 
 def test_the_requirement_is_the_maintenance_fraction_or_the_first_risk_step():
     class Params:
-        initial_ppm = np.array([20_000, 50_000])
+        initial_margin_ppm = np.array([20_000, 50_000])
         maintenance_fraction_ppm = np.array([600_000, 600_000])
-        risk_ppm = np.array([[25_000, 50_000], [40_000, 80_000]])
+        risk_factor_ppm = np.array([[25_000, 50_000], [40_000, 80_000]])
 
     class Venue:
         margin = Margin.FRACTIONS

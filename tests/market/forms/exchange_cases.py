@@ -57,11 +57,11 @@ def venue(kind: Venue = Venue()):
     if kind.preset == "starkex":
         spec, params = starkex(("BTC", "SOL"), **common)
         numbers = {
-            "initial_ppm": jnp.asarray([12_000, 15_000]),
+            "initial_margin_ppm": jnp.asarray([12_000, 15_000]),
             "risk_upper": jnp.asarray(
                 [[999, 999], [9000, 10**10], [40_000, 10**11], [40_001, 10**12]]
             ),
-            "risk_ppm": jnp.asarray(
+            "risk_factor_ppm": jnp.asarray(
                 [[8_011, 7], [11_007, 9_009], [20_001, 25_009], [200_001, 150_000]]
             ),
             "risk_by_balance": jnp.asarray([1, 0]),
@@ -74,9 +74,9 @@ def venue(kind: Venue = Venue()):
     numbers["max_order_lots"] = jnp.asarray([1 << 41, 1 << 41])
     numbers["max_open_orders"] = jnp.asarray(3)
     numbers["max_market_orders"] = jnp.asarray([0, 9])
-    numbers["max_liquidation_notional"] = jnp.asarray(3_000 * QUANTA_PER_USD)
-    numbers["max_liquidation_portion_ppm"] = jnp.asarray(300_000)
-    numbers["max_liquidation_insurance"] = jnp.asarray(60 * QUANTA_PER_USD)
+    numbers["liquidation_max_notional"] = jnp.asarray(3_000 * QUANTA_PER_USD)
+    numbers["liquidation_max_portion_ppm"] = jnp.asarray(300_000)
+    numbers["liquidation_max_insurance"] = jnp.asarray(60 * QUANTA_PER_USD)
     return spec, replace(params, **numbers)
 
 

@@ -52,7 +52,7 @@ ROWS = [
 ]
 #: Rows that are compared in all three forms without being asked for.
 QUICK = (10, 17)
-STEPS = ("risk_upper", "risk_ppm", "risk_by_balance")
+STEPS = ("risk_upper", "risk_factor_ppm", "risk_by_balance")
 
 
 def chosen(row) -> dict:

@@ -40,9 +40,9 @@ class Market:
             maker_fee_ppm=jnp.asarray(0),
             taker_fee_ppm=jnp.asarray(0),
             max_open_orders=jnp.asarray(0),
-            max_liquidation_portion_ppm=jnp.asarray(1_000_000),
-            max_liquidation_notional=jnp.asarray(10_000 * USD),
-            max_liquidation_insurance=jnp.asarray(1_000 * USD),
+            liquidation_max_portion_ppm=jnp.asarray(1_000_000),
+            liquidation_max_notional=jnp.asarray(10_000 * USD),
+            liquidation_max_insurance=jnp.asarray(1_000 * USD),
         )
         money = [usd * USD] * cases.ACCOUNTS
         self.auction, self.block, ticks = auction, 0, [60_000, 15_000]
@@ -166,7 +166,7 @@ def test_where_its_fund_cannot_pay_deleveraging_does(form, auction):
 def test_the_fund_pays_an_account_only_so_much_in_a_block(form):
     venue = Market(form, fund=1_000)
     most = 20 * USD - 1
-    venue.params = replace(venue.params, max_liquidation_insurance=jnp.asarray(most))
+    venue.params = replace(venue.params, liquidation_max_insurance=jnp.asarray(most))
     venue.twin.params = cases.plain(venue.params)
     venue.send(order(BOB, SOL, SELL, 15_000, 100), order(ALICE, SOL, BUY, 15_000, 100))
     assert (

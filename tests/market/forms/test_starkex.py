@@ -294,7 +294,7 @@ def test_a_reduction_is_judged_with_a_fee_rounded_up_for_each_lot(equity, status
 
 def totals(spec, params, collateral, position, oracle):
     """TV and TR of an account, in fixed point of a millionth of a quantum."""
-    uppers, factors = np.asarray(params.risk_upper), np.asarray(params.risk_ppm)
+    uppers, factors = np.asarray(params.risk_upper), np.asarray(params.risk_factor_ppm)
     value, risk = int(collateral), 0
     for market, lots in enumerate(map(int, position)):
         notional = lots * int(oracle[market]) * spec.multipliers[market]

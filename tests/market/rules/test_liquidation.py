@@ -47,7 +47,7 @@ markets = st.builds(
     reference_rules.DydxMarket,
     ticks=below(20, 1),
     multiplier=below(12, 1),
-    initial_ppm=st.integers(1, 1_000_000),
+    initial_margin_ppm=st.integers(1, 1_000_000),
     maintenance_ppm=st.integers(1, 1_000_000),
 )
 part = st.integers(0, 10**6)

@@ -80,7 +80,7 @@ markets = st.builds(
     reference_rules.DydxMarket,
     ticks=below(20, 1),
     multiplier=below(12, 1),
-    initial_ppm=st.integers(1, 1_000_000),
+    initial_margin_ppm=st.integers(1, 1_000_000),
     maintenance_ppm=st.integers(1, 1_000_000),
     oi_lower=below(40),
     oi_upper=below(41),
@@ -104,7 +104,7 @@ def accounts(size, market_count):
 
 def tiers(specs) -> Tier:
     return Tier(
-        array([m.initial_ppm for m in specs]),
+        array([m.initial_margin_ppm for m in specs]),
         array([m.maintenance_ppm for m in specs]),
         array([m.oi_lower for m in specs]),
         array([m.oi_upper for m in specs]),
@@ -138,7 +138,7 @@ def test_account_risk_equals_the_specification(specs, people):
             ],
             [m.open_notional for m in specs],
             [
-                Tier(m.initial_ppm, m.maintenance_ppm, m.oi_lower, m.oi_upper)
+                Tier(m.initial_margin_ppm, m.maintenance_ppm, m.oi_lower, m.oi_upper)
                 for m in specs
             ],
         )

@@ -25,9 +25,9 @@ SPEC, PARAMS = dydx_v4(("BTC", "ETH"), accounts=3, book_capacity=8)
 def ruled(move=50_000, window=8, pause=3):
     return replace(
         PARAMS,
-        breaker_move_ppm=as_int(move),
-        breaker_window_us=as_int(window * SECOND),
-        breaker_pause_us=as_int(pause * SECOND),
+        circuit_breaker_move_ppm=as_int(move),
+        circuit_breaker_window_us=as_int(window * SECOND),
+        circuit_breaker_pause_us=as_int(pause * SECOND),
     )
 
 

@@ -23,7 +23,7 @@ RULED = replace(
     PARAMS,
     oracle_max_age_us=as_int(MAX_AGE * SECOND),
     restart_grace_us=as_int(GRACE * SECOND),
-    initial_ppm=as_int([500_000] * 2),
+    initial_margin_ppm=as_int([500_000] * 2),
 )
 STEP = jax.jit(partial(block.step, spec=SPEC, auction=False))
 ORDER = {"kind": Kind.ORDER, "side": 1, "ticks": 1_000, "lots": 1}

@@ -35,8 +35,8 @@ def staged(vault=2, waits=0):
     spec, params = ruled(Deleveraging.HYPERLIQUID, vault)
     numbers = {
         "maintenance_fraction_ppm": [500_000, 500_000],
-        "min_liquidation_notional": 3_000 * QUANTA_PER_USD,
-        "max_liquidation_portion_ppm": 200_000,
+        "liquidation_min_notional": 3_000 * QUANTA_PER_USD,
+        "liquidation_max_portion_ppm": 200_000,
         "liquidation_cooldown_us": 2 * BLOCK_US + 1,
         "cooldown_waits": waits,
     }

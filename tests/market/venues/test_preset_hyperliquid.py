@@ -25,13 +25,13 @@ def test_the_numbers_are_those_of_the_documents():
     choices = (spec.liquidation, spec.mark, spec.funding, spec.vault)
     assert choices == (Liquidation.STAGES, Mark.MEDIAN, Funding.HOURLY, 3)
     assert spec.deleveraging == Deleveraging.HYPERLIQUID
-    assert params.initial_ppm.tolist() == [25_000, 40_000, 50_000, 100_000]
+    assert params.initial_margin_ppm.tolist() == [25_000, 40_000, 50_000, 100_000]
     assert params.maintenance_fraction_ppm.tolist() == [500_000] * 4
     assert params.impact_notional.tolist() == [20_000 * USD] * 2 + [6_000 * USD] * 2
-    assert int(params.min_liquidation_notional) == 100_000 * USD
-    assert int(params.max_liquidation_portion_ppm) == 200_000
+    assert int(params.liquidation_min_notional) == 100_000 * USD
+    assert int(params.liquidation_max_portion_ppm) == 200_000
     assert int(params.liquidation_cooldown_us) == 30_000_000
-    assert int(params.liquidation_fee_ppm) == int(params.liquidator_reward_ppm) == 0
+    assert int(params.liquidation_max_fee_ppm) == int(params.liquidator_reward_ppm) == 0
     assert not params.oi_upper.any()
     # A premium every five seconds and a payment every hour, of blocks of a second.
     assert (spec.votes_per_sample, spec.samples_per_funding) == (5, 720)
@@ -42,7 +42,10 @@ def test_the_numbers_are_those_of_the_documents():
 @given(below(50), st.sampled_from([3, 5, 10, 20, 25, 40, 50]))
 def test_requirements_are_the_rules_rounded_up(notional, leverage):
     _, params = hyperliquid(("X",), accounts=1, max_leverage={"X": leverage})
-    initial, share = int(params.initial_ppm[0]), int(params.maintenance_fraction_ppm[0])
+    initial, share = (
+        int(params.initial_margin_ppm[0]),
+        int(params.maintenance_fraction_ppm[0]),
+    )
     exact = rules.initial_margin(notional, leverage)
     slack = notional / 10**6 if 10**6 % leverage else 0
     got = initial_requirement(notional, initial)

@@ -190,7 +190,7 @@ BAD_PUBLIC = {
     + [(Segment(*parts),) for parts in BAD_SEGMENTS]
     + [(Segment(200, (1, 1, 1), (0, 0, 0)),) * 2]
     + [(Segment(0, (1, 1, 1), (0, 0, 0)),) * (MAX_SEGMENTS + 1)],
-    "risk_ppm": [(0, 1, 1), (1_000_001, 1, 1)],
+    "risk_factor_ppm": [(0, 1, 1), (1_000_001, 1, 1)],
     "multipliers": [(1 << 47, 1, 1), (-1, 1, 1), (True, 1, 1)],
     "old_root": [(P, 0, 0, 0, 0, 0, 0, 0), (), (0,) * 9],
     "funding_flow": [1 << 63, None],
