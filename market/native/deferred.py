@@ -13,6 +13,8 @@ methods of its code library that are not promised to stay. Where they are gone,
 Source: ``numba/core/codegen.py`` of Numba 0.65 to 0.68.
 """
 
+from typing import Any
+
 from numba.core import codegen
 from numba.core.compiler import Compiler
 from numba.core.errors import NumbaRuntimeError
@@ -43,7 +45,10 @@ class _NoEnvironment:
         """Constants of the Python wrapper; functions here have none."""
 
 
-class _DeferredLibrary(getattr(codegen, "JITCodeLibrary", object)):
+_Library: Any = getattr(codegen, "JITCodeLibrary", object)
+
+
+class _DeferredLibrary(_Library):
     """LLVM code that is linked into its callers, but not optimised or emitted."""
 
     @property

@@ -12,6 +12,9 @@ Only int64 buffers are passed. Every operand carries a leading axis of lanes.
 Source: the C header ``xla/ffi/api/c_api.h`` of jaxlib (`jax.ffi.include_dir()`).
 """
 
+# Numba's own annotations do not tell how it types what it compiles.
+# pyright: reportCallIssue=false, reportPrivateImportUsage=false
+
 import ctypes
 from collections.abc import Callable
 
@@ -128,7 +131,7 @@ def register(name: str, make: Callable[[int], Callable], module: str) -> None:
     """
     handler = make(fingerprint_of(module))
     compiled = cfunc(types.int64(types.int64), cache=True)(handler)
-    pointer = ctypes.cast(compiled.address, ctypes.c_void_p)
+    pointer = ctypes.c_void_p(compiled.address)
     jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(pointer), platform="cpu")
     _KEPT_ALIVE.append(compiled)
 

@@ -190,7 +190,7 @@ def _type_of(place: Place) -> types.Type:
     return types.Array(types.int64, len(place.shape), "C")
 
 
-@infer_global(operator.getitem)
+@infer_global(operator.getitem)  # pyright: ignore[reportOptionalCall]
 class _Row(AbstractTemplate):
     """``rows[index]`` is a record."""
 
