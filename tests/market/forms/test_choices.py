@@ -50,7 +50,10 @@ ROWS = [
     ("TAKEOVER", "CAPPED_PRO_RATA", 1, 0, 1, 0, 0, 0),
     ("TAKEOVER", "CONTRACT_PRO_RATA", 1, 1, 0, 1, 0, 1),
 ]
-#: Rows that are compared in all three forms without being asked for.
+#: Rows that are compared in all three forms: each choice but for a few of the
+#: deleveragings stands in one. A row takes most of a minute to compile as arrays.
+ARRAYS = (1, 5, 7, 10, 12, 15, 17, 20)
+#: Those of them that do not wait for the slow tests.
 QUICK = (10, 17)
 STEPS = ("risk_upper", "risk_factor_ppm", "risk_by_balance")
 
@@ -89,6 +92,13 @@ def test_every_pair_of_choices_stands_in_some_row():
         assert pairs == set(product(CHOICES[one], CHOICES[other])), (one, other)
 
 
+def test_every_choice_is_compared_as_arrays():
+    rows = [chosen(ROWS[number]) for number in ARRAYS]
+    for name, options in CHOICES.items():
+        missing = set(options) - {row[name] for row in rows}
+        assert not missing, (name, missing)
+
+
 @pytest.mark.parametrize("row", ROWS, ids=name_of)
 def test_native_blocks_equal_the_specification(row):
     kind, auction = venue(row)
@@ -106,7 +116,7 @@ def _slow_but_quick(number):
     return pytest.param(ROWS[number], id=name_of(ROWS[number]), marks=marks)
 
 
-@pytest.mark.parametrize("row", [_slow_but_quick(n) for n in range(len(ROWS))])
+@pytest.mark.parametrize("row", [_slow_but_quick(n) for n in ARRAYS])
 def test_array_blocks_equal_the_native_ones(row):
     kind, auction = venue(row)
     seen = rule_cases.assert_lowerings_equal(range(12), kind, auction)
