@@ -16,6 +16,9 @@ from experiments.config.schema import Config
 
 #: Raised when a run of the same config may give another result than before.
 RESULTS_VERSION = 1
+#: Sections that decide no result: how runs are computed, what they are asked when they
+#: are there (a corrected check needs no new run), and the sweep, whose points count.
+NOT_IDENTITY = {"plan", "checks", "sweep"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Experiment:
     def hash(self) -> str:
         """SHA-256 of everything that decides a result, in canonical JSON.
 
-        The plan is left out, and of a price file the content counts, not the name.
+        Left out are the plan, and what is asked of results that are there already
+        (`NOT_IDENTITY`). Of a price file the content counts, not the name.
         """
         identity = {
             "results_version": RESULTS_VERSION,
@@ -75,8 +79,8 @@ class Experiment:
 
 
 def identity_of(config: Config) -> dict[str, Any]:
-    """What decides the result of a point's runs, and how it is reported."""
-    document = config.model_dump(mode="json", exclude={"plan", "sweep"})
+    """What decides the result of a point's runs, and which of it is kept."""
+    document = config.model_dump(mode="json", exclude=NOT_IDENTITY)
     if isinstance(config.prices, ReplayConfig):
         document["prices"]["file"] = config.prices.sha256
     # The order of groups decides accounts, and canonical JSON would lose it.

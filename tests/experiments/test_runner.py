@@ -175,3 +175,15 @@ def test_a_failed_check_names_point_run_and_value(document, toy, tmp_path):
     assert per_point.passed == bool((means < 0.05).all())
     assert per_point.value == pytest.approx(means.max())
     assert f"point {means.idxmax()}" in per_point.message or per_point.passed
+
+
+def test_a_corrected_check_is_asked_of_the_runs_that_are_there(document, toy, tmp_path):
+    """The run directory goes on: no run is made again, and the new check decides."""
+    wrong = toy({**document, "checks": ["liquidations < 0"]}, tmp_path)
+    assert not all(outcome.passed for outcome in wrong.outcomes)
+    before = json.loads((tmp_path / "manifest.json").read_text())
+    right = {**document, "checks": ["liquidations >= 0"]}
+    assert all(outcome.passed for outcome in toy(right, tmp_path, resume=True).outcomes)
+    after = json.loads((tmp_path / "manifest.json").read_text())
+    assert after["config"]["checks"] == ["liquidations >= 0"]
+    assert after["run_s"] == before["run_s"]

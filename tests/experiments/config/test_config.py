@@ -31,6 +31,12 @@ def test_the_hash_leaves_the_plan_out_and_takes_the_rest_in():
     assert config.expand({"venue": {"taker_fee": 0.0004}}).hash != plain.hash
 
 
+def test_the_hash_leaves_out_what_is_asked_of_finished_results():
+    plain = config.expand({})
+    assert config.expand({"checks": ["bad_debt == 0"]}).hash == plain.hash
+    assert config.expand({"metrics": ["bad_debt"]}).hash != plain.hash
+
+
 def test_a_duration_and_its_blocks_are_the_same_world():
     blocks = config.expand({"world": {"blocks": 600, "block_ms": 500}})
     assert (
