@@ -87,10 +87,12 @@ def _prove(prepared: Prepared, store: Store, console: Console) -> None:
     )
 
 
-def check(store: Store, manifest: dict[str, Any]) -> list[checks.Outcome]:
-    """Evaluates the config's checks over the runs and writes checks.json."""
+def check(
+    store: Store, manifest: dict[str, Any], others: Sequence[str] = ()
+) -> list[checks.Outcome]:
+    """Evaluates the config's checks, or others, over the runs; writes checks.json."""
     labels = {point["point"]: point["label"] for point in manifest["points"]}
-    texts: Sequence[str] = manifest["config"].get("checks", [])
+    texts: Sequence[str] = others or manifest["config"].get("checks", [])
     outcomes = checks.evaluate_checks(texts, store.runs().to_pandas(), labels)
     write_json(store.path / CHECKS, [outcome.as_json() for outcome in outcomes])
     return outcomes

@@ -11,9 +11,8 @@ from experiments.engine import (
     World,
     load_engine,
 )
-from experiments.results import tables
-from experiments.results.columns import kept
-from experiments.results.expressions import parse_check
+from experiments.results.columns import IDENTITY, kept, refuse_taken_names
+from experiments.results.expressions import Kind, parse_check
 
 
 @dataclass(frozen=True)
@@ -31,29 +30,47 @@ class Prepared:
         return kept(known, self.experiment.config.metrics)
 
 
-def known_columns(prepared: Prepared) -> list[str]:
-    """Columns that a check of this experiment may name."""
+def known_columns(prepared: Prepared) -> dict[str, Kind]:
+    """The columns that a check of this experiment may name, and what each holds."""
     experiment = prepared.experiment
-    numeric = [
-        axis
-        for axis in experiment.axes
-        if all(isinstance(p.axes[axis], int | float) for p in experiment.points)
-    ]
-    return [*tables.IDENTITY, *numeric, *prepared.metrics]
+    kinds = dict.fromkeys((*IDENTITY, *prepared.metrics), Kind.NUMBER)
+    kinds["state_root"] = Kind.TEXT
+    for axis in experiment.axes:
+        numeric = all(isinstance(p.axes[axis], int | float) for p in experiment.points)
+        kinds[axis] = Kind.NUMBER if numeric else Kind.TEXT
+    return kinds
 
 
 def prepare(experiment: Experiment, engine_name: str = DEFAULT_ENGINE) -> Prepared:
-    """Builds every world and looks at every check; nothing is computed.
+    """Builds every world and looks at every column and check; nothing is computed.
 
     Raises:
-        ConfigError: a point cannot be built, or a check or metric is unknown.
+        ConfigError: a point cannot be built, an axis has the name of another column,
+            a metric is unknown, or a check makes no sense of the columns there will be.
     """
     engine = load_engine(engine_name)
     prepared = Prepared(experiment, engine, _build(experiment, engine))
+    refuse_taken_names(
+        experiment.axes, engine.metrics(prepared.worlds), _series(prepared)
+    )
     columns = known_columns(prepared)
     for text in experiment.config.checks:
-        parse_check(text, columns)
+        parse_check(text, columns).rehearse(columns)
     return prepared
+
+
+def _series(prepared: Prepared) -> set[str]:
+    """Names of the columns of the table of series."""
+    names = set(prepared.engine.SERIES)
+    for config in prepared.experiment.configs:
+        markets = prepared.engine.layout(config).markets
+        names |= {
+            f"{name}.{market}"
+            for name, info in prepared.engine.SERIES.items()
+            if info.per_market
+            for market in markets
+        }
+    return names
 
 
 def _build(experiment: Experiment, engine: Engine) -> list[World]:

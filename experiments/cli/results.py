@@ -31,6 +31,14 @@ def check(
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write JUnit XML")
     ] = None,
+    instead: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--check",
+            metavar="EXPRESSION",
+            help="evaluate this instead of the config's checks; repeatable",
+        ),
+    ] = None,
 ) -> None:
     """Evaluates the checks of a finished run; exit 1 names what moved."""
     from experiments import conclusion
@@ -41,7 +49,7 @@ def check(
     manifest = store.read_manifest()
     remembered = pins.read_pin(against) if against else None
     runs = store.runs().to_pandas()
-    outcomes = conclusion.check(store, manifest)
+    outcomes = conclusion.check(store, manifest, instead or [])
     if remembered is not None:
         outcomes += pins.compare_with_pin(remembered, manifest, runs)
     missing = len(manifest["points"]) * manifest["runs"] - len(runs)

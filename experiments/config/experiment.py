@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from experiments.config import documents, plugin_sources, plugins, sweep
+from experiments.config import documents, labels, plugin_sources, plugins, sweep
 from experiments.config.errors import ConfigError, explain, place
 from experiments.config.errors import Path as KeyPath
 from experiments.config.prices import ReplayConfig
@@ -97,12 +97,19 @@ def expand(document: dict, origins: dict[KeyPath, str] | None = None) -> Experim
     """Validates a document and every point of its sweep."""
     origins = origins or {}
     config = validate(document, origins)
+    where = place(("sweep",), origins)
     try:
-        points = sweep.expand(document)
+        axes = sweep.axes_of(document)
+        labels.refuse_conflicts(axes)
+        points = sweep.expand(document, axes)
     except ConfigError as error:
-        where = place(("sweep",), origins)
         raise ConfigError([where + problem for problem in error.problems]) from None
     configs = [_point(point, origins) for point in points]
+    try:
+        labels.refuse_untrue(points, configs)
+        labels.refuse_equal(points, map(identity_of, configs))
+    except ConfigError as error:
+        raise ConfigError([where + problem for problem in error.problems]) from None
     return Experiment(config, tuple(points), tuple(configs))
 
 

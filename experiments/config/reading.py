@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.config import documents, plugins
+from experiments.config import documents, labels, plugins, sweep
 from experiments.config.errors import ConfigError, shown, unknown
 from experiments.config.errors import Path as KeyPath
 from experiments.config.experiment import Experiment, expand
@@ -49,11 +49,13 @@ def load(
     else:
         document, origins = _read_file(str(source))
     if isinstance(overrides, Mapping):
-        for key, value in overrides.items():
-            document = documents.with_value(document, key, value)
-    else:
-        for override in overrides:
-            document = _override(document, override, origins)
+        document = _overridden(document, list(overrides.items()))
+        return expand(document, origins)
+    try:
+        given = [_parsed(override, origins) for override in overrides]
+        document = _overridden(document, given)
+    except ConfigError as error:
+        raise ConfigError([f"--set: {problem}" for problem in error.problems]) from None
     return expand(document, origins)
 
 
@@ -91,17 +93,36 @@ def _resolve_price_file(document: dict, folder: Path) -> None:
             prices["file"] = str(beside.resolve())
 
 
-def _override(document: dict, override: str, origins: dict[KeyPath, str]) -> dict:
+def _parsed(override: str, origins: dict[KeyPath, str]) -> tuple[str, Any]:
+    """Key and value of a ``KEY=VALUE``, which becomes the origin of what it sets."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {override}: must be KEY=VALUE")
-    label = f"--set {override}"
-    try:
-        value = documents.parse_yaml(text, label)
-        path = documents.parse_key(key)
-        for known in [known for known in origins if known[: len(path)] == path]:
-            del origins[known]
-        origins[path] = label
-        return documents.with_value(document, key, value)
-    except ConfigError as error:
-        raise ConfigError([f"--set: {problem}" for problem in error.problems]) from None
+        raise ConfigError(f"{override}: must be KEY=VALUE")
+    value = documents.parse_yaml(text, f"--set {override}")
+    axis = _axis_of(key)
+    path = ("sweep", axis) if axis else documents.parse_key(key)
+    for known in [known for known in origins if known[: len(path)] == path]:
+        del origins[known]
+    origins[path] = f"--set {override}"
+    return key, value
+
+
+def _axis_of(key: str) -> str:
+    """``venue.taker_fee`` of ``sweep.venue.taker_fee``: an axis is one key."""
+    section, _, axis = key.partition(".")
+    return axis if section == "sweep" else ""
+
+
+def _overridden(document: dict, given: Sequence[tuple[str, Any]]) -> dict:
+    """The document with every override, none of which an axis of its sweep undoes."""
+    for key, value in given:
+        if axis := _axis_of(key):
+            swept = document.get("sweep") or {}
+            document = {**document, "sweep": {**swept, axis: value}}
+        else:
+            document = documents.with_value(document, key, value)
+    axes = sweep.axes_of(document)
+    for key, value in given:
+        if key.partition(".")[0] != "sweep":
+            labels.refuse_lost_override(key, value, axes)
+    return document

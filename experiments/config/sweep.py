@@ -7,6 +7,7 @@ the order written, the last axis fastest.
 
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,13 +103,17 @@ def axis_settings(axis: str, values: Any) -> list[Setting]:
     return settings
 
 
-def expand(document: dict) -> list[Point]:
-    """The points of a document's sweep: the product of its axes."""
+def axes_of(document: dict) -> list[list[Setting]]:
+    """The settings of every axis of a document's sweep."""
     sweep = document.get("sweep") or {}
     if not isinstance(sweep, dict):
         raise ConfigError(f"sweep = {shown(sweep)}: must map keys to lists of values")
+    return [axis_settings(str(axis), values) for axis, values in sweep.items()]
+
+
+def expand(document: dict, axes: Sequence[Sequence[Setting]]) -> list[Point]:
+    """The points of a document whose sweep has these axes: their product."""
     base = {key: value for key, value in document.items() if key != "sweep"}
-    axes = [axis_settings(str(axis), values) for axis, values in sweep.items()]
     count = 1
     for axis in axes:
         count *= len(axis)

@@ -111,6 +111,26 @@ def parse_usd(value: Any) -> int:
     return _scaled(_decimal(value, "an amount in USD"), QUANTA_PER_USD, "0.000001 USD")
 
 
+def exact_number(value: Any) -> Decimal | None:
+    """A number, percentage or duration (in microseconds) before any rounding.
+
+    None where the value is none of these.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value).strip()
+    if match := _DURATION.match(text):
+        return Decimal(match[1]) * DURATION_UNITS[match[2]]
+    share = text.endswith("%")
+    try:
+        number = Decimal(text.removesuffix("%").strip().replace("_", ""))
+    except InvalidOperation:
+        return None
+    if not number.is_finite():
+        return None
+    return number / 100 if share else number
+
+
 def format_decimal(whole: int, scale: int) -> int | float:
     """``whole / scale`` as a JSON number that parses back to ``whole``.
 

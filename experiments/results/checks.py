@@ -5,16 +5,17 @@ threshold.
 """
 
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 
-from experiments.results.expressions import Check, parse_check
+from experiments.results.arithmetic import apply
+from experiments.results.expressions import Check, Kind, parse_check
 
 #: Demanded of every experiment: no run reports a broken invariant.
 SOUND = "status == 0"
@@ -56,10 +57,18 @@ def evaluate_checks(
         labels: what to call each point.
     """
     ordered = [SOUND, *(text for text in texts if text != SOUND)]
-    numeric = [
-        name for name in runs.columns if pd.api.types.is_numeric_dtype(runs[name])
-    ]
-    return [_evaluate(parse_check(text, numeric), runs, labels) for text in ordered]
+    kinds = kinds_of(runs)
+    return [_evaluate(parse_check(text, kinds), runs, labels) for text in ordered]
+
+
+def kinds_of(runs: pd.DataFrame) -> dict[str, Kind]:
+    """What each column of a table holds."""
+    return {
+        str(name): Kind.NUMBER
+        if pd.api.types.is_numeric_dtype(runs[name])
+        else Kind.TEXT
+        for name in runs.columns
+    }
 
 
 def _evaluate(check: Check, runs: pd.DataFrame, labels: Mapping[int, str]) -> Outcome:
@@ -85,59 +94,43 @@ def _evaluate(check: Check, runs: pd.DataFrame, labels: Mapping[int, str]) -> Ou
 
 
 def _per_run(check: Check, runs: pd.DataFrame) -> list[dict[str, Any]]:
-    columns = {name: runs[name].to_numpy() for name in check.names}
-    holds = np.broadcast_to(check.holds(columns), len(runs))
-    sides = check.sides(columns)
-    left, right = (
-        (np.broadcast_to(side, len(runs)) for side in sides) if sides else (None, None)
-    )
-    identity = zip(runs["point"], runs["run"], runs["seed"], strict=True)
+    columns = {name: runs[name].tolist() for name in check.names}
+    holds = check.holds(columns)
+    sides = check.sides(columns) or ([None] * len(runs),) * 2
+    identity = (runs[name].tolist() for name in ("point", "run", "seed"))
     return [
-        {
-            "point": int(point),
-            "run": int(run),
-            "seed": int(seed),
-            "holds": bool(holds[row]),
-            **_measured(
-                left[row] if left is not None else None,
-                right[row] if right is not None else None,
-            ),
-        }
-        for row, (point, run, seed) in enumerate(identity)
+        {"point": point, "run": run, "seed": seed, "holds": held, **_measured(*pair)}
+        for point, run, seed, held, pair in zip(
+            *identity, holds, zip(*sides, strict=True), strict=True
+        )
     ]
 
 
 def _per_point(check: Check, runs: pd.DataFrame) -> list[dict[str, Any]]:
     places = []
     for point, rows in runs.groupby("point"):
-        columns = {name: rows[name].to_numpy() for name in check.names}
+        columns = {name: rows[name].tolist() for name in check.names}
         sides = check.sides(columns) or (None, None)
-        places.append(
-            {
-                "point": int(str(point)),
-                "holds": bool(check.holds(columns)),
-                **_measured(*sides),
-            }
-        )
+        held = {"point": int(str(point)), "holds": check.holds(columns)}
+        places.append({**held, **_measured(*sides)})
     return places
 
 
 def _measured(value: Any, threshold: Any) -> dict[str, Any]:
-    """Value and threshold as plain numbers, and how far they are apart."""
+    """Value and threshold as JSON has them, and how far they are apart."""
     if value is None or threshold is None:
         return {"value": None, "threshold": None, "excess": 0.0}
-    value, threshold = _plain(value), _plain(threshold)
-    distance = abs(value - threshold)
+    distance = abs(apply(operator.sub, value, threshold))
     return {
-        "value": value,
-        "threshold": threshold,
+        "value": _plain(value),
+        "threshold": _plain(threshold),
         "excess": math.inf if math.isnan(distance) else distance,
     }
 
 
-def _plain(number: Any) -> float:
-    number = np.asarray(number).item()
-    return int(number) if isinstance(number, bool) else number
+def _plain(number: float) -> float | str:
+    """A number as JSON has it: what is infinite or none is a text."""
+    return number if isinstance(number, int) or math.isfinite(number) else str(number)
 
 
 def write_junit(path: Path, name: str, outcomes: Iterable[Outcome]) -> None:

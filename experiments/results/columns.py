@@ -1,6 +1,10 @@
-"""Which metrics of an experiment become columns of its results."""
+"""The columns of an experiment's results: which there are, and what none may be called.
 
-from collections.abc import Mapping, Sequence
+Rows are told apart by columns of the lab's own, by the axes of the sweep, and carry the
+metrics. No axis may have the name of another column, for one would replace the other.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from experiments.config.errors import ConfigError, unknown
 from experiments.config.plugins import METRIC, is_path, resolve
@@ -8,6 +12,10 @@ from experiments.engine import MetricLike
 
 #: Kept whatever is asked for: it has to be exactly zero.
 EXACT = "conservation_error"
+#: Columns that name a row of the table of runs.
+IDENTITY = ("point", "run", "seed", "state_root", "status", EXACT)
+#: Columns that name a row of the table of series.
+SAMPLE = ("point", "run", "block", "time_s")
 
 
 def kept(
@@ -34,3 +42,47 @@ def kept(
     own = [resolve(name, METRIC).name for name in named if is_path(name)]
     wanted = {*ours, *own, EXACT}
     return {name: metric for name, metric in known.items() if name in wanted}
+
+
+def refuse_taken_names(
+    axes: Iterable[str], metrics: Collection[str], series: Iterable[str]
+) -> None:
+    """No axis of the sweep may be called like another column.
+
+    Letters are compared without their case, as SQL does.
+
+    Args:
+        axes: names of the axes.
+        metrics: every metric of the worlds, kept or not.
+        series: names of their time series.
+
+    Raises:
+        ConfigError: names the axis and what the column is; or a metric from outside
+            that is called like a column of the lab's own.
+    """
+    own = {_folded(name) for name in (*SAMPLE, *IDENTITY)}
+    for name in metrics:
+        if _folded(name) in own and name != EXACT:
+            raise ConfigError(
+                f"metrics: {name} is the name of a column of every table; "
+                "call the metric something else"
+            )
+    taken = {_folded(name): f"the series {name}" for name in series}
+    taken |= {_folded(name): f"the metric {name}" for name in metrics}
+    taken |= {
+        _folded(name): f"the column {name} of every table"
+        for name in (*SAMPLE, *IDENTITY)
+    }
+    for axis in axes:
+        if _folded(axis) in taken:
+            raise ConfigError(
+                f"sweep.{axis}: an axis becomes a column of the results, and "
+                f"{taken[_folded(axis)]} has that name already; call the axis "
+                "something else, such as "
+                f"{axis.strip()}_case, with named variants"
+            )
+        taken[_folded(axis)] = f"the axis {axis}"
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()

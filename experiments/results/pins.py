@@ -14,7 +14,7 @@ import pandas as pd
 
 from experiments.config.errors import ConfigError, unknown
 from experiments.results.checks import Outcome
-from experiments.results.tables import IDENTITY
+from experiments.results.columns import IDENTITY
 
 PIN_VERSION = 1
 _KEYS = {"pin", "name", "config_hash", "roots", "bounds", "states", "figures"}

@@ -17,8 +17,6 @@ from experiments.fleet.simulate import ShardResult
 from experiments.results.columns import EXACT
 from market.numbers.units import QUANTA_PER_USD
 
-#: Columns that name a row.
-IDENTITY = ("point", "run", "seed", "state_root", "status", EXACT)
 #: What a column is called after its unit has been turned into a friendly one.
 FRIENDLY_UNITS = {"quanta": "USD"}
 

@@ -164,3 +164,11 @@ def test_the_schema_is_json(shakeout):
     schema = json.loads(shakeout("schema").output)
     assert schema["properties"]["sequencer"]
     assert schema["additionalProperties"] is False
+
+
+def test_other_checks_can_be_asked_of_a_finished_run(shakeout, toy_run):
+    failed = shakeout("check", toy_run, "--check", "liquidations < 0")
+    assert failed.exit_code == 1 and "FAIL liquidations < 0: fails" in failed.output
+    wrong = shakeout("check", toy_run, "--check", "state_root == 1")
+    assert wrong.exit_code == 2, wrong.output
+    assert shakeout("check", toy_run).exit_code == 0

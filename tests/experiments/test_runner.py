@@ -1,6 +1,7 @@
 """Orchestration on the toy engine, in this process."""
 
 import json
+import re
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -187,3 +188,45 @@ def test_a_corrected_check_is_asked_of_the_runs_that_are_there(document, toy, tm
     after = json.loads((tmp_path / "manifest.json").read_text())
     assert after["config"]["checks"] == ["liquidations >= 0"]
     assert after["run_s"] == before["run_s"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "what"),
+    [
+        ("run", "the column run of every table"),
+        ("seed", "the column seed"),
+        ("status", "the column status"),
+        ("state_root", "the column state_root"),
+        ("point", "the column point"),
+        ("conservation_error", "the column conservation_error"),
+        ("block", "the column block"),
+        ("time_s", "the column time_s"),
+        ("Run", "the column run"),
+        (" run ", "the column run"),
+        ("bad_debt", "the metric bad_debt"),
+        ("inclusion_p95_us", "the metric inclusion_p95_us"),
+        ("insurance", "the series insurance"),
+        ("mark.ETH", "the series mark.ETH"),
+    ],
+)
+def test_an_axis_with_the_name_of_a_column_is_refused(
+    document, toy, tmp_path, axis, what
+):
+    """Kept or not: the metric may be asked for in the next run."""
+    variants = [
+        {"name": "a", "set": {"venue.maker_fee": 0}},
+        {"name": "b", "set": {"venue.maker_fee": 0.001}},
+    ]
+    wrong = {**document, "sweep": {axis: variants}, "metrics": ["liquidations"]}
+    with pytest.raises(ConfigError, match=re.escape(what)):
+        toy(wrong, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_axes_of_one_name_are_refused(document, toy, tmp_path):
+    sweep = {
+        "Fee": [{"name": "a", "set": {"venue.maker_fee": 0}}],
+        "fee": [{"name": "b", "set": {"venue.taker_fee": 0}}],
+    }
+    with pytest.raises(ConfigError, match="the axis Fee has that name already"):
+        toy({**document, "sweep": sweep}, tmp_path / "out")
