@@ -10,16 +10,17 @@ What a block does, in this order:
    where the venue has one), initial margin fractions by the open interest at the start
    of the block.
 2. Resting orders whose last block is past leave the books.
-3. Transactions in sequence. In auction mode the cancels come first, then admissions,
-   then one uniform price a market.
+3. Transactions in sequence. In auction mode orders wait meanwhile, and may be taken
+   back by later transactions; then there is one uniform price a market.
 4. Deleveraging of the positions that a liquidation marked, while their account's equity
    is negative; withdrawals are gated where an account ends with negative equity.
 
-Rejects change nothing but their counter, with three exceptions: `REPLACE` has cancelled
+Rejects change nothing but their counter, with four exceptions: `REPLACE` has cancelled
 the old order before the new one is judged; a liquidation that finds no price or no
-insurance money marks the position in ``adl_pending``; and where self-trade prevention
-or a full side drops the rest of an order that filled in part, the status is `PARTIAL`
-and the reason is counted besides.
+insurance money marks the position in ``adl_pending``; where self-trade prevention or a
+full side drops the rest of an order that filled in part, the status is `PARTIAL` and
+the reason is counted besides; and an auction's order that finds no room as its round
+closes was part of the price until then.
 
 Bounds that keep 63 bits: prices under 2**31 ticks, sizes up to 2**40 lots, orders and
 exposures worth at most 2**50 quanta (`BAD_LOTS`, `MARGIN`), balances up to 2**55 by

@@ -17,9 +17,10 @@ from market.arrays.rounds import (
     Round,
     admit_liquidation,
     admit_order,
+    cancel_all_in_round,
     drop_reductions,
-    drop_waiting,
     open_round,
+    reduce_in_round,
 )
 from market.arrays.staged import admit_staged, liquidate_in_stages
 from market.arrays.takeover import take_over
@@ -91,21 +92,14 @@ def run_transfer(lane: Lane, env: Env, on, tx: Txs) -> tuple[Lane, Array]:
     return lane, jnp.where(comes, paid_in, paid_out)
 
 
-def cancel_first(lane: Lane, env: Env, tx: Txs) -> tuple[Lane, Array]:
-    """The first pass of an auction: cancels, and the cancel of a replacement."""
-    bad = check_names(env, tx)
-    ok, only = bad == 0, takes_off(tx.kind)
-    lane, status = run_cancel(lane, env, ok & (only | (tx.kind == Kind.REPLACE)), tx)
-    return lane, jnp.where(ok & only, status, bad)
-
-
 def admit_one(lane: Lane, env: Env, waiting: Round, row, tx: Txs):
-    """The second pass of an auction: ``(lane, round, outcome)``.
+    """Takes one into an auction's round: ``(lane, round, outcome)``.
 
     The status is 0 for what waits for the price.
     """
     bad = check_names(env, tx)
     ok, none = bad == 0, _nothing()
+    lane, waiting, cancelled = run_cancel_in_round(lane, env, waiting, ok, tx)
     moves = ok & _moves_money(tx.kind)
     lane, moved = run_transfer(lane, env, moves, tx)
     orders = ok & _is_order(tx.kind)
@@ -122,9 +116,30 @@ def admit_one(lane: Lane, env: Env, waiting: Round, row, tx: Txs):
         waiting,
         none,
     )
-    outcome = none._replace(status=jnp.where(moves, moved, reason))
-    outcome = choose(seizes, seized, outcome)
-    return lane, waiting, choose(ok, outcome, none._replace(status=bad))
+    status = jnp.where(takes_off(tx.kind), cancelled, jnp.where(moves, moved, reason))
+    outcome = choose(seizes, seized, none._replace(status=status))
+    outcome = choose(ok, outcome, none._replace(status=bad))
+    return lane, waiting, choose(tx.kind != Kind.NONE, outcome, none)
+
+
+def run_cancel_in_round(lane: Lane, env: Env, waiting: Round, on, tx: Txs):
+    """As `run_cancel`, of orders that wait or rest: ``(lane, round, status)``."""
+    name, is_part = _name_of(env, tx), tx.kind == Kind.REDUCE
+    one = is_part | (tx.kind == Kind.CANCEL) | (tx.kind == Kind.REPLACE)
+    lane, waiting, status = reduce_in_round(
+        lane, env, waiting, on & one, name, tx.lots, ~is_part
+    )
+    accepts = tx.kind == Kind.CANCEL_ALL
+    every = on & accepts
+    lane, waiting = when(
+        every,
+        lambda lane, waiting: cancel_all_in_round(
+            lane, env, waiting, every, name.account, tx.market
+        ),
+        lane,
+        waiting,
+    )
+    return lane, waiting, jnp.where(accepts, int(Status.ACCEPTED), status)
 
 
 def admit_any_liquidation(lane: Lane, env: Env, waiting: Round, on, row, request):
@@ -142,7 +157,7 @@ def take_over_first(lane: Lane, env: Env, waiting: Round, on, request: Request):
     lane, outcome = take_over(lane, env, on, request)
     done = on & (outcome.status == Status.FILLED)
     keeper, market = request.keeper, request.market
-    lane, waiting = drop_waiting(lane, waiting, done, request.target)
+    lane, waiting = cancel_all_in_round(lane, env, waiting, done, request.target)
     lane, waiting = drop_reductions(lane, waiting, done, keeper, market)
     return lane, waiting, outcome
 
@@ -153,8 +168,7 @@ def run_continuously(lane: Lane, env: Env, txs: Txs) -> tuple[Lane, Outcome]:
 
 
 def run_auction(lane: Lane, env: Env, txs: Txs) -> tuple[Lane, Outcome]:
-    """Cancels first, then admissions in sequence, then one price a market."""
-    lane, cancelled = lax.scan(lambda lane, tx: cancel_first(lane, env, tx), lane, txs)
+    """Every transaction in its order, orders to wait; then one price a market."""
 
     def admit(carry, item):
         (lane, waiting), (row, tx) = carry, item
@@ -165,9 +179,7 @@ def run_auction(lane: Lane, env: Env, txs: Txs) -> tuple[Lane, Outcome]:
     rows = jnp.arange(env.sizes.messages)
     (lane, waiting), admitted = lax.scan(admit, carry, (rows, txs))
     lane, waiting, finished = clear(lane, env, waiting)
-    status = jnp.where(takes_off(txs.kind), cancelled, admitted.status)
-    status = jnp.where(waiting.waits != 0, finished, status)
-    status = jnp.where(txs.kind == Kind.NONE, 0, status)
+    status = jnp.where(waiting.waits != 0, finished, admitted.status)
     lots, quote = admitted.lots + waiting.got, admitted.quote + waiting.quote
     return lane, Outcome(status, lots, quote)
 

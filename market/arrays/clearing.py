@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
+from market.arrays.auction import Clearing
 from market.arrays.auction import clear as find_price
 from market.arrays.book import Resting, drop_empty, insert, resting_side
 from market.arrays.fills import (
@@ -12,7 +13,7 @@ from market.arrays.fills import (
     reserve,
     trade,
 )
-from market.arrays.lane import Env, Lane, Request, any_lane, first_reason
+from market.arrays.lane import Env, Lane, Request, any_lane, first_reason, when
 from market.arrays.liquidation import (
     apply_insurance,
     bankruptcy_quote,
@@ -20,22 +21,11 @@ from market.arrays.liquidation import (
     note_fill,
 )
 from market.arrays.margin import account_equity, account_risk
+from market.arrays.prevention import Columns, has_self_trade, prevent_self_trades
 from market.arrays.rounds import Round
 from market.arrays.staged import start_cooldown
-from market.types.orders import IMMEDIATE, Status
-from market.types.specs import Liquidation
-
-
-class Columns(NamedTuple):
-    """The orders of one market as the auction takes them, [2 C + B].
-
-    The bids and asks of the book, best first, then the round in sequence.
-    """
-
-    side: Array  # +1 buy, -1 sell, 0 none
-    ticks: Array
-    lots: Array
-    came: Array
+from market.types.orders import IMMEDIATE, Flag, Status
+from market.types.specs import Liquidation, SelfTrade
 
 
 class Filled(NamedTuple):
@@ -51,8 +41,8 @@ def gather(lane: Lane, env: Env, waiting: Round, market) -> Columns:
     """Resting bids and asks best first, then the round."""
     place = jnp.arange(env.sizes.capacity)
     present = place < lane.count[market][:, None]
-    columns = (lane.ticks, lane.lots, lane.came)
-    ticks, lots, came = (column[market][:, ::-1].reshape(-1) for column in columns)
+    columns = (lane.ticks, lane.lots, lane.came, lane.owner)
+    ticks, lots, came, owner = (x[market][:, ::-1].reshape(-1) for x in columns)
     signs = jnp.where(present, jnp.array([[1], [-1]]), 0)[:, ::-1].reshape(-1)
     here = waiting.market == market
     return Columns(
@@ -60,6 +50,7 @@ def gather(lane: Lane, env: Env, waiting: Round, market) -> Columns:
         ticks=jnp.concatenate([ticks, waiting.limit]),
         lots=jnp.concatenate([lots, jnp.where(here, waiting.size, 0)]),
         came=jnp.concatenate([came, jnp.full(env.sizes.messages, env.block)]),
+        account=jnp.concatenate([owner // env.sizes.slots, waiting.account]),
     )
 
 
@@ -79,7 +70,8 @@ def apply_column(lane: Lane, env: Env, waiting: Round, on, market, filled: Fille
     value, delta = ticks * env.multiplier[market], sign * lots
     now, held = account_risk(lane, env, account), lane.position[account, market]
     bankruptcy = bankruptcy_quote(env, market, held, delta, now)
-    fee = jnp.where(resting, env.param("maker_fee_ppm"), env.param("taker_fee_ppm"))
+    makes = resting | (waiting.flags[row] & Flag.POST_ONLY != 0)
+    fee = jnp.where(makes, env.param("maker_fee_ppm"), env.param("taker_fee_ppm"))
     seized = on & (liquidator >= 0)
     fee = jnp.where(seized, 0, fee)
     lane = trade(lane, on, account, market, delta, value, fee)
@@ -97,10 +89,35 @@ def apply_column(lane: Lane, env: Env, waiting: Round, on, market, filled: Fille
     )
 
 
+def _find_fills(lane: Lane, env: Env, waiting: Round, market):
+    """The price at which nobody trades with itself: ``(lane, round, columns, found)``.
+
+    Found once, and anew as long as prevention takes something off.
+    """
+    columns = gather(lane, env, waiting, market)
+    none = columns.lots * 0
+
+    def prevent(lane, waiting, columns, filled):
+        prevented = prevent_self_trades(lane, env, waiting, market, columns, filled)
+        return *prevented, filled
+
+    def body(carry):
+        lane, waiting, columns, found, _ = carry
+        clash = has_self_trade(columns, found.filled, env)
+        lane, waiting, columns, _ = when(
+            clash, prevent, lane, waiting, columns, found.filled
+        )
+        found = find_price(columns.side, columns.ticks, columns.lots, columns.came)
+        return lane, waiting, columns, found, has_self_trade(columns, found.filled, env)
+
+    start = Clearing(none[0], none[0], none)
+    carry = (lane, waiting, columns, start, jnp.bool_(True))
+    return lax.while_loop(lambda carry: any_lane(carry[-1]), body, carry)[:-1]
+
+
 def clear_market(lane: Lane, env: Env, waiting: Round, market):
     """Finds the price of one market and applies it, order after order."""
-    columns = gather(lane, env, waiting, market)
-    found = find_price(*columns)
+    lane, waiting, columns, found = _find_fills(lane, env, waiting, market)
     total = columns.side.shape[0]
     places = jnp.arange(total)
 
@@ -149,9 +166,13 @@ def finish_order(lane: Lane, env: Env, on, order: Round):
     lane, rested = insert(lane, rests, market, order.sign, entry)
     full, nothing = rests & ~rested, order.got == 0
     over = lane.counters.at[int(Status.BOOK_FULL)].add(full & ~nothing)
+    gone, whole = order.size == 0, order.prevented == 0
+    shrinks = env.sizes.self_trade == SelfTrade.DECREMENT
     status = first_reason(
-        (order.size == 0, Status.PARTIAL),
-        (left == 0, Status.FILLED),
+        (gone & whole, Status.CANCELLED),
+        (gone & ~jnp.bool_(shrinks), Status.SELF_TRADE),
+        ((left == 0) & whole, Status.FILLED),
+        (left == 0, Status.PARTIAL),
         (rested, Status.RESTING),
         (full & nothing, Status.BOOK_FULL),
         (left > 0, Status.PARTIAL),

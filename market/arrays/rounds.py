@@ -25,7 +25,7 @@ from market.arrays.liquidation import (
     taker_of,
 )
 from market.arrays.margin import account_risk
-from market.arrays.matching import Name, cancel_all, place_of
+from market.arrays.matching import Name, cancel_all, place_of, reduce
 from market.types.limits import MAX_TICKS
 from market.types.orders import IMMEDIATE, Flag, Status
 
@@ -37,7 +37,7 @@ class Round(NamedTuple):
     account: Array
     sign: Array
     limit: Array
-    size: Array  # lots admitted; 0 where nothing waits
+    size: Array  # lots that are left of it, apart from its fill; 0: nothing waits
     flags: Array
     slot: Array  # -1 for a liquidation
     expiry: Array
@@ -47,6 +47,7 @@ class Round(NamedTuple):
     waits: Array  # 1 from admission on, even where it was dropped since
     got: Array  # lots filled
     quote: Array
+    prevented: Array  # lots that self-trade prevention took
 
 
 def open_round(messages: int) -> Round:
@@ -55,10 +56,10 @@ def open_round(messages: int) -> Round:
     return Round(*([none] * len(Round._fields)))._replace(liquidator=none - 1)
 
 
-def waits(waiting: Round, name: Name) -> Array:
-    """Whether an order of that name waits in the round."""
+def find_waiting(waiting: Round, name: Name) -> Array:
+    """Where [B] the order of that name waits in the round; at most once."""
     mine = (waiting.account == name.account) & (waiting.market == name.market)
-    return (mine & (waiting.slot == name.slot) & (waiting.size > 0)).any()
+    return mine & (waiting.slot == name.slot) & (waiting.size > 0)
 
 
 def is_crowded(lane: Lane, env: Env, waiting: Round, order: Order) -> Array:
@@ -97,7 +98,7 @@ def admit_order(lane: Lane, env: Env, waiting: Round, on, row, order: Order):
     reduced = reducible_by_all(lane, order, lots)
     lots = jnp.where(flags & Flag.REDUCE_ONLY != 0, reduced, lots)
     name = Name(account, market, order.slot)
-    is_busy = place_of(lane, env, name)[0] | waits(waiting, name)
+    is_busy = place_of(lane, env, name)[0] | find_waiting(waiting, name).any()
     crowded = (flags & IMMEDIATE == 0) & is_crowded(lane, env, waiting, order)
     order = order._replace(ticks=limit, lots=lots)
     loss = worst_loss(env, market, order.sign, limit)
@@ -126,9 +127,53 @@ def admit_order(lane: Lane, env: Env, waiting: Round, on, row, order: Order):
         waits=zero + 1,
         got=zero,
         quote=zero,
+        prevented=zero,
     )
     lane, waiting = append(lane, waiting, on & (reason == 0), row, entry)
     return lane, waiting, reason
+
+
+# --- what is taken back --------------------------------------------------------------
+
+
+def reduce_in_round(
+    lane: Lane, env: Env, waiting: Round, on, name: Name, lots, is_whole
+):
+    """Takes lots off an order that rests or waits: ``(lane, round, status)``.
+
+    The last lot takes it away, and so does ``is_whole``: then it is a cancel.
+    """
+    here = find_waiting(waiting, name)
+    does_wait, row = here.any(), jnp.argmax(here)
+    lane, status = reduce(lane, env, on & ~does_wait, name, lots, is_whole)
+    there, side = waiting.size[row], resting_side(waiting.sign[row])
+    fits = is_whole | ((lots >= 1) & (lots <= there))
+    gone = jnp.where(on & does_wait & fits, jnp.where(is_whole, there, lots), 0)
+    lane = reserve(lane, name.account, name.market, side, -gone, waiting.loss[row])
+    waiting = waiting._replace(size=waiting.size.at[row].add(-gone))
+    done = jnp.where(fits, int(Status.ACCEPTED), int(Status.BAD_LOTS))
+    return lane, waiting, jnp.where(does_wait, done, status)
+
+
+def cancel_all_in_round(
+    lane: Lane, env: Env, waiting: Round, on, account, market: Array | int = -1
+):
+    """Takes back all orders of the account in one market, or in all if it is -1."""
+    lane = cancel_all(lane, env, on, account, market)
+    mine = on & (waiting.account == account) & (waiting.liquidator < 0)
+    mine &= (waiting.market == market) | (market == -1)
+    return drop(lane, waiting, jnp.where(mine, waiting.size, 0))
+
+
+def drop(lane: Lane, waiting: Round, lots):
+    """Takes lots [B] off the orders, with what they reserved: ``(lane, round)``."""
+    account, market = waiting.account, waiting.market
+    side = resting_side(waiting.sign)
+    lane = reserve(lane, account, market, side, -lots, waiting.loss)
+    return lane, waiting._replace(size=waiting.size - lots)
+
+
+# --- liquidations --------------------------------------------------------------------
 
 
 def affordable_limit(lane: Lane, env: Env, request: Request, lots, limit):
@@ -150,25 +195,14 @@ def affordable_limit(lane: Lane, env: Env, request: Request, lots, limit):
     return limit, jnp.where(fits, jnp.maximum(bankruptcy + sign * limit * value, 0), 0)
 
 
-def drop_waiting(lane: Lane, waiting: Round, on, account):
-    """Drops the waiting orders of an account that is liquidated: ``(lane, round)``."""
-    own = on & (waiting.account == account) & (waiting.liquidator < 0)
-    return _drop(lane, waiting, own)
+def drop_reductions(lane: Lane, waiting: Round, on, account, market: Array | int = -1):
+    """Drops the waiting reduce-only orders of who was handed a position.
 
-
-def drop_reductions(lane: Lane, waiting: Round, on, account, market):
-    """Drops the waiting reduce-only orders of a keeper whose position has changed."""
-    mine = (waiting.account == account) & (waiting.market == market)
-    reduces = waiting.flags & Flag.REDUCE_ONLY != 0
-    return _drop(lane, waiting, on & mine & reduces)
-
-
-def _drop(lane: Lane, waiting: Round, dropped):
-    """Drops the orders [B], with what they reserved: ``(lane, round)``."""
-    lots, side = jnp.where(dropped, waiting.size, 0), resting_side(waiting.sign)
-    account, market = waiting.account, waiting.market
-    lane = reserve(lane, account, market, side, -lots, waiting.loss)
-    return lane, waiting._replace(size=jnp.where(dropped, 0, waiting.size))
+    That is a keeper, in one market, or the vault, in all of them (-1).
+    """
+    mine = on & (waiting.account == account) & (waiting.flags & Flag.REDUCE_ONLY != 0)
+    mine &= (waiting.market == market) | (market == -1)
+    return drop(lane, waiting, jnp.where(mine, waiting.size, 0))
 
 
 def waiting_liquidation(request: Request, sign, limit, lots) -> Round:
@@ -189,6 +223,7 @@ def waiting_liquidation(request: Request, sign, limit, lots) -> Round:
         waits=zero + 1,
         got=zero,
         quote=zero,
+        prevented=zero,
     )
 
 
@@ -203,8 +238,7 @@ def admit_liquidation(lane: Lane, env: Env, waiting: Round, on, row, request: Re
     aside = jnp.where(on, fund, 0)
     sign = taker_of(lane, request).sign
     lane = lane._replace(set_aside=lane.set_aside.at[env.fund[market]].add(aside))
-    lane = cancel_all(lane, env, on, target)
-    lane, waiting = drop_waiting(lane, waiting, on, target)
+    lane, waiting = cancel_all_in_round(lane, env, waiting, on, target)
     lane = note_liquidation(lane, env, on, request, lots, aside)
     order = waiting_liquidation(request, sign, limit, lots)
     lane, waiting = append(lane, waiting, on, row, order)

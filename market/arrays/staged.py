@@ -18,7 +18,13 @@ from market.arrays.liquidation import (
 )
 from market.arrays.margin import account_risk
 from market.arrays.matching import cancel_all, take
-from market.arrays.rounds import Round, append, drop_waiting, waiting_liquidation
+from market.arrays.rounds import (
+    Round,
+    append,
+    cancel_all_in_round,
+    drop_reductions,
+    waiting_liquidation,
+)
 from market.rules import staged
 from market.types.limits import MAX_NOTIONAL
 from market.types.orders import Status
@@ -151,10 +157,10 @@ def admit_staged(lane: Lane, env: Env, waiting: Round, on, row, request: Request
     takes, sent = on & (stage.status == Status.FILLED), on & (stage.status == 0)
     worth = stage.lots * env.unit[market]
     bankrupt = on & (stage.status == Status.BANKRUPT)
-    lane, waiting = drop_waiting(lane, waiting, takes | sent, target)
+    lane, waiting = cancel_all_in_round(lane, env, waiting, takes | sent, target)
+    lane, waiting = drop_reductions(lane, waiting, takes, env.sizes.vault)
     lane = mark_bankrupt(lane, env, bankrupt, target)
     lane = backstop(lane, env, takes, target)
-    lane = cancel_all(lane, env, sent, target)
     lane = note_liquidation(lane, env, sent, request, stage.lots, 0)
     limit = edge_of_band(env, market, taker.sign)
     order = waiting_liquidation(request, taker.sign, limit, stage.lots)

@@ -15,15 +15,17 @@ from market.kernels.deleveraging import close_gate, deleverage_pending
 from market.kernels.engine import FILLED, OK
 from market.kernels.fills import drop_expired
 from market.kernels.funds import deposit, withdraw
-from market.kernels.lane import tx_of
+from market.kernels.lane import ALL_MARKETS, tx_of
 from market.kernels.liquidation import liquidate
 from market.kernels.margin import reckon_prices
 from market.kernels.matching import cancel, cancel_all, place_order, reduce
 from market.kernels.rounds import (
     admit_liquidation,
     admit_order,
+    cancel_all_in_round,
+    cancel_in_round,
     drop_reductions,
-    drop_waiting,
+    reduce_in_round,
 )
 from market.kernels.staged import admit_staged, liquidate_in_stages
 from market.kernels.takeover import take_over
@@ -82,32 +84,30 @@ def run_transfer(lane, tx):
 
 
 @kernel
-def cancel_first(lane, index):
-    """The first pass of an auction: cancels, and the cancel of a replacement."""
-    tx = tx_of(lane, index)
-    if tx.kind != REPLACE and not takes_off(tx.kind):
-        return
-    reason = check_names(lane, tx)
-    if tx.kind == REPLACE:
-        if reason == OK:
-            cancel(lane, tx.account, tx.market, tx.slot)
-    elif reason == OK:
-        reason = run_cancel(lane, tx)
-    lane.receipts.status[index] = reason
-
-
-@kernel
-def admit_one(lane, index):
-    """The second pass of an auction: a status, or `OK` for what waits for the price."""
-    tx = tx_of(lane, index)
+def admit_one(lane, index, tx):
+    """Takes one into an auction's round: a status, or `OK` if it waits."""
     reason = check_names(lane, tx)
     if reason != OK:
         return reason
+    if takes_off(tx.kind):
+        return run_cancel_in_round(lane, tx)
     if tx.kind == LIQUIDATE:
         return admit_any_liquidation(lane, index, tx)
     if tx.kind >= DEPOSIT:
         return run_transfer(lane, tx)
+    if tx.kind == REPLACE:
+        cancel_in_round(lane, tx.account, tx.market, tx.slot)
     return admit_order(lane, index, tx)
+
+
+@kernel
+def run_cancel_in_round(lane, tx):
+    """A cancel of one order or of all, or of a part of one; it may wait or rest."""
+    if tx.kind == REDUCE:
+        return reduce_in_round(lane, tx.account, tx.market, tx.slot, tx.lots)
+    if tx.kind == CANCEL:
+        return cancel_in_round(lane, tx.account, tx.market, tx.slot)
+    return cancel_all_in_round(lane, tx.account, tx.market)
 
 
 @kernel
@@ -127,7 +127,7 @@ def take_over_first(lane, index, tx):
     keeper, target, market = tx.account, tx.slot, tx.market
     status, lots, quote = take_over(lane, keeper, target, market, tx.lots, tx.ticks)
     if status == FILLED:
-        drop_waiting(lane, target)
+        cancel_all_in_round(lane, target, ALL_MARKETS)
         drop_reductions(lane, keeper, market)
     lane.receipts.filled_lots[index] = lots
     lane.receipts.filled_quote[index] = quote
@@ -148,13 +148,11 @@ def run_continuously(lane):
 
 @kernel
 def run_auction(lane):
-    """Cancels first, then admissions in sequence, then one price a market."""
+    """Every transaction in its order, orders to wait; then one price a market."""
     kind = lane.tx.kind
     for index in range(lane.messages):
-        cancel_first(lane, index)
-    for index in range(lane.messages):
-        if kind[index] != NONE and not takes_off(kind[index]):
-            lane.receipts.status[index] = admit_one(lane, index)
+        if kind[index] != NONE:
+            lane.receipts.status[index] = admit_one(lane, index, tx_of(lane, index))
     clear(lane)
 
 

@@ -4,15 +4,22 @@ Price and rationing are `market.kernels.auction`'s: the price maximises volume; 
 margin of a side, orders of earlier blocks come first, block after block, and those of
 one block share what is left for them in proportion to their size.
 
-An account's own orders may meet in a round: nobody is the taker, dropping one of a
-crossing pair would move the price for everyone, and the fills cancel but for the fees.
-Orders that rest from earlier blocks pay the maker's fee, those of the round the
-taker's, liquidations none.
+Where an account would trade with itself the price is found anew without that
+(`market.kernels.prevention`). Orders that rest from earlier blocks and post-only orders
+pay the maker's fee, the others of the round the taker's, liquidations none.
 """
 
 from market.kernels.auction import clear as find_price
 from market.kernels.book import ASKS, BIDS, Resting, drop_empty, insert, resting_side
-from market.kernels.engine import BOOK_FULL, FILLED, PARTIAL, RESTING
+from market.kernels.engine import (
+    BOOK_FULL,
+    DECREMENT,
+    FILLED,
+    PARTIAL,
+    POST_ONLY,
+    RESTING,
+    SELF_TRADE,
+)
 from market.kernels.fills import record_fill, reserve, trade
 from market.kernels.lane import NO_FEE, NOTHING, PART_SLOT
 from market.kernels.liquidation import (
@@ -21,12 +28,13 @@ from market.kernels.liquidation import (
     bankruptcy_quote,
 )
 from market.kernels.margin import account_equity, account_risk
+from market.kernels.prevention import prevent_self_trades
 from market.kernels.staged import note_staged_fill, start_cooldown
 from market.native.ffi import kernel
-from market.types.orders import IMMEDIATE
+from market.types.orders import IMMEDIATE, Status
 from market.types.specs import Liquidation
 
-STAGES = int(Liquidation.STAGES)
+STAGES, CANCELLED = int(Liquidation.STAGES), int(Status.CANCELLED)
 
 
 @kernel
@@ -38,6 +46,7 @@ def gather_resting(lane, market, side, column):
         auction.ticks[column] = book.ticks[side, index]
         auction.lots[column] = book.lots[side, index]
         auction.came[column] = book.came[side, index]
+        auction.account[column] = book.owner[side, index] // lane.slots
         column += 1
     return column
 
@@ -53,6 +62,7 @@ def gather_waiting(lane, market, column):
         auction.ticks[column] = order.limit
         auction.lots[column] = order.lots if is_here else 0
         auction.came[column] = lane.block
+        auction.account[column] = order.account
         column += 1
 
 
@@ -76,7 +86,10 @@ def apply_waiting(lane, order, lots, value):
     order.filled = lots
     lane.receipts.filled_quote[order.index] = lots * value
     if order.liquidator < 0:
-        trade(lane, account, market, delta, value, lane.params.taker_fee_ppm[market])
+        fee_ppm = lane.params.taker_fee_ppm[market]
+        if order.flags & POST_ONLY != 0:
+            fee_ppm = lane.params.maker_fee_ppm[market]
+        trade(lane, account, market, delta, value, fee_ppm)
         return
     if lane.liquidation == STAGES:
         trade(lane, account, market, delta, value, NO_FEE)
@@ -115,6 +128,19 @@ def apply_column(lane, market, column, bids, resting, ticks):
 
 
 @kernel
+def _price(auction):
+    """The price of the columns in ticks, 0 without one; who fills is written there."""
+    return find_price(
+        auction.sign,
+        auction.ticks,
+        auction.lots,
+        auction.came,
+        auction.keys,
+        auction.filled,
+    )[0]
+
+
+@kernel
 def clear_market(lane, market):
     """Finds the price of one market and fills what trades at it."""
     book, auction = lane.book[market], lane.auction
@@ -122,16 +148,9 @@ def clear_market(lane, market):
     bids = gather_resting(lane, market, BIDS, NOTHING)
     resting = gather_resting(lane, market, ASKS, bids)
     gather_waiting(lane, market, resting)
-    price, volume = find_price(
-        auction.sign,
-        auction.ticks,
-        auction.lots,
-        auction.came,
-        auction.keys,
-        auction.filled,
-    )
-    if volume == 0:
-        return
+    price = _price(auction)
+    while price > 0 and prevent_self_trades(lane, market, bids, resting):
+        price = _price(auction)
     for column in range(lane.columns):
         if auction.filled[column] > 0:
             apply_column(lane, market, column, bids, resting, price)
@@ -157,10 +176,12 @@ def finish_liquidation(lane, order):
 def finish_order(lane, order):
     """Rests or drops what is left of a waiting order; its status."""
     account, market, left = order.account, order.market, order.lots - order.filled
-    if order.lots == 0:
-        return PARTIAL
+    if order.lots == 0 and order.prevented == 0:
+        return CANCELLED
+    if order.lots == 0 and lane.self_trade != DECREMENT:
+        return SELF_TRADE
     if left == 0:
-        return FILLED
+        return FILLED if order.prevented == 0 else PARTIAL
     side, owner = resting_side(order.sign), account * lane.slots + order.slot
     status = PARTIAL
     if order.flags & IMMEDIATE == 0:

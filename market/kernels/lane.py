@@ -61,13 +61,14 @@ WAITING.numbers(
     "account",
     "sign",
     "limit",
-    "lots",  # 0 where it was dropped
+    "lots",  # that are left of it, apart from its fill
     "flags",
     "slot",
     "expiry",
     "loss",  # quanta reserved per lot
     "liquidator",  # who sent the liquidation, -1 for an order of the account's own
     "filled",  # lots
+    "prevented",  # lots that self-trade prevention took
 )
 
 #: A liquidation of this block, for its limits.
@@ -144,10 +145,10 @@ LANE.rows("book", BOOK)  # [M]
 
 _AUCTION = LANE.address()
 _auction = LANE.group("auction")  # the orders of one market, resting ones first
-for _row, _name in enumerate(("sign", "ticks", "lots", "came", "filled")):
+for _row, _name in enumerate(("sign", "ticks", "lots", "came", "account", "filled")):
     _auction.part(_name, _AUCTION, (_row, "columns"), "columns")
-_auction.part("keys", _AUCTION, (5, "columns"), 2, "columns")
-AUCTION_ROWS = 7
+_auction.part("keys", _AUCTION, (6, "columns"), 2, "columns")
+AUCTION_ROWS = 8
 
 _SHARES = LANE.address()
 _shares = LANE.group("shares")  # of a deleveraging: who gives how many lots

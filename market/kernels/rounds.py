@@ -1,12 +1,12 @@
 """Admission in auction mode: orders and liquidations wait for the clearing.
 
-The cancels of a block come first and all take effect on the orders that rest from
-earlier blocks. Then the rest is admitted in sequence, each reserving what its worst
-fill would cost, as if it rested. A fill-or-kill order is rejected, because a sealed
-round can promise nobody a whole fill; post-only asks for nothing, because nobody takes.
+They are admitted in sequence, each reserving what its worst fill would cost, as if it
+rested. Until the round closes an account may take its orders back, whole or in part; a
+liquidation stays. The rules, and their source: `market.twin.rounds`.
 """
 
 from market.kernels.admission import (
+    BAD_LOTS,
     IS_ISOLATED,
     REDUCE_ONLY,
     WOULD_INCREASE,
@@ -30,11 +30,14 @@ from market.kernels.liquidation import (
 )
 from market.kernels.margin import account_risk
 from market.kernels.matching import (
+    ACCEPTED,
     MARGIN,
     SLOT_BUSY,
     TOO_MANY_ORDERS,
+    cancel,
     cancel_all,
     place_of,
+    reduce,
 )
 from market.native.ffi import kernel
 from market.types.limits import MAX_TICKS
@@ -42,14 +45,17 @@ from market.types.orders import IMMEDIATE
 
 
 @kernel
-def waits(lane, account, market, slot):
-    """Whether an order of that name waits in the round."""
+def find_waiting(lane, account, market, slot):
+    """Row of the order of that name that waits in the round, or -1."""
+    open_lots = lane.open_lots
+    if open_lots[account, market, 0] + open_lots[account, market, 1] == 0:
+        return -1
     for row in range(lane.waiting_count):
         order = lane.waiting[row]
         if order.account == account and order.market == market:
             if order.slot == slot and order.lots > 0:
-                return True
-    return False
+                return row
+    return -1
 
 
 @kernel
@@ -81,7 +87,8 @@ def append(lane, index, order):
     place.index, place.market, place.account = index, order.market, order.account
     place.sign, place.limit, place.lots = order.sign, order.limit, order.lots
     place.flags, place.slot, place.expiry = order.flags, order.slot, order.expiry
-    place.loss, place.liquidator, place.filled = order.loss, -1, 0
+    place.loss, place.liquidator = order.loss, -1
+    place.filled, place.prevented = 0, 0
     lane.waiting_count += 1
     side = resting_side(order.sign)
     reserve(lane, order.account, order.market, side, order.lots, order.loss)
@@ -102,7 +109,7 @@ def admit_order(lane, index, tx):
         if lots == 0:
             return WOULD_INCREASE
     is_resting = place_of(lane, account, market, slot)[1] >= 0
-    if is_resting or waits(lane, account, market, slot):
+    if is_resting or find_waiting(lane, account, market, slot) >= 0:
         return SLOT_BUSY
     if tx.flags & IMMEDIATE == 0 and is_crowded(lane, account, market):
         return TOO_MANY_ORDERS
@@ -113,6 +120,56 @@ def admit_order(lane, index, tx):
         return MARGIN
     append(lane, index, order)
     return OK
+
+
+# --- what is taken back ---------------------------------------------------------------
+
+
+@kernel
+def cancel_in_round(lane, account, market, slot):
+    """Takes an order back, whether it rests or waits."""
+    row = find_waiting(lane, account, market, slot)
+    if row < 0:
+        return cancel(lane, account, market, slot)
+    drop(lane, lane.waiting[row])
+    return ACCEPTED
+
+
+@kernel
+def reduce_in_round(lane, account, market, slot, lots):
+    """Takes lots off an order that rests or waits; the last lot takes it away."""
+    row = find_waiting(lane, account, market, slot)
+    if row < 0:
+        return reduce(lane, account, market, slot, lots)
+    order = lane.waiting[row]
+    if lots < 1 or lots > order.lots:
+        return BAD_LOTS
+    reserve(lane, account, market, resting_side(order.sign), -lots, order.loss)
+    order.lots -= lots
+    return ACCEPTED
+
+
+@kernel
+def cancel_all_in_round(lane, account, market):
+    """Takes back all orders of the account in one market, or in all if it is -1."""
+    cancel_all(lane, account, market)
+    for row in range(lane.waiting_count):
+        order = lane.waiting[row]
+        if order.account == account and order.liquidator < 0:
+            if market == -1 or order.market == market:
+                drop(lane, order)
+    return ACCEPTED
+
+
+@kernel
+def drop(lane, order):
+    """Leaves nothing of a waiting order and frees what it reserved."""
+    side, lots = resting_side(order.sign), order.lots
+    reserve(lane, order.account, order.market, side, -lots, order.loss)
+    order.lots = 0
+
+
+# --- liquidations ---------------------------------------------------------------------
 
 
 @kernel
@@ -136,30 +193,16 @@ def affordable_limit(lane, target, market, lots, limit):
 
 
 @kernel
-def _drop(lane, order):
-    """Drops a waiting order and frees what it reserved."""
-    side, lots = resting_side(order.sign), order.lots
-    reserve(lane, order.account, order.market, side, -lots, order.loss)
-    order.lots = 0
-
-
-@kernel
-def drop_waiting(lane, account):
-    """Drops the waiting orders of an account that is liquidated."""
-    for row in range(lane.waiting_count):
-        order = lane.waiting[row]
-        if order.account == account and order.liquidator < 0:
-            _drop(lane, order)
-
-
-@kernel
 def drop_reductions(lane, account, market):
-    """Drops the waiting reduce-only orders of a keeper whose position has changed."""
+    """Drops the waiting reduce-only orders of who was handed a position.
+
+    That is a keeper, in one market, or the vault, in all of them (-1).
+    """
     for row in range(lane.waiting_count):
         order = lane.waiting[row]
-        if order.account == account and order.market == market:
-            if order.flags & REDUCE_ONLY != 0:
-                _drop(lane, order)
+        if order.account == account and order.flags & REDUCE_ONLY != 0:
+            if market == -1 or order.market == market:
+                drop(lane, order)
 
 
 @kernel
@@ -174,8 +217,7 @@ def admit_liquidation(lane, index, liquidator, target, market, cap):
         return INSURANCE_EMPTY
     lane.set_aside[fund_of(lane, market)] += fund
     order = liquidation_order(lane, target, market, limit, lots, NO_SLOT)
-    cancel_all(lane, target, ALL_MARKETS)
-    drop_waiting(lane, target)
+    cancel_all_in_round(lane, target, ALL_MARKETS)
     note_liquidation(lane, target, market, lots, fund)
     append(lane, index, order).liquidator = liquidator
     return OK

@@ -20,7 +20,7 @@ from market.kernels.liquidation import (
 )
 from market.kernels.margin import account_risk
 from market.kernels.matching import cancel_all
-from market.kernels.rounds import append, drop_waiting
+from market.kernels.rounds import append, cancel_all_in_round, drop_reductions
 from market.kernels.wide import ppm_ceil
 from market.native.ffi import kernel
 from market.types.limits import MAX_NOTIONAL
@@ -167,7 +167,8 @@ def admit_staged(lane, index, liquidator, target, market, cap):
     """Admits one to an auction's round: `OK` and its order, or what became of it."""
     status, lots, is_part = next_stage(lane, liquidator, target, market, cap)
     if status == FILLED:
-        drop_waiting(lane, target)
+        cancel_all_in_round(lane, target, ALL_MARKETS)
+        drop_reductions(lane, lane.vault, ALL_MARKETS)
         backstop(lane, target)
         lane.receipts.filled_lots[index] = lots
         lane.receipts.filled_quote[index] = lots * lane.unit[market]
@@ -177,8 +178,7 @@ def admit_staged(lane, index, liquidator, target, market, cap):
         return status
     slot = PART_SLOT if is_part else NO_SLOT
     order = staged_order(lane, target, market, lots, slot)
-    cancel_all(lane, target, ALL_MARKETS)
-    drop_waiting(lane, target)
+    cancel_all_in_round(lane, target, ALL_MARKETS)
     note_liquidation(lane, target, market, lots, NOTHING)
     append(lane, index, order).liquidator = liquidator
     return OK

@@ -3,8 +3,8 @@
 1. Prices of the block are reckoned; orders whose last block is past leave the books;
    where the venue asks for that, orders that are not covered leave too.
 2. Transactions in sequence, each meeting the book that the last one left. In an auction
-   the cancels come first (and those of replacements), then admissions in sequence, then
-   one price a market.
+   orders wait meanwhile, and may be taken back until all have come; then one price a
+   market.
 3. Positions that a liquidation marked are deleveraged, and withdrawals are gated where
    an account ends with negative equity.
 
@@ -24,8 +24,10 @@ from market.twin.matching import cancel, cancel_all, place_order, reduce
 from market.twin.rounds import (
     admit_liquidation,
     admit_order,
+    cancel_all_in_round,
+    cancel_in_round,
     drop_reductions,
-    drop_waiting,
+    reduce_in_round,
 )
 from market.twin.staged import admit_staged, liquidate_in_stages
 from market.twin.takeover import take_over
@@ -134,40 +136,40 @@ def run_transfer(lane: Lane, tx: Tx) -> Fill:
 
 
 def run_auction(lane: Lane, txs: list[Tx]) -> list[Fill]:
-    """Cancels first, then admissions in sequence, then one price a market."""
-    fills = [cancel_first(lane, tx) for tx in txs]
-    for index, tx in enumerate(txs):
-        if tx.kind != Kind.NONE and not takes_off(tx.kind):
-            fills[index] = admit_one(lane, index, tx)
+    """Every transaction in its order, orders to wait; then one price a market."""
+    fills = [admit_one(lane, index, tx) for index, tx in enumerate(txs)]
     clear(lane, fills)
     return fills
 
 
-def cancel_first(lane: Lane, tx: Tx) -> Fill:
-    """The first pass: cancels, and the cancel of a replacement."""
-    if not takes_off(tx.kind) and tx.kind != Kind.REPLACE:
-        return Fill(Status.NONE)
-    try:
-        check_names(lane, tx)
-        if tx.kind != Kind.REPLACE:
-            return run_cancel(lane, tx)
-        cancel(lane.books[tx.market], tx.account, tx.slot)
-        return Fill(Status.NONE)
-    except RejectError as reject:
-        return Fill(reject.status)
-
-
 def admit_one(lane: Lane, index: int, tx: Tx) -> Fill:
-    """The second pass: what became of a transaction, if it does not wait."""
+    """What became of a transaction before the price, if it does not wait for that."""
+    if tx.kind == Kind.NONE:
+        return Fill(Status.NONE)
     try:
         check_names(lane, tx)
+        if takes_off(tx.kind):
+            return run_cancel_in_round(lane, tx)
         if tx.kind == Kind.LIQUIDATE:
             return admit_any_liquidation(lane, index, tx)
         if tx.kind in (Kind.ORDER, Kind.REPLACE):
+            if tx.kind == Kind.REPLACE:
+                cancel_in_round(lane, tx.account, tx.market, tx.slot)
             return admit_order(lane, index, tx)
         return run_transfer(lane, tx)
     except RejectError as reject:
         return Fill(reject.status)
+
+
+def run_cancel_in_round(lane: Lane, tx: Tx) -> Fill:
+    """A cancel of one order or of all, or of a part of one; it may wait or rest."""
+    if tx.kind == Kind.CANCEL_ALL:
+        cancel_all_in_round(lane, tx.account, tx.market)
+    elif tx.kind == Kind.REDUCE:
+        reduce_in_round(lane, tx.account, tx.market, tx.slot, tx.lots)
+    elif not cancel_in_round(lane, tx.account, tx.market, tx.slot):
+        raise RejectError(Status.UNKNOWN_ORDER)
+    return Fill(Status.ACCEPTED)
 
 
 def admit_any_liquidation(lane: Lane, index: int, tx: Tx) -> Fill:
@@ -186,6 +188,6 @@ def take_over_first(lane: Lane, tx: Tx) -> Fill:
     position has changed.
     """
     fill = take_over(lane, tx)
-    drop_waiting(lane, tx.slot)
+    cancel_all_in_round(lane, tx.slot)
     drop_reductions(lane, tx.account, tx.market)
     return fill

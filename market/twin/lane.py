@@ -55,13 +55,18 @@ class Order:
 
 @dataclass(kw_only=True)
 class Waiting:
-    """An order of an auction that waits for the price."""
+    """An order of an auction that waits for the price.
+
+    What its account takes back leaves both `size` and the order's lots; what self-trade
+    prevention takes leaves the order's lots alone.
+    """
 
     order: Order
     index: int  # of its transaction in the block
-    size: int  # lots admitted
+    size: int  # lots admitted and not taken back
     flags: int
     liquidator: int | None  # who sent it, where it is a liquidation
+    filled: int = 0  # lots
     quote: int = 0  # quanta exchanged
 
     @property

@@ -1,11 +1,17 @@
 """A round of the auction: orders that wait for the price of their block.
 
 Every order is admitted in sequence as in continuous matching, without meeting a book:
-it reserves as if it rested. A fill-or-kill order is rejected, because a sealed round
-can promise nobody a whole fill; post-only asks for nothing, because nobody takes. A
-reduce-only order may take what the account's other orders of its side leave of the
-position. A liquidation drops all the target's orders and waits at a limit at which the
-insurance fund can bear its whole size.
+it reserves as if it rested. Until the round closes its account may take it back, whole
+or in part, as if it rested: what was sent last counts, and what was taken back reserves
+nothing and is no part of the price. A fill-or-kill order is rejected, because a sealed
+round can promise nobody a whole fill; post-only asks for nothing, because nobody takes.
+A reduce-only order may take what the account's other orders of its side leave of the
+position. A liquidation drops all the target's orders, cannot be taken back, and waits
+at a limit at which the insurance fund can bear its whole size.
+
+Source: Budish, Cramton and Shim, "The High-Frequency Trading Arms Race", Quarterly
+Journal of Economics 130 (2015), section VII: orders may be changed and withdrawn at any
+time of the interval.
 """
 
 from market.twin.admission import (
@@ -33,16 +39,19 @@ from market.twin.liquidation import (
     fund_budget,
     note_liquidation,
 )
-from market.twin.matching import cancel_all
+from market.twin.matching import cancel, cancel_all, reduce
 from market.types.limits import MAX_TICKS
 from market.types.orders import SELL, Flag, Status
 
 
-def waits(lane: Lane, account: int, market: int, slot: int) -> bool:
-    """Whether an order of that name waits."""
+def find_waiting(lane: Lane, account: int, market: int, slot: int) -> Waiting | None:
+    """The order of that name that waits."""
     name = account, market, slot
-    orders = [each.order for each in lane.waiting if each.order.lots > 0]
-    return any((o.account, o.market, o.slot) == name for o in orders)
+    for each in lane.waiting:
+        order = each.order
+        if order.lots > 0 and (order.account, order.market, order.slot) == name:
+            return each
+    return None
 
 
 def is_crowded(lane: Lane, account: int, market: int) -> bool:
@@ -80,8 +89,8 @@ def admit_order(lane: Lane, index: int, tx: Tx) -> Fill:
     lots = reducible_by_all(lane, tx) if tx.flags & Flag.REDUCE_ONLY else tx.lots
     if lots == 0:
         raise RejectError(Status.WOULD_INCREASE)
-    name = tx.account, tx.market, tx.slot
-    if find(lane.books[tx.market], tx.account, tx.slot) or waits(lane, *name):
+    is_resting = find(lane.books[tx.market], tx.account, tx.slot)
+    if is_resting or find_waiting(lane, tx.account, tx.market, tx.slot):
         raise RejectError(Status.SLOT_BUSY)
     if not tx.flags & IMMEDIATE and is_crowded(lane, tx.account, tx.market):
         raise RejectError(Status.TOO_MANY_ORDERS)
@@ -101,6 +110,44 @@ def admit_order(lane: Lane, index: int, tx: Tx) -> Fill:
     if not can_afford(lane, order):
         raise RejectError(Status.MARGIN)
     return append(lane, index, order, flags=tx.flags)
+
+
+# --- what is taken back --------------------------------------------------------------
+
+
+def cancel_in_round(lane: Lane, account: int, market: int, slot: int) -> bool:
+    """Takes an order back, whether it rests or waits; False where there is none."""
+    waiting = find_waiting(lane, account, market, slot)
+    if waiting is None:
+        return cancel(lane.books[market], account, slot) > 0
+    drop(waiting)
+    return True
+
+
+def reduce_in_round(lane: Lane, account: int, market: int, slot: int, lots: int):
+    """Takes lots off an order that rests or waits; the last lot takes it away."""
+    waiting = find_waiting(lane, account, market, slot)
+    if waiting is None:
+        reduce(lane.books[market], account, slot, lots)
+    elif not 1 <= lots <= waiting.order.lots:
+        raise RejectError(Status.BAD_LOTS)
+    else:
+        waiting.order.lots -= lots
+        waiting.size -= lots
+
+
+def cancel_all_in_round(lane: Lane, account: int, market: int = -1) -> None:
+    """Takes back all orders of the account in one market, or in all if it is -1."""
+    cancel_all(lane, account, market)
+    for each in lane.waiting:
+        if each.order.account == account and each.liquidator is None:
+            if market in (-1, each.order.market):
+                drop(each)
+
+
+def drop(waiting: Waiting) -> None:
+    """Leaves nothing of a waiting order."""
+    waiting.order.lots = waiting.size = 0
 
 
 # --- liquidations --------------------------------------------------------------------
@@ -135,22 +182,17 @@ def admit_liquidation(lane: Lane, index: int, tx: Tx) -> Fill:
         lane.adl_pending[target][market] = 1
         raise RejectError(Status.INSURANCE_EMPTY)
     lane.set_aside[lane.spec.funds[market]] += paid
-    cancel_all(lane, target)
-    drop_waiting(lane, target)
+    cancel_all_in_round(lane, target)
     note_liquidation(lane, target, market, order.lots, paid)
     return append(lane, index, order, liquidator=tx.account)
 
 
-def drop_waiting(lane: Lane, account: int) -> None:
-    """Drops the waiting orders of an account that is liquidated."""
-    for each in lane.waiting:
-        if each.order.account == account and each.liquidator is None:
-            each.order.lots = each.size = 0
+def drop_reductions(lane: Lane, account: int, market: int = -1) -> None:
+    """Drops the waiting reduce-only orders of who was handed a position.
 
-
-def drop_reductions(lane: Lane, account: int, market: int) -> None:
-    """Drops the waiting reduce-only orders of a keeper whose position has changed."""
+    That is a keeper, in one market, or the vault, in all of them (-1).
+    """
     for each in lane.waiting:
-        if (each.order.account, each.order.market) == (account, market):
-            if each.flags & Flag.REDUCE_ONLY:
-                each.order.lots = each.size = 0
+        if each.order.account == account and each.flags & Flag.REDUCE_ONLY:
+            if market in (-1, each.order.market):
+                drop(each)

@@ -33,7 +33,7 @@ from market.twin.liquidation import (
 )
 from market.twin.margin import account_risk
 from market.twin.matching import cancel_all
-from market.twin.rounds import append, drop_waiting
+from market.twin.rounds import append, cancel_all_in_round, drop_reductions
 from market.types.limits import MAX_NOTIONAL
 from market.types.orders import BUY, SELL, Status
 from market.venues.hyperliquid.liquidation import LiquidationStage, liquidation_stage
@@ -159,11 +159,11 @@ def admit_staged(lane: Lane, index: int, tx: Tx) -> Fill:
     """One liquidation in an auction: its order waits for the price."""
     target, market = tx.slot, tx.market
     if next_stage(lane, tx) == LiquidationStage.BACKSTOP:
-        drop_waiting(lane, target)
+        cancel_all_in_round(lane, target)
+        drop_reductions(lane, lane.spec.vault)
         return backstop(lane, target, market)
     order, is_part = staged_order(lane, tx)
     order.slot = PART_SLOT if is_part else NO_SLOT
-    cancel_all(lane, target)
-    drop_waiting(lane, target)
+    cancel_all_in_round(lane, target)
     note_liquidation(lane, target, market, order.lots, paid=0)
     return append(lane, index, order, liquidator=tx.account)

@@ -126,6 +126,13 @@ DIFFERENCES = [
     Difference("messages", "match_native", KERNELS, "how XLA calls the kernel"),
     Difference("messages", "run_message", LOOPS, "masked, a message is many lines"),
     Difference(
+        "prevention",
+        "has_self_trade",
+        ARRAYS,
+        "whether to look at all is one question to all lanes",
+    ),
+    Difference("rounds", "cancel_in_round", LOOPS, "masked, it is a whole reduction"),
+    Difference(
         "rounds",
         "open_round waiting_liquidation",
         ARRAYS,

@@ -489,7 +489,7 @@ def test_rests_of_a_batch_keep_their_batch_behind_a_later_better_price():
     assert venue.state.book.came[0, 0].tolist() == [4, 1, 1]
 
 
-def test_cancels_come_first_in_an_auction_and_fill_or_kill_is_rejected():
+def test_a_cancel_counts_whenever_it_comes_and_fill_or_kill_is_rejected():
     venue = Venue(auction=True)
     venue.send(order(ALICE, SELL, 60_000, 3))
     assert venue.send(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from market.numbers.units import QUANTA_PER_USD as USD
 from market.types.limits import MAX_NOTIONAL
-from market.types.orders import BUY, SELL, Kind, Status
+from market.types.orders import BUY, SELL, Flag, Kind, Status
 from market.types.state import open_exchange
 from market.venues.hyperliquid import LiquidationStage, liquidation_stage
 from market.venues.hyperliquid.preset import hyperliquid
@@ -212,11 +212,27 @@ def test_in_an_auction_the_waiting_orders_of_a_taken_account_are_dropped():
     # A reduction that the batch would fill, sent before the keeper's transaction.
     sale = {**bid(1_000, 59_990), "account": ALICE, "side": SELL}
     assert venue.send(sale, bid(1_000), liquidation()) == [
-        Status.PARTIAL,
+        Status.CANCELLED,
         Status.RESTING,
         Status.FILLED,
     ]
     assert venue.held(ALICE) == 0 and venue.held(DAVE) == 0
+
+
+def test_in_an_auction_reductions_of_the_vault_lapse_where_it_takes_over():
+    venue = Venue(50 * USD - 1, auction=True)
+    position = jnp.array([1_000, -1_000, 500, 0, -500])[:, None]
+    venue.state = replace(venue.state, position=position)
+    # Alice's long turns the vault's short into a long, which a purchase would enlarge.
+    flags = Flag.MARKET | Flag.REDUCE_ONLY
+    purchase = {**bid(500), "account": VAULT, "flags": flags}
+    offer = {**bid(500), "side": SELL}
+    assert venue.send(purchase, liquidation(), offer) == [
+        Status.CANCELLED,
+        Status.FILLED,
+        Status.RESTING,
+    ]
+    assert venue.held(VAULT) == 500
 
 
 def test_without_a_vault_the_book_is_tried_until_equity_is_below_zero():
