@@ -100,8 +100,9 @@ class View:
     maintenance: Array  # [N] requirement, quanta
     initial: Array  # [N] requirement of the positions, quanta
     multiplier: Array  # [M] quanta per lot and tick
-    danger: Array  # [D] accounts that may be liquidated, worst first; -1 beyond
-    danger_market: Array  # [D] their largest position's market
+    danger: Array  # [D] accounts that may be liquidated, worst first; -1 beyond. Of
+    # more than D the second half names the others in turn, block after block
+    danger_market: Array  # [D] market of their largest position; sometimes of another
     danger_lots: Array  # [D] that position, signed
     pending: Pending | None  # only for families that watch the mempool
 

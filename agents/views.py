@@ -21,8 +21,11 @@ _FINE_BITS = 16
 _FINE = 1 << _FINE_BITS
 #: A return is taken to 2^-11 ppm: finer would overflow at the largest prices.
 _RETURN_BITS = 11
-#: Length of the danger list.
+#: Length of the danger list, and how many of it are the worst when more are in danger.
 DANGER = 64
+WORST = 32
+#: In every so many blocks the list names another position than the largest.
+OTHER_POSITION_EVERY = 4
 
 
 @jax.tree_util.register_dataclass
@@ -51,10 +54,17 @@ class Risk:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class DangerList:
-    """Accounts that may be liquidated, worst shortfall first; -1 beyond the last."""
+    """Accounts that may be liquidated, worst shortfall first; -1 beyond the last.
+
+    Nobody is kept off it for ever by accounts that cannot be liquidated. Of more
+    accounts than it has room for, its first half names the worst, and the second half
+    the others in turn, from block to block. Of an account it names the largest
+    position, and in every fourth block another one in turn: there may be nobody to
+    take the largest.
+    """
 
     account: Array  # [D]
-    market: Array  # [D] of the largest position
+    market: Array  # [D] of the position
     lots: Array  # [D] that position, signed
 
 
@@ -97,23 +107,48 @@ def account_risk(state: ExchangeState, params: VenueParams, spec: VenueSpec) -> 
     )
 
 
-def danger_list(state: ExchangeState, risk: Risk, multiplier: Array) -> DangerList:
-    """The accounts in danger with the largest shortfalls.
+def danger_list(
+    state: ExchangeState, risk: Risk, multiplier: Array, height: Array
+) -> DangerList:
+    """The accounts in danger with the largest shortfalls, and some others in turn.
 
     Shortfall and account are packed in one word and sorted; shortfalls are compared to
     about a dollar's precision.
+
+    Args:
+        state: the exchange.
+        risk: of every account.
+        multiplier: [M] quanta per lot and tick.
+        height: [] blocks made; whose turn it is.
     """
-    accounts = risk.equity.shape[0]
     shortfall = jnp.clip((risk.maintenance - risk.equity) >> 20, 0, (1 << 31) - 1)
     key = jnp.where(risk.in_danger(), (shortfall + 1) << 20, 0)
-    packed = jnp.sort(key | jnp.arange(accounts))[::-1][:DANGER]
-    packed = jnp.pad(packed, (0, max(DANGER - accounts, 0)))
+    packed = jnp.sort(key | jnp.arange(risk.equity.shape[0]))[::-1]
+    packed = jnp.pad(packed, (0, max(DANGER - packed.shape[0], 0)))
+    packed = packed[_places(jnp.sum(packed >> 20 > 0), height)]
     listed = packed >> 20 > 0
     account = jnp.where(listed, packed & ((1 << 20) - 1), 0)
     held = state.position[account]
-    market = jnp.argmax(jnp.abs(held) * (state.oracle * multiplier), axis=1)
+    market = _position_in_turn(held, state.oracle * multiplier, height)
     lots = jnp.take_along_axis(held, market[:, None], axis=1)[:, 0]
     return DangerList(account=jnp.where(listed, account, -1), market=market, lots=lots)
+
+
+def _places(count: Array, height: Array) -> Array:
+    """Ranks [D] of the accounts on the list, of ``count`` in danger."""
+    place = jnp.arange(DANGER)
+    others = jnp.maximum(count - WORST, 1)
+    in_turn = (height * (DANGER - WORST) + place - WORST) % others
+    return jnp.where((count > DANGER) & (place >= WORST), WORST + in_turn, place)
+
+
+def _position_in_turn(held: Array, unit: Array, height: Array) -> Array:
+    """Market [D] of the position that is named, of those ``held`` [D, M]."""
+    largest = jnp.argmax(jnp.abs(held) * unit, axis=1)
+    markets, turn = held.shape[1], height // OTHER_POSITION_EVERY
+    steps = jnp.where(held != 0, (jnp.arange(markets) - turn) % markets, markets)
+    is_other = height % OTHER_POSITION_EVERY == OTHER_POSITION_EVERY - 1
+    return jnp.where(is_other, jnp.argmin(steps, axis=1), largest)
 
 
 def best_quotes(state: ExchangeState) -> tuple[Array, Array]:
@@ -162,7 +197,7 @@ def public_of(
     multiplier = jnp.asarray(spec.multipliers, jnp.int64)
     risk = account_risk(state, params, spec)
     ticks, lots = best_quotes(state)
-    danger = danger_list(state, risk, multiplier)
+    danger = danger_list(state, risk, multiplier, clock.height)
     return Public(clock, state, risk, danger, ticks, lots, multiplier)
 
 

@@ -95,7 +95,7 @@ class LiquidationConfig(Section):
         default=None, description="of an account, a block"
     )
     deleverages_per_block: whole(1, 1024) = Field(
-        default=10, description="accounts deleveraged in a block"
+        default=10, description="positions that a block closes something of, at most"
     )
     cooldown: duration("0s", "1d") | None = Field(
         default=None, description="after a partial one, on hyperliquid"

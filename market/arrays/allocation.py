@@ -39,7 +39,7 @@ def allocate(lane: Lane, env: Env, target, market, faces) -> Array:
     rule, lots = env.sizes.deleveraging, abs(lane.position[target, market])
     capacity = jnp.where(faces, abs(lane.position[:, market]), 0)
     if rule == Deleveraging.CONTRACT_PRO_RATA:
-        return allocation.allocate_floored(capacity, lots)[0]
+        return allocation.allocate_contracts(capacity, lots)
     if rule not in (Deleveraging.PRO_RATA, Deleveraging.CAPPED_PRO_RATA):
         scores = jnp.where(faces, score_of(lane, env, market), 0)
         return allocation.allocate_by_score(scores, capacity, lots)

@@ -5,44 +5,53 @@ from jax import lax
 
 from market.arrays.allocation import allocate
 from market.arrays.fills import cancel_orders, change_position
-from market.arrays.lane import Env, Lane, any_lane, note, when
+from market.arrays.lane import Env, Index, Lane, any_lane, note, when
 from market.arrays.liquidation import bankruptcy_quote
 from market.arrays.margin import account_equity, account_risk, may_move
 from market.arrays.matching import cancel_all
 from market.rules.deleveraging import split_quote
-from market.types.limits import GATE_BLOCKS, MAX_COUNTERPARTIES
+from market.types.limits import GATE_BLOCKS, LIST_SHIFT, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
 
 
 def deleverage_pending(lane: Lane, env: Env) -> Lane:
-    """Deleverages what was marked, up to the bound of a block; drops stale marks."""
+    """Goes once through the marks from a random one; drops those that are stale."""
     marked = lane.adl_pending.any()
     return when(marked, lambda lane: _walk_marks(lane, env), lane)
 
 
 def _walk_marks(lane: Lane, env: Env) -> Lane:
     markets, total = env.sizes.markets, env.sizes.accounts * env.sizes.markets
-    places = jnp.arange(total)
+    marked = lane.adl_pending.reshape(-1) != 0
+    start = _pick(marked, env.seed >> LIST_SHIFT)
+    steps = (jnp.arange(total) - start) % total
 
     def next_mark(lane, after):
-        ahead = (lane.adl_pending.reshape(-1) != 0) & (places > after)
-        return jnp.where(ahead.any(), jnp.argmax(ahead), total)
+        ahead = (lane.adl_pending.reshape(-1) != 0) & (steps > after)
+        return jnp.where(ahead, steps, total).min()
 
     def body(carry):
-        lane, place, done = carry
-        here = jnp.minimum(place, total - 1)
-        target, market = here // markets, here % markets
-        due = lane.position[target, market] != 0
-        due = due & (account_equity(lane, env, target) < 0) & (place < total)
-        now = due & (done < env.sizes.deleverages)
+        lane, step, closed = carry
+        place, is_mark = (start + step) % total, step < total
+        target, market = place // markets, place % markets
+        held = lane.position[target, market]
+        due = is_mark & (held != 0) & (account_equity(lane, env, target) < 0)
+        now = due & (closed < env.sizes.deleverages)
         lane = when(now, lambda lane: deleverage(lane, env, now, target, market), lane)
-        left = due & (~now | (lane.position[target, market] != 0))
-        kept = jnp.where(left | (place >= total), lane.adl_pending[target, market], 0)
-        lane = lane._replace(adl_pending=lane.adl_pending.at[target, market].set(kept))
-        return lane, next_mark(lane, place), done + now
+        left = lane.position[target, market]
+        kept = (due & (left != 0)) | ~is_mark
+        mark = jnp.where(kept, lane.adl_pending[target, market], 0)
+        lane = lane._replace(adl_pending=lane.adl_pending.at[target, market].set(mark))
+        return lane, next_mark(lane, step), closed + (left != held)
 
     carry = (lane, next_mark(lane, jnp.int64(-1)), jnp.int64(0) * lane.paid_in)
     return lax.while_loop(lambda carry: any_lane(carry[1] < total), body, carry)[0]
+
+
+def _pick(among, word):
+    """Place of the one that a random word picks among those marked; 0 among none."""
+    rank = jnp.cumsum(among) - 1
+    return jnp.argmax(among & (rank == word % jnp.maximum(among.sum(), 1)))
 
 
 def deleverage(lane: Lane, env: Env, on, target, market) -> Lane:
@@ -66,57 +75,73 @@ def _faces(lane: Lane, target, market):
 
 
 def _walk(lane: Lane, env: Env, on, target, market) -> Lane:
-    """Walks the holders of the other side from a random one."""
+    """Walks the holders of the other side from a random one.
+
+    Nothing changes between two closes, so that one look at all holders finds the next
+    that may close: as many rounds as there are closes.
+    """
     accounts = env.sizes.accounts
     facing = _faces(lane, target, market)
-    rank = jnp.cumsum(facing) - 1
-    first = facing & (rank == env.seed % jnp.maximum(facing.sum(), 1))
-    start = jnp.argmax(first)
+    start = _pick(facing, env.seed)
     steps = (jnp.arange(accounts) - start) % accounts
+    order = jnp.zeros(accounts, jnp.int64).at[steps].set(facing)
+    looked = jnp.cumsum(order)[steps] <= MAX_COUNTERPARTIES
 
-    def next_step(lane, after, looked):
-        ahead = _faces(lane, target, market) & (steps > after)
-        goes_on = on & (looked < MAX_COUNTERPARTIES)
-        return jnp.where(goes_on, jnp.where(ahead, steps, accounts).min(), accounts)
+    def next_step(lane, after):
+        able = _faces(lane, target, market) & looked & (steps > after)
+        able = on & able & _may_close(lane, env, target, market)
+        return jnp.where(able, steps, accounts).min()
 
     def body(carry):
-        lane, step, looked = carry
+        lane, step = carry
         active, other = step < accounts, (start + step) % accounts
         lane = _close_against(lane, env, active, target, other, market)
-        looked = looked + active
-        return lane, next_step(lane, step, looked), looked
+        return lane, next_step(lane, step)
 
     def goes_on(carry):
         return any_lane(carry[1] < accounts)
 
-    none = jnp.int64(0) * target
-    carry = (lane, next_step(lane, jnp.int64(-1), none), none)
+    carry = (lane, next_step(lane, jnp.int64(-1)))
     return lax.while_loop(goes_on, body, carry)[0]
 
 
-def _shift(lane: Lane, target, other, market, delta, quote) -> Lane:
-    """Moves lots and quanta between two accounts."""
-    position = lane.position.at[target, market].add(delta)
-    collateral = lane.collateral.at[target].add(quote)
+def _close_of(lane: Lane, env: Env, target, market, others: Index = slice(None)):
+    """What the target and another, or each other, can close: ``(lots, quote)``."""
+    held, now = lane.position[target, market], account_risk(lane, env, target)
+    lots = jnp.minimum(abs(held), abs(lane.position[others, market]))
+    delta = jnp.where(held > 0, -lots, lots)
+    return delta, bankruptcy_quote(env, market, held, delta, now)
+
+
+def _may_close(lane: Lane, env: Env, target, market):
+    """Which accounts [A] may close with the target, and it with them."""
+    delta, quote = _close_of(lane, env, target, market)
+    others = _changed(lane, market, -delta, -quote)
+    # The target as it would be after each of the closes.
+    rows = jnp.full_like(lane.collateral, target)
+    position, collateral = lane.position[rows], lane.collateral[rows]
+    targets = lane._replace(position=position, collateral=collateral)
+    moved, everyone = _changed(targets, market, delta, quote), slice(None)
+    allowed = may_move(targets, moved, env, everyone)
+    return allowed & may_move(lane, others, env, everyone)
+
+
+def _changed(lane: Lane, market, delta, quote) -> Lane:
+    """The accounts with lots [A] of a market and quanta [A] more."""
     return lane._replace(
-        position=position.at[other, market].add(-delta),
-        collateral=collateral.at[other].add(-quote),
+        position=lane.position.at[:, market].add(delta),
+        collateral=lane.collateral + quote,
     )
 
 
 def _close_against(lane: Lane, env: Env, on, target, other, market) -> Lane:
-    """Closes what both hold at the target's bankruptcy price, if both may."""
-    held, unit = lane.position[target, market], env.unit[market]
-    lots = jnp.minimum(abs(held), abs(lane.position[other, market]))
-    delta, now = jnp.where(held > 0, -lots, lots), account_risk(lane, env, target)
-    quote = bankruptcy_quote(env, market, held, delta, now)
-    moved = _shift(lane, target, other, market, delta, quote)
-    on = on & may_move(lane, moved, env, target)
-    on = on & may_move(lane, moved, env, other)
+    """Closes what both hold at the target's bankruptcy price."""
+    delta, quote = _close_of(lane, env, target, market, other)
+    unit, paid = env.unit[market], jnp.where(on, quote, 0)
     lane = change_position(lane, on, target, market, delta, unit)
     lane = change_position(lane, on, other, market, -delta, unit)
-    paid = jnp.where(on, quote, 0)
-    lane = _shift(lane, target, other, market, jnp.int64(0), paid)
+    collateral = lane.collateral.at[target].add(paid).at[other].add(-paid)
+    lane = lane._replace(collateral=collateral)
     who = on & (jnp.arange(env.sizes.accounts) == other)
     lane = cancel_orders(lane, env, who, jnp.arange(env.sizes.markets) == market)
     lane = note(lane, "deleveraged", jnp.where(on, 1, 0))

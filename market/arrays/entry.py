@@ -16,27 +16,13 @@ from market.types import layout
 
 def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
     """One block; arguments and results as `market.kernels.entry.run`."""
-    sizes, multipliers = _read(static)
+    sizes, multipliers = read_static(static)
 
     def one_lane(state, txs, prices, params, block, seed, now_us):
-        price, previous_mark = prices
-        multiplier = jnp.array(multipliers, jnp.int64)
-        funds = [1 + m if own else 0 for m, own in enumerate(sizes.isolated)]
-        env = Env(
-            price=price,
-            multiplier=multiplier,
-            unit=price * multiplier,
-            fraction=params[0],
-            params=params,
-            block=block,
-            seed=seed,
-            previous_mark=previous_mark,
-            now_us=now_us,
-            sizes=sizes,
-            fund=jnp.array(funds, jnp.int64),
-        )
+        told = block, seed, now_us
+        lane, env = enter(sizes, multipliers, state, prices, params, told)
         run_block = run_auction_block if sizes.auction else run_continuous_block
-        lane, outcomes = run_block(_enter(state, sizes), env, Txs(*txs))
+        lane, outcomes = run_block(lane, env, Txs(*txs))
         changed = tuple(getattr(lane, name) for name in layout.STATE_FIELDS)
         return changed, tuple(outcomes), lane.info
 
@@ -59,7 +45,7 @@ def run(static: np.ndarray, state, txs, prices, params, block, seed, now_us):
     return single(*operands)
 
 
-def _read(static: np.ndarray) -> tuple[Sizes, list[int]]:
+def read_static(static: np.ndarray) -> tuple[Sizes, list[int]]:
     """Sizes and multipliers from the static operand."""
     words = [int(word) for word in static]
     count = len(layout.STATIC_FIELDS)
@@ -69,15 +55,42 @@ def _read(static: np.ndarray) -> tuple[Sizes, list[int]]:
     return Sizes._make([*sizes, isolated]), per_market[:markets]
 
 
-def _enter(state, sizes: Sizes) -> Lane:
-    """The lane of a block that starts."""
+def enter(
+    sizes: Sizes, multipliers: list[int], state, prices, params, told
+) -> tuple[Lane, Env]:
+    """The lane of a block that starts, and what the block reads.
+
+    Args:
+        sizes: from `read_static`.
+        multipliers: from there too.
+        state: as `run` takes it, of one lane; and so are prices and params.
+        prices: of margin, and the marks of the block before.
+        params: numbers of the venue.
+        told: ``(block, seed, now_us)``.
+    """
     fields = dict(zip(layout.STATE_FIELDS, state, strict=True))
     zero = fields["position"] * 0
-    return Lane(
+    lane = Lane(
         **fields,
         info=empty_info(sizes.markets),
         liquidated=zero,
         used=zero[:, 0],
         paid=zero[:, 0],
         set_aside=jnp.zeros(1 + sizes.markets, jnp.int64) + zero[0, 0],
+    )
+    (price, previous_mark), (block, seed, now_us) = prices, told
+    multiplier = jnp.array(multipliers, jnp.int64)
+    funds = [1 + m if own else 0 for m, own in enumerate(sizes.isolated)]
+    return lane, Env(
+        price=price,
+        multiplier=multiplier,
+        unit=price * multiplier,
+        fraction=params[0],
+        params=params,
+        block=block,
+        seed=seed,
+        previous_mark=previous_mark,
+        now_us=now_us,
+        sizes=sizes,
+        fund=jnp.array(funds, jnp.int64),
     )

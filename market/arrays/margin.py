@@ -67,9 +67,9 @@ def with_position(env: Env, now: Standing, market, held, lots) -> Required:
     """The requirement were a position ``held`` one of ``lots``."""
     old = position_required(env, held, market)
     new = position_required(env, lots, market)
-    quanta = jnp.stack([now.quanta, -old.quanta, new.quanta], axis=-1)
-    excess = jnp.stack([now.excess, -old.excess, new.excess], axis=-1)
-    return risk_steps.add_up(quanta, excess)
+    quanta = jnp.broadcast_arrays(now.quanta, -old.quanta, new.quanta)
+    excess = jnp.broadcast_arrays(now.excess, -old.excess, new.excess)
+    return risk_steps.add_up(jnp.stack(quanta, axis=-1), jnp.stack(excess, axis=-1))
 
 
 def initial_fraction(env: Env, lots):

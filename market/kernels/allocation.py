@@ -79,6 +79,15 @@ def add_pro_rata(weights, amount, taken, rests):
 
 
 @kernel
+def add_contracts(sizes, lots, taken, rests):
+    """Adds shares of the sizes, floored; of fewer lots than holders, none is left."""
+    if lots < _count_from(sizes, 1):
+        add_pro_rata(sizes, lots, taken, rests)
+    else:
+        add_floored(sizes, lots, taken, rests)
+
+
+@kernel
 def _count_from(values, least):
     """How many values are ``least`` or more."""
     count = 0

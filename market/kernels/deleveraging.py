@@ -8,7 +8,7 @@ Source: dYdX v4, ``x/clob/keeper/deleveraging``; Hyperliquid's documentation,
 """
 
 from market.kernels.allocation import (
-    add_floored,
+    add_contracts,
     add_pro_rata,
     profit_of,
     score_of,
@@ -26,7 +26,7 @@ from market.kernels.margin import (
 from market.kernels.matching import cancel_all
 from market.kernels.wide import mul_div_floor
 from market.native.ffi import kernel
-from market.types.limits import GATE_BLOCKS, MAX_COUNTERPARTIES
+from market.types.limits import GATE_BLOCKS, LIST_SHIFT, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
 
 RANDOM_WALK = int(Deleveraging.RANDOM_WALK)
@@ -38,21 +38,49 @@ CONTRACT_PRO_RATA = int(Deleveraging.CONTRACT_PRO_RATA)
 
 @kernel
 def deleverage_pending(lane):
-    """Deleverages what was marked, up to the bound of a block; drops stale marks."""
-    pending, position, done = lane.adl_pending, lane.position, 0
+    """Goes once through the marks from a random one; drops those that are stale."""
+    target, market = _random_mark(lane)
+    if target < 0:
+        return
+    closed = 0
+    for _ in range(lane.accounts * lane.markets):
+        if lane.adl_pending[target, market] != 0:
+            closed += _take_turn(lane, target, market, closed < lane.deleverages)
+        market += 1
+        if market == lane.markets:
+            market, target = 0, target + 1 if target + 1 < lane.accounts else 0
+
+
+@kernel
+def _random_mark(lane):
+    """``(account, market)`` of a random mark; -1 without one."""
+    pending, count = lane.adl_pending, 0
     for target in range(lane.accounts):
         for market in range(lane.markets):
-            if pending[target, market] == 0:
-                continue
-            is_due = position[target, market] != 0 and account_equity(lane, target) < 0
-            if is_due and done == lane.deleverages:
-                continue
-            if is_due:
-                done += 1
-                deleverage(lane, target, market)
-                is_due = position[target, market] != 0
-            if not is_due:
-                pending[target, market] = 0
+            count += pending[target, market] != 0
+    if count == 0:
+        return -1, 0
+    left = (lane.seed >> LIST_SHIFT) % count
+    for target in range(lane.accounts):
+        for market in range(lane.markets):
+            if pending[target, market] != 0:
+                if left == 0:
+                    return target, market
+                left -= 1
+    return -1, 0
+
+
+@kernel
+def _take_turn(lane, target, market, is_allowed):
+    """Deleverages a marked position where that is due; 1 if that closed something."""
+    held = lane.position[target, market]
+    is_due = held != 0 and account_equity(lane, target) < 0
+    if is_due and is_allowed:
+        deleverage(lane, target, market)
+    left = lane.position[target, market]
+    if not is_due or left == 0:
+        lane.adl_pending[target, market] = 0
+    return 1 if left != held else 0
 
 
 @kernel
@@ -166,7 +194,7 @@ def _allocate(lane, target, market):
     taken[:] = 0
     profits = _weigh(lane, target, market)
     if rule == CONTRACT_PRO_RATA:
-        add_floored(sizes, lots, taken, rests)
+        add_contracts(sizes, lots, taken, rests)
     elif rule == CAPPED_PRO_RATA:
         left = take_capped(weights, sizes, lots, taken, rests)
         for account in range(lane.accounts):

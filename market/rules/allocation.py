@@ -111,6 +111,27 @@ def allocate_floored(
     return share, jnp.asarray(amount) - jnp.sum(share, axis=-1)
 
 
+def allocate_contracts(sizes: jax.Array, lots: IntLike) -> jax.Array:
+    """Contract pro-rata with an end: floored shares, dust by largest remainder.
+
+    As :func:`allocate_floored`, but fewer lots than holders go by largest remainder
+    (:func:`allocate_pro_rata`). What the floors leave is always fewer, so that the
+    second time it is asked for it is gone, unless its holders are. The published rule
+    leaves it with the closed account for ever.
+
+    Args:
+      sizes: int64[A] >= 0, sum within 2**62.
+      lots: to be shared, 0 <= lots <= sum of sizes.
+
+    Returns:
+      int64[A], none above its size.
+    """
+    holders = jnp.sum(sizes > 0, axis=-1)
+    share, _ = _floored_shares(sizes, lots)
+    is_dust = (jnp.asarray(lots) < holders)[..., None]
+    return jnp.where(is_dust, allocate_pro_rata(sizes, lots), share)
+
+
 def allocate_capped(
     weights: jax.Array, caps: jax.Array, amount: IntLike
 ) -> tuple[jax.Array, jax.Array]:

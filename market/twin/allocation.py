@@ -9,7 +9,8 @@
 - `CAPPED_PRO_RATA`: the same, but what one cannot give the others do, to one level;
   what is left when all winners are closed, the rest gives by what it still holds.
 - `CONTRACT_PRO_RATA`: lots in proportion to lots, floored. What the floors leave, less
-  than a lot a holder, stays with the closed account.
+  than a lot a holder, stays with the closed account until the next block: fewer lots
+  than holders go by largest remainder, so that dust has an end.
 
 This file takes the scores from `market.rules.ranking`, and the exact allocations from
 `market.venues.rankings`, which no compiled form uses.
@@ -28,7 +29,7 @@ def allocate(lane: Lane, target: int, market: int) -> list[int]:
     held, rule = lane.position[target][market], lane.spec.deleveraging
     sizes = [abs(row[market]) if row[market] * held < 0 else 0 for row in lane.position]
     if rule == Deleveraging.CONTRACT_PRO_RATA:
-        return rankings.floored(sizes, abs(held))[0]
+        return rankings.contract_pro_rata(sizes, abs(held))
     if rule in (Deleveraging.PRO_RATA, Deleveraging.CAPPED_PRO_RATA):
         profits = [
             max(profit_of(lane, account, market), 0) if size else 0

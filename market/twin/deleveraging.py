@@ -1,7 +1,10 @@
 """Deleveraging at the end of a block: losses that neither book nor fund could bear.
 
 A marked position is closed against holders of the other side, while its account has
-negative equity. Who gives how much is `spec.deleveraging`:
+negative equity. The list of marks is gone through once a block, in account order from a
+random one, until the bound of a block is reached. Only what closes something counts
+against that bound: whoever cannot be closed takes nobody's turn. Who gives how much is
+`spec.deleveraging`:
 
 - `RANDOM_WALK` (dYdX v4): holders in account order from a random one, at most 500 of
   them; each gives all it has, and only if both sides pass the transition rule.
@@ -12,8 +15,9 @@ The price is the bankruptcy price of the closed account, and for `HYPERLIQUID` t
 of the block before. If that leaves debt there when all its positions are gone, the
 vault pays as much as its own equity allows; the rest stays as negative collateral.
 
-Source: dYdX v4, ``x/clob/keeper/deleveraging``; Hyperliquid's documentation,
-"Auto-deleveraging".
+Source: dYdX v4, ``x/clob/keeper/deleveraging``, and ``x/clob/keeper/liquidations`` for
+the random begin of the list, where the venue counts every try; Hyperliquid's
+documentation, "Auto-deleveraging".
 """
 
 from market.twin.allocation import allocate
@@ -22,25 +26,32 @@ from market.twin.lane import Lane
 from market.twin.liquidation import bankruptcy_quote
 from market.twin.margin import account_equity, account_risk, may_move, with_position
 from market.twin.matching import cancel_all
-from market.types.limits import GATE_BLOCKS, MAX_COUNTERPARTIES
+from market.types.limits import GATE_BLOCKS, LIST_SHIFT, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
 
 
 def deleverage_pending(lane: Lane) -> None:
-    """Deleverages what was marked, up to the bound of a block; drops stale marks."""
-    done = 0
-    for target in lane.accounts:
-        for market in lane.markets:
-            if not lane.adl_pending[target][market]:
-                continue
-            held, equity = lane.position[target][market], account_equity(lane, target)
-            if held != 0 and equity < 0:
-                if done == lane.spec.deleverages_per_block:
-                    continue
-                done += 1
-                deleverage(lane, target, market)
-            if equity >= 0 or lane.position[target][market] == 0:
-                lane.adl_pending[target][market] = 0
+    """Goes once through the marks from a random one; drops those that are stale."""
+    closed = 0
+    for target, market in _from_a_random_mark(lane):
+        held, equity = lane.position[target][market], account_equity(lane, target)
+        if held != 0 and equity < 0 and closed < lane.spec.deleverages_per_block:
+            deleverage(lane, target, market)
+            closed += lane.position[target][market] != held
+        if equity >= 0 or lane.position[target][market] == 0:
+            lane.adl_pending[target][market] = 0
+
+
+def _from_a_random_mark(lane: Lane) -> list[tuple[int, int]]:
+    """The marked positions ``(account, market)`` in the order of their turns."""
+    marks = [
+        (account, market)
+        for account in lane.accounts
+        for market in lane.markets
+        if lane.adl_pending[account][market]
+    ]
+    start = (lane.seed_word >> LIST_SHIFT) % max(len(marks), 1)
+    return marks[start:] + marks[:start]
 
 
 def deleverage(lane: Lane, target: int, market: int) -> None:

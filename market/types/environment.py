@@ -12,7 +12,8 @@ class Turn(NamedTuple):
 
     Attributes:
         block: [] its number; orders expire in it.
-        seed_word: [] random word; picks where deleveraging starts to look.
+        seed_word: [] random word; picks whose deleveraging is tried first, and where a
+            walk starts to look for counterparties.
         now_us: [] its time; only a cooldown asks for it.
     """
 

@@ -35,6 +35,9 @@ MAX_FIRST_BALANCES = 1 << 60
 #: Counterparties that a deleveraging looks at, at most.
 #: Source: dYdX v4, ``x/clob``.
 MAX_COUNTERPARTIES = 500
+#: The random word of a block picks by its bits from here up where the list of marked
+#: positions begins, and by the whole of it the first counterparty of a walk.
+LIST_SHIFT = 31
 #: Blocks without withdrawals after an account with negative equity was seen.
 #: Source: dYdX v4, ``x/subaccounts/types/update.go``.
 GATE_BLOCKS = 50

@@ -103,7 +103,8 @@ class VenueSpec:
         margin, liquidation, mark, funding, cover, deleveraging: the venue's rules,
             each chosen apart from the others.
         vault: account that takes over what the book does not (Hyperliquid); -1 none.
-        deleverages_per_block: accounts that are deleveraged in a block at most.
+        deleverages_per_block: positions of which a block's deleveraging closes
+            something, at most; a try that closes nothing does not count.
         votes_per_sample: V, blocks in one funding sample; the rule wants 15 or more.
         samples_per_funding: samples in one funding interval.
         funding_offset_blocks: how far into an interval the run starts.

@@ -152,6 +152,19 @@ def floored(weights: Sequence[int], amount: int) -> tuple[list[int], int]:
     return shares, amount - sum(shares)
 
 
+def contract_pro_rata(sizes: Sequence[int], lots: int) -> list[int]:
+    """Contract pro-rata with an end: :func:`floored`, dust by largest remainder.
+
+    Fewer lots than holders are dust. What the floors leave always is, and the published
+    rule would leave it with the closed account for ever.
+
+    >>> contract_pro_rata([3, 3, 1], 4), contract_pro_rata([3, 3, 1], 2)
+    ([1, 1, 0], [1, 1, 0])
+    """
+    holders = sum(size > 0 for size in sizes)
+    return pro_rata(sizes, lots) if lots < holders else floored(sizes, lots)[0]
+
+
 def water_level(
     weights: Sequence[int], caps: Sequence[int], amount: int
 ) -> Fraction | None:

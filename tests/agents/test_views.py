@@ -64,7 +64,10 @@ def test_the_danger_list_names_the_worst_first_with_their_largest_position():
     position = [[0, 0], [3, 500], [0, -5], [-9, 1], [0, 0], [1, 0]]
     equity = [-9_000 * USD, 50 * USD, 10 * USD, -70 * USD, 0, 99 * USD]
     found = views.danger_list(
-        exchange(position=position), risk(equity, [0] + [100 * USD] * 5), MULTIPLIER
+        exchange(position=position),
+        risk(equity, [0] + [100 * USD] * 5),
+        MULTIPLIER,
+        as_int(0),
     )
     # Shortfalls of 170, 100, 90, 50 and 1 USD; no requirement, no danger.
     assert found.account[:6].tolist() == [3, 4, 2, 1, 5, -1]
@@ -74,8 +77,55 @@ def test_the_danger_list_names_the_worst_first_with_their_largest_position():
 
 
 def test_no_one_in_danger_is_an_empty_list():
-    found = views.danger_list(exchange(), risk([1] * 6, [0] * 6), MULTIPLIER)
+    found = views.danger_list(exchange(), risk([1] * 6, [0] * 6), MULTIPLIER, as_int(0))
     assert set(found.account.tolist()) == {-1}
+
+
+def test_of_more_accounts_than_the_danger_list_holds_all_get_a_turn():
+    many = views.DANGER + 100
+    spec, _ = dydx_v4(("BTC",), accounts=many, book_capacity=2)
+    state = open_exchange(spec, as_int([0] * many), as_int(0), as_int([100]))
+    worse_and_worse = risk([-2 * USD * number for number in range(many)], [USD] * many)
+    worst = list(range(many - 1, many - 1 - views.WORST, -1))
+    seen = set()
+    for height in range(5):
+        found = views.danger_list(
+            state, worse_and_worse, MULTIPLIER[:1], as_int(height)
+        )
+        names = found.account.tolist()
+        assert names[: views.WORST] == worst and len(set(names)) == views.DANGER
+        seen |= set(names)
+    assert seen == set(range(many))
+
+
+def test_as_many_accounts_as_the_danger_list_holds_are_always_on_it():
+    names = {
+        tuple(
+            views.danger_list(
+                exchange(), risk([-USD] * 6, [USD] * 6), MULTIPLIER, as_int(height)
+            ).account.tolist()
+        )
+        for height in range(9)
+    }
+    assert names == {(5, 4, 3, 2, 1, 0, *[-1] * (views.DANGER - 6))}
+
+
+def test_in_every_fourth_block_the_danger_list_names_another_position_in_turn():
+    position = [[900, 1], [0, -4], *[[0, 0]] * 4]
+    markets = [
+        views.danger_list(
+            exchange(position=position),
+            risk([-USD] * 6, [USD] * 2 + [0] * 4),
+            MULTIPLIER,
+            as_int(height),
+        )
+        .market[:2]
+        .tolist()
+        for height in range(8)
+    ]
+    # The account with one position is second's: there is no other to name.
+    assert {row[0] for row in markets} == {1}
+    assert [row[1] for row in markets] == [0, 0, 0, 0, 0, 0, 0, 1]
 
 
 def test_the_best_quotes_stand_at_the_end_of_each_side():

@@ -180,6 +180,16 @@ def test_contract_pro_rata_floors_and_leaves_the_rest_to_the_closed_account():
     assert int(close.after.adl_pending[ALICE, 0]) == 1
 
 
+def test_contract_pro_rata_gives_fewer_lots_than_holders_by_largest_remainder():
+    # Of 2 lots the shares are .5, .75 and .75.
+    close = Close(Deleveraging.CONTRACT_PRO_RATA, (100, 150, 150), held=2)
+    assert close.taken == [0, 1, 1] and close.left == 0
+    assert int(close.after.adl_pending[ALICE, 0]) == 0
+    # As many as holders are no dust: the floors give one, and leave two.
+    close = Close(Deleveraging.CONTRACT_PRO_RATA, (100, 100, 200), held=3)
+    assert close.taken == [0, 0, 1] and close.left == 2
+
+
 BOOKS = st.tuples(
     st.lists(st.integers(1, 500), min_size=3, max_size=3),
     st.lists(st.integers(57_001, 70_000), min_size=3, max_size=3),

@@ -58,6 +58,23 @@ def test_floored_shares_say_what_they_leave():
     assert (share.tolist(), int(missing)) == adl.floored([3, 3, 1], 4) == ([1, 1, 0], 2)
 
 
+contracts = jax.jit(allocation.allocate_contracts)
+
+
+@EXACT
+@given(weights, st.integers(0, 1000))
+def test_contract_pro_rata_leaves_no_dust_for_the_second_time(sizes, permille):
+    lots = sum(sizes) * permille // 1000
+    first = contracts(array(sizes), array(lots)).tolist()
+    assert first == adl.contract_pro_rata(sizes, lots)
+    assert all(share <= size for share, size in zip(first, sizes, strict=True))
+    if lots >= sum(size > 0 for size in sizes):
+        assert first == adl.floored(sizes, lots)[0]
+    kept = [size - share for size, share in zip(sizes, first, strict=True)]
+    second = adl.contract_pro_rata(kept, lots - sum(first))
+    assert sum(first) + sum(second) == lots
+
+
 @EXACT
 @given(weights, weights, below(51))
 def test_capped_pro_rata_fills_to_one_level(endowments, caps, amount):
