@@ -1,13 +1,13 @@
 """The command line: a module a group of commands, one list of them.
 
-Exit codes: 0 fine, 1 a check failed, 2 wrong config or arguments, 3 a shard was lost
-for good, 130 interrupted.
+Exit codes: 0 fine, 1 a check failed, 2 a wrong config, argument, file or environment
+(`experiments.cli.boundary`), 3 a shard was lost for good, 130 interrupted.
 """
 
 import typer
 
 from experiments.cli import catalogue, conform, proofs, results, run
-from experiments.cli.common import command
+from experiments.cli.boundary import command
 
 app = typer.Typer(
     name="shakeout",

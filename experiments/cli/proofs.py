@@ -8,6 +8,7 @@ import typer
 
 from experiments.cli.common import RunDir
 from experiments.config.errors import ConfigError
+from experiments.config.files import check_place, told
 
 Batch = Annotated[
     int, typer.Option(metavar="K", min=0, help="number of the batch, from 0")
@@ -46,13 +47,15 @@ def _write(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except OSError as problem:
-        raise ConfigError(f"{path}: {problem.strerror}") from None
+        raise ConfigError(told(problem, path)) from None
 
 
 def prove(
     run_dir: RunDir, batch: Batch, run: Run = 0, point: Point = 0, out: Out = None
 ) -> None:
     """Proves one batch of a run; exit 1 where it cannot be proven."""
+    if out is not None:
+        check_place(out)
     world, seed = _world_of(run_dir, point, run, batch)
     from experiments.evidence import proving
 
@@ -75,6 +78,8 @@ def inclusion(
     out: Out = None,
 ) -> None:
     """Shows what an account has under the root of a batch: the start of an escape."""
+    if out is not None:
+        check_place(out)
     world, seed = _world_of(run_dir, point, run, batch)
     from experiments.evidence.inclusion import include
     from experiments.evidence.proving import FOLDER
@@ -115,7 +120,7 @@ def verify(
             else:
                 batches.append((path, _check_batch(path)))
         except OSError as problem:
-            raise ConfigError(f"{path}: {problem.strerror}") from None
+            raise ConfigError(told(problem, path)) from None
     # A shell's pattern names batch 10 before batch 2.
     batches.sort(key=lambda checked: checked[1].batch)
     for (_, before), (path, after) in pairwise(batches):
@@ -177,6 +182,7 @@ def law(
     """Times the prover here, for `rollup.proving_law`; takes minutes."""
     from experiments.config.proving_time import measure
 
+    check_place(file)
     line = measure(file)
     print(
         f"{file}: {line.batch_us / 1e6:.2f} s a batch and "

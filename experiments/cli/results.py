@@ -7,6 +7,7 @@ import typer
 
 from experiments.cli.common import CHECK_FAILED, RunDir
 from experiments.config.errors import ConfigError
+from experiments.config.files import check_place
 
 
 def report(run_dir: RunDir) -> None:
@@ -45,6 +46,9 @@ def check(
     from experiments.results import checks, pins
     from experiments.results.store import Store, write_json
 
+    for written in (pin, junit):
+        if written is not None:
+            check_place(written)
     store = Store(run_dir)
     manifest = store.read_manifest()
     remembered = pins.read_pin(against) if against else None

@@ -33,13 +33,23 @@ def dotted(path: Path) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message: as in the file, shortened."""
-    text = repr(value)
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python writes no integer of thousands of digits
+        return "a number of thousands of digits"
+    except RecursionError:
+        return "something nested without end"
+
+
+def shortened(text: str) -> str:
+    """A text in a message, no longer than a line."""
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def nearest(word: Any, allowed: Iterable[str]) -> str:
     """`` (did you mean 'x'?)``, or nothing where nothing is near."""
-    found = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.5)
+    near = shown(word) if not isinstance(word, str) else word[:80]
+    found = difflib.get_close_matches(near, list(allowed), n=1, cutoff=0.5)
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 

@@ -10,10 +10,13 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments.config.errors import ConfigError
+from experiments.config.files import MB, read_json
 from experiments.config.values import wrong_value
 
 FAR_UPDATES = 4096
 UPDATES_PER_TX = 2
+MAX_LAW_BYTES = 1 * MB
 
 
 class AffineLaw(NamedTuple):
@@ -32,9 +35,11 @@ def read_law(path: Path) -> AffineLaw:
     from rollup.stark.prove.timing import ProvingLaw
 
     try:
-        law = ProvingLaw.from_dict(json.loads(path.read_text("utf-8")))
+        law = ProvingLaw.from_dict(read_json(path, MAX_LAW_BYTES))
         near, far = law.microseconds(1), law.microseconds(FAR_UPDATES)
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except ConfigError as problem:
+        raise wrong_value(str(problem)) from None
+    except (ValueError, KeyError, TypeError, OverflowError) as problem:
         raise wrong_value(f"{path}: holds no proving law ({problem})") from None
     return AffineLaw(near, max(far - near, 0) * UPDATES_PER_TX // FAR_UPDATES)
 
@@ -44,5 +49,6 @@ def measure(path: Path) -> AffineLaw:
     from rollup.stark.prove.timing import measure_law
 
     law = measure_law()
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(law.to_dict(), indent=2) + "\n", "utf-8")
     return read_law(path)

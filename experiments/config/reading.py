@@ -1,28 +1,33 @@
 """Reading a config: from a file, a ready scenario or a mapping, with overrides."""
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.config import documents, labels, plugins, sweep
-from experiments.config.errors import ConfigError, shown, unknown
+from experiments.config import documents, files, labels, plugins, sweep
+from experiments.config.errors import ConfigError, shortened, shown, unknown
 from experiments.config.errors import Path as KeyPath
 from experiments.config.experiment import Experiment, expand
+from experiments.config.yaml_reader import read_yaml
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
+#: Bytes of a config file.
+MAX_CONFIG_BYTES = 4 * files.MB
 
 
 def find_config(name: str) -> Path:
     """The file of a config: a path, or the name of a ready scenario."""
-    path = Path(name).expanduser()
-    if path.is_file():
+    path = files.expanded(name)
+    if os.path.isfile(path):
         return path
-    ready = SCENARIOS / f"{name}.yaml"
-    if ready.is_file() and "/" not in name:
-        return ready
+    if name in scenario_names():
+        return SCENARIOS / f"{name}.yaml"
+    if os.path.lexists(path):
+        return path  # a folder, a pipe, a link to nowhere: reading it says so
     if path.suffix in (".yaml", ".yml", ".json") or "/" in name:
-        raise ConfigError(f"{name}: no such file")
+        raise ConfigError(f"{shortened(name)}: no such file")
     raise ConfigError(unknown("scenario", name, scenario_names()))
 
 
@@ -65,20 +70,15 @@ def _read_file(name: str) -> tuple[dict, dict[KeyPath, str]]:
     if path.parent != SCENARIOS:
         plugins.look_in(Path.cwd())
         plugins.look_in(path.parent)
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name}: cannot be read ({error})") from None
     source = path.name
-    document = documents.parse_yaml(text, source)
-    if document is None:
-        document = {}
+    read = read_yaml(files.read_text(path, MAX_CONFIG_BYTES), source)
+    document = read.value if read.value is not None else {}
     if not isinstance(document, dict):
         raise ConfigError(
             f"{source}: must map keys to values, not be {shown(document)}"
         )
     origins: dict[KeyPath, str] = {(): source}
-    for key, line in documents.line_numbers(text).items():
+    for key, line in read.lines.items():
         origins[key] = f"{source}:{line}"
     _resolve_price_file(document, path.parent)
     return document, origins
@@ -97,13 +97,14 @@ def _parsed(override: str, origins: dict[KeyPath, str]) -> tuple[str, Any]:
     """Key and value of a ``KEY=VALUE``, which becomes the origin of what it sets."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"{override}: must be KEY=VALUE")
-    value = documents.parse_yaml(text, f"--set {override}")
+        raise ConfigError(f"{shortened(override)}: must be KEY=VALUE")
+    label = f"--set {shortened(override)}"
+    value = read_yaml(text, label).value
     axis = _axis_of(key)
     path = ("sweep", axis) if axis else documents.parse_key(key)
     for known in [known for known in origins if known[: len(path)] == path]:
         del origins[known]
-    origins[path] = f"--set {override}"
+    origins[path] = label
     return key, value
 
 
@@ -117,8 +118,9 @@ def _overridden(document: dict, given: Sequence[tuple[str, Any]]) -> dict:
     """The document with every override, none of which an axis of its sweep undoes."""
     for key, value in given:
         if axis := _axis_of(key):
-            swept = document.get("sweep") or {}
-            document = {**document, "sweep": {**swept, axis: value}}
+            swept = document.get("sweep")
+            before = swept if isinstance(swept, dict) else {}
+            document = {**document, "sweep": {**before, axis: value}}
         else:
             document = documents.with_value(document, key, value)
     axes = sweep.axes_of(document)

@@ -6,17 +6,24 @@ count, each within its bound: `absolute` in the figure's unit, `relative` as a s
 the pinned value, whichever is wider. A bound of a metric overrides that of `"*"`.
 """
 
-import json
+import math
+import re
+import sys
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
-from experiments.config.errors import ConfigError, unknown
+from experiments.config.errors import ConfigError, shortened, shown, unknown
+from experiments.config.files import MB, read_json
 from experiments.results.checks import Outcome
 from experiments.results.columns import IDENTITY
 
 PIN_VERSION = 1
+#: Bytes of a pin; a million runs and their roots take half of it.
+MAX_PIN_BYTES = 200 * MB
+_STATE = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")
+_POINT = re.compile(r"[0-9]{1,9}")
 _KEYS = {"pin", "name", "config_hash", "roots", "bounds", "states", "figures"}
 
 
@@ -62,34 +69,60 @@ def read_pin(path: Path) -> dict[str, Any]:
     """A pin from a file.
 
     Raises:
-        ConfigError: the file is no pin of this version.
+        ConfigError: the file is no pin of this version; says what is wrong where.
     """
-    try:
-        pin = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: is not JSON ({error})") from None
+    pin = read_json(path, MAX_PIN_BYTES)
     if not isinstance(pin, dict) or pin.get("pin") != PIN_VERSION:
         raise ConfigError(f"{path}: is not a pin (the key pin must be {PIN_VERSION})")
     for key in pin:
         if key not in _KEYS:
             raise ConfigError(f"{path}: {unknown('key', key, _KEYS)}")
     if pin.get("roots") not in ("equal", "ignore"):
-        raise ConfigError(f"{path}: roots = {pin.get('roots')!r}: equal or ignore")
-    for metric, bound in pin.get("bounds", {}).items():
-        _checked_bound(path, metric, bound)
+        raise ConfigError(f"{path}: roots = {shown(pin.get('roots'))}: equal or ignore")
+    pin.setdefault("bounds", {})
+    for metric, bound in _mapping(pin, "bounds", path).items():
+        _check_bound(path, metric, bound)
+    if not isinstance(pin.get("config_hash"), str):
+        raise ConfigError(f"{path}: config_hash must be text")
+    for key, root in _mapping(pin, "states", path).items():
+        if not (_STATE.fullmatch(key) and isinstance(root, str)):
+            raise ConfigError(
+                f"{path}: states.{shortened(key)}: must map POINT/RUN to a state root"
+            )
+    for metric, means in _mapping(pin, "figures", path).items():
+        _check_means(path, metric, means)
     return pin
 
 
-def _checked_bound(path: Path, metric: str, bound: Any) -> None:
-    numbers = bound.values() if isinstance(bound, dict) else [None]
+def _mapping(pin: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    if not isinstance(pin.get(key), dict):
+        raise ConfigError(f"{path}: {key} must be a mapping")
+    return pin[key]
+
+
+def _check_bound(path: Path, metric: str, bound: Any) -> None:
+    numbers: Any = bound.values() if isinstance(bound, dict) else [None]
     whole = isinstance(bound, dict) and set(bound) <= {"absolute", "relative"}
-    if not whole or not all(isinstance(n, int | float) and n >= 0 for n in numbers):
+    if not whole or not all(_is_number(n) and n >= 0 for n in numbers):
         raise ConfigError(
-            f"{path}: bounds.{metric}: must map absolute, relative or both to numbers "
-            "that are not negative"
+            f"{path}: bounds.{shortened(metric)}: must map absolute, relative or both "
+            "to numbers that are not negative"
         )
+
+
+def _check_means(path: Path, metric: str, means: Any) -> None:
+    points = means if isinstance(means, dict) else {"": None}
+    if not all(_POINT.fullmatch(p) and _is_number(m) for p, m in points.items()):
+        raise ConfigError(
+            f"{path}: figures.{shortened(metric)}: must map numbers of points to means"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number that figures can be compared with."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max or math.isnan(value)
 
 
 def compare_with_pin(
@@ -110,7 +143,7 @@ def compare_with_pin(
     ]
     if pin["roots"] == "equal":
         outcomes.append(_compare_roots(pin["states"], runs))
-    for metric, pinned in pin["figures"].items():
+    for metric, pinned in _mapping(pin, "figures", path).items():
         bounds = pin.get("bounds", {})
         bound = bounds.get(metric, bounds.get("*", {}))
         outcomes.append(_compare_figure(metric, pinned, bound, runs))
@@ -150,6 +183,8 @@ def _compare_figure(
         return Outcome(
             check, False, message=f"{metric} is not among the metrics any more"
         )
+    if not pd.api.types.is_numeric_dtype(runs[metric]):
+        return Outcome(check, False, message=f"{metric} holds no numbers any more")
     means = means_of(runs, metric)
     worst: tuple[float, Outcome] | None = None
     for key, old in pinned.items():
@@ -157,7 +192,8 @@ def _compare_figure(
         new = means.get(point, float("nan"))
         allowed = max(bound.get("absolute", 0), bound.get("relative", 0) * abs(old))
         moved = abs(new - old)
-        holds = moved <= allowed
+        # A figure that no run had then, and none has now, has not moved.
+        holds = moved <= allowed or (math.isnan(old) and math.isnan(new))
         outcome = Outcome(
             check,
             holds,

@@ -17,6 +17,9 @@ from rollup.stark.rules.statement import Segment
 from rollup.stark.witness.accounts import AccountTable
 from rollup.stark.witness.batch import BatchUpdates, VenueState
 
+#: No trace takes longer; sums of a few stay in 63 bits.
+MAX_MICROSECONDS = 1 << 49
+
 
 @dataclass(frozen=True)
 class ProvingLaw:
@@ -62,8 +65,19 @@ class ProvingLaw:
 
     @classmethod
     def from_dict(cls, data: dict) -> "ProvingLaw":
-        """Reads ``to_dict``'s form."""
+        """Reads ``to_dict``'s form.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not that form.
+        """
         points = tuple((int(log), int(micros)) for log, micros in data["points"])
+        logs = [log for log, _ in points]
+        if not logs or logs != sorted(set(logs)):
+            raise ValueError("points must stand by rising rows, one at least")
+        if not (0 <= logs[0] and logs[-1] <= MAX_LOG_ROWS):
+            raise ValueError(f"rows must be 2^0 to 2^{MAX_LOG_ROWS}")
+        if not all(0 < micros < MAX_MICROSECONDS for _, micros in points):
+            raise ValueError("microseconds of a point must be positive, below 2^49")
         return cls(StarkParameters(**data["parameters"]), points)
 
 
