@@ -143,7 +143,7 @@ def compare_with_pin(
     ]
     if pin["roots"] == "equal":
         outcomes.append(_compare_roots(pin["states"], runs))
-    for metric, pinned in _mapping(pin, "figures", path).items():
+    for metric, pinned in pin["figures"].items():
         bounds = pin.get("bounds", {})
         bound = bounds.get(metric, bounds.get("*", {}))
         outcomes.append(_compare_figure(metric, pinned, bound, runs))
