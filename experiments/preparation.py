@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from experiments.config import Experiment
-from experiments.config.errors import ConfigError
+from experiments.config.errors import ConfigError, unknown
 from experiments.engine import (
     DEFAULT_ENGINE,
     Engine,
@@ -56,6 +56,11 @@ def prepare(experiment: Experiment, engine_name: str = DEFAULT_ENGINE) -> Prepar
     columns = known_columns(prepared)
     for text in experiment.config.checks:
         parse_check(text, columns).rehearse(columns)
+    asked = experiment.config.report.headline
+    if asked is not None and asked not in prepared.metrics:
+        raise ConfigError(
+            f"report.headline: {unknown('metric', asked, prepared.metrics)}"
+        )
     return prepared
 
 

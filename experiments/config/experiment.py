@@ -17,8 +17,9 @@ from experiments.config.schema import Config
 #: Raised when a run of the same config may give another result than before.
 RESULTS_VERSION = 1
 #: Sections that decide no result: how runs are computed, what they are asked when they
-#: are there (a corrected check needs no new run), and the sweep, whose points count.
-NOT_IDENTITY = {"plan", "checks", "sweep"}
+#: are there (a corrected check needs no new run) and how that is told, and the sweep,
+#: whose points count.
+NOT_IDENTITY = {"plan", "checks", "report", "sweep"}
 
 
 @dataclass(frozen=True)

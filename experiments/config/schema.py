@@ -37,6 +37,16 @@ class PlanConfig(Section):
     )
 
 
+class ReportConfig(Section):
+    """How the report tells what was found: results do not depend on it."""
+
+    headline: str | None = Field(
+        default=None,
+        description="measure that the headline is about; the first loss that moved "
+        "where not given",
+    )
+
+
 class Config(Section):
     """An experiment: one world, varied by a sweep, repeated over seeds."""
 
@@ -63,6 +73,7 @@ class Config(Section):
         default=[], description="columns to keep; all if empty"
     )
     checks: list[str] = Field(default=[], description="such as bad_debt <= 1e6")
+    report: ReportConfig = ReportConfig()
     record: RecordConfig = RecordConfig()
     plan: PlanConfig = PlanConfig()
 

@@ -15,7 +15,17 @@ from experiments.config.documents import with_value
 from experiments.config.errors import ConfigError, shown
 
 #: Sections that say how an experiment is run, not what world a run lives in.
-NOT_SWEPT = ("name", "seed", "runs", "sweep", "metrics", "checks", "record", "plan")
+NOT_SWEPT = (
+    "name",
+    "seed",
+    "runs",
+    "sweep",
+    "metrics",
+    "checks",
+    "record",
+    "report",
+    "plan",
+)
 #: More points than this are a slip of the pen.
 MAX_POINTS = 100_000
 

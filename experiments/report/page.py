@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-import math
 import shlex
 from importlib import resources
 from pathlib import Path
@@ -13,17 +12,15 @@ import jinja2
 import numpy as np
 import yaml
 
-from experiments.report import findings, formats
-from experiments.report.curves import Curves, read_curves
+from experiments.report import findings, formats, measures, notices, tables
+from experiments.report.curves import read_curves
 from experiments.report.differences import Comparison, compare
 from experiments.report.panels import SHOWN_SERIES
 from experiments.report.payload import page_data
 from experiments.report.rundir import RunDirectory, read_run_directory
 from experiments.report.vocabulary import Metric, sentence_case
 
-MAX_CHARTED = 9  # metrics with an interval chart and a distribution
 MAX_TABLED = 6  # metrics in the table of differences
-REJECT = "reject_"  # columns that count refusals by their reason
 MAX_ROOTS = 2_000  # state roots listed; the rest are in runs.parquet
 
 
@@ -33,15 +30,6 @@ class Fact(NamedTuple):
     figure: str
     label: str
     good: bool | None = None
-
-
-class Cell(NamedTuple):
-    """A table cell: what it shows, what it sorts by, and what stands under it."""
-
-    text: str
-    order: float | str
-    under: str = ""
-    faint: bool = False
 
 
 def _agents(manifest: dict[str, Any]) -> int:
@@ -75,112 +63,6 @@ def _facts(directory: RunDirectory) -> list[Fact]:
     text = "0" if error == 0 else f"{error:,}"
     facts.append(Fact(text, "quanta created or lost, worst run", error == 0))
     return facts
-
-
-def _notices(directory: RunDirectory, curves: Curves) -> list[str]:
-    """What a reader must know before trusting the page."""
-    manifest, runs = directory.manifest, directory.runs
-    notices = []
-    if manifest.get("status", "complete") != "complete":
-        notices.append(f"The experiment is {manifest['status']}: some runs are absent.")
-    if manifest.get("failures"):
-        count = len(manifest["failures"])
-        notices.append(f"{formats.plural(count, 'shard')} failed; see the manifest.")
-    if directory.worst_conservation_error:
-        worst = runs.loc[runs["conservation_error"].abs().idxmax()]
-        notices.append(
-            f"Money was created or lost: point {worst['point']}, run {worst['run']}."
-        )
-    flags = runs["status"].to_numpy() if "status" in runs else np.zeros(0)
-    flagged = int(np.count_nonzero(flags))
-    if flagged:
-        verb = "carries" if flagged == 1 else "carry"
-        notices.append(f"{formats.plural(flagged, 'run')} {verb} a status flag.")
-    if curves.left_out:
-        kept = len(curves.values)
-        notices.append(
-            f"Series are shown for {kept:,} of {kept + len(curves.left_out):,} points, "
-            "evenly chosen, to keep the page small; all are in series.parquet."
-        )
-    return notices
-
-
-def _charted(directory: RunDirectory) -> list[Metric]:
-    """Main metrics that are not the same in every run; never none if there are any."""
-    runs, metrics = directory.runs, list(directory.metrics.values())
-    moving = [m for m in metrics if _moves(runs[m.name].to_numpy(np.float64))]
-    return (moving or metrics)[:MAX_CHARTED]
-
-
-def _moves(values: np.ndarray) -> bool:
-    finite = values[np.isfinite(values)]
-    return len(finite) > 0 and bool(np.ptp(finite) > 0)
-
-
-def _difference_table(
-    directory: RunDirectory, comparison: Comparison, metrics: list[Metric]
-) -> list[list[Cell]]:
-    rows = []
-    for row in comparison.rows:
-        value = findings.value_label(directory, comparison, row)
-        cells = [Cell(value, row.value)]
-        if len(comparison.strata) > 1:
-            cells.append(Cell(comparison.strata[row.stratum], str(row.stratum)))
-        for metric in metrics:
-            found = row.differences.get(metric.name)
-            if found is None:
-                cells.append(Cell("–", -math.inf))
-                continue
-            under = ""
-            if found.low is not None:
-                under = formats.interval(found.low, found.high, metric.unit)
-            if found.higher == 0 and found.lower == 0:
-                under = "same in every pair"
-            text = formats.change(found.mean, metric.unit)
-            cells.append(Cell(text, found.mean, under, not found.settled))
-        rows.append(cells)
-    return rows
-
-
-def _point_table(directory: RunDirectory, metrics: list[Metric]) -> list[list[Cell]]:
-    points = directory.runs["point"].to_numpy(np.int64)
-    table = []
-    for point in directory.points:
-        cells = [
-            Cell(axis.labels[place], place)
-            for axis, place in zip(directory.axes, point.place, strict=True)
-        ] or [Cell(point.label, 0)]
-        here = points == point.index
-        seeds = int(np.count_nonzero(here))
-        cells.append(Cell(str(seeds), seeds))
-        for metric in metrics:
-            values = directory.runs[metric.name].to_numpy(np.float64)[here]
-            cells.append(_quantile_cell(values[np.isfinite(values)], metric))
-        table.append(cells)
-    return table
-
-
-def _refused(directory: RunDirectory) -> list[Metric]:
-    """Reasons of refusals that some run had, the most frequent first."""
-    reasons = [m for name, m in directory.metrics.items() if name.startswith(REJECT)]
-    totals = {
-        m.name: float(np.nansum(directory.runs[m.name].to_numpy(np.float64)))
-        for m in reasons
-    }
-    reasons.sort(key=lambda m: -totals[m.name])
-    return [m for m in reasons if totals[m.name] > 0]
-
-
-def _quantile_cell(values: np.ndarray, metric: Metric) -> Cell:
-    """Median, and the 5th and 95th percentile under it."""
-    if not len(values):
-        return Cell("–", -math.inf)
-    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95)).tolist()
-    under = ""
-    if low != high:
-        ends = (formats.number(end, metric.unit) for end in (low, high))
-        under = " – ".join(ends)
-    return Cell(formats.number(middle, metric.unit), middle, under)
 
 
 def _roots(directory: RunDirectory) -> list[tuple[int, int, Any, str]]:
@@ -247,18 +129,42 @@ def _command(manifest: dict[str, Any]) -> str:
     return command if isinstance(command, str) else shlex.join(command)
 
 
-def _context(directory: RunDirectory) -> dict[str, Any]:
-    curves = read_curves(directory, SHOWN_SERIES)
-    charted = _charted(directory)
+def _compared(directory: RunDirectory, metrics: list[Metric]) -> list[Comparison]:
+    """A comparison for each axis, that of the faults first."""
     comparisons = [
-        compare(directory, axis, [m.name for m in charted])
+        compare(directory, axis, [m.name for m in metrics])
         for axis, values in enumerate(directory.axes)
         if len(values.values) > 1
     ]
     comparisons = [c for c in comparisons if c.rows]
     comparisons.sort(key=lambda c: c.axis != directory.fault_axis)
-    tabled, refused = charted[:MAX_TABLED], _refused(directory)
-    data = page_data(directory, curves, comparisons, charted)
+    return comparisons
+
+
+def _section(
+    directory: RunDirectory, comparison: Comparison, shown: list[Metric], every
+) -> dict[str, Any]:
+    """The texts and tables of one comparison."""
+    return {
+        "axis": directory.axes[comparison.axis].label,
+        "heading": findings.heading(directory, comparison),
+        "base": findings.base_label(directory, comparison),
+        "stratified": len(comparison.strata) > 1,
+        "family": comparison.family,
+        "rows": tables.differences(directory, comparison, shown),
+        "every": tables.every_measure(directory, comparison, every),
+    }
+
+
+def _context(directory: RunDirectory) -> dict[str, Any]:
+    curves = read_curves(directory, SHOWN_SERIES)
+    measured, earned = measures.compared(directory), measures.profits(directory)
+    every = [*measured, *(m for m in earned if m not in measured)]
+    comparisons = _compared(directory, every)
+    charted = measures.charted(measured, comparisons)
+    tabled, refused = charted[:MAX_TABLED], measures.refused(directory)
+    turned = measures.turned_away(directory)
+    data = page_data(directory, curves, comparisons, charted, earned)
     config = directory.manifest.get("config") or {}
     return {
         "name": directory.manifest.get("name") or directory.path.name,
@@ -266,22 +172,18 @@ def _context(directory: RunDirectory) -> dict[str, Any]:
             directory, next(iter(comparisons), None), directory.metrics
         ),
         "facts": _facts(directory),
-        "notices": _notices(directory, curves),
-        "comparisons": [
-            {
-                "axis": directory.axes[c.axis].label,
-                "heading": findings.heading(directory, c),
-                "base": findings.base_label(directory, c),
-                "stratified": len(c.strata) > 1,
-                "rows": _difference_table(directory, c, tabled),
-            }
-            for c in comparisons
-        ],
+        "alarms": notices.alarms(directory),
+        "warnings": notices.warnings(directory, curves),
+        "comparisons": [_section(directory, c, tabled, every) for c in comparisons],
         "tabled": tabled,
         "charted": charted,
-        "points": _point_table(directory, charted),
+        "points": tables.points(directory, charted),
+        "earned": earned,
+        "earnings": tables.earnings(directory, earned),
         "refused": refused,
-        "refusals": _point_table(directory, refused),
+        "refusals": tables.points(directory, refused),
+        "turned": turned,
+        "turned_away": tables.points(directory, turned),
         "axes": [axis.label for axis in directory.axes] or ["point"],
         "has_curves": bool(data["panels"]),
         "side_by_side": bool(data["sideBySide"]) and bool(data["panels"]),

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report import findings
+from experiments.report import findings, formats
 from experiments.report.curves import Curves, packed
 from experiments.report.differences import Comparison, Difference, Row
+from experiments.report.notices import full_points, reached
 from experiments.report.panel_titles import HIGH, Sample
 from experiments.report.panels import PANELS, Panel, compared, statistic, title
 from experiments.report.rundir import RunDirectory
@@ -14,11 +15,19 @@ from experiments.report.spreads import distributions
 from experiments.report.vocabulary import Metric, unit_of
 
 
-def _figures(found: Difference) -> list[float | int | None]:
-    """The numbers of a difference, to seven significant digits."""
+def _figures(found: Difference, metric: Metric) -> list[float | int | str | None]:
+    """What a row of an interval chart draws and says of a difference.
+
+    Mean, both ends, base and other to seven digits; pairs, seeds higher and lower; 1
+    where it is beyond chance; its size and its interval in words.
+    """
     numbers = [found.mean, found.low, found.high, found.base, found.other]
     short = [None if n is None else float(f"{n:.7g}") for n in numbers]
-    return [*short, found.n, found.higher, found.lower]
+    words = [
+        formats.change(found.mean, metric.unit, found.digits),
+        formats.interval(found.low, found.high, metric.unit),
+    ]
+    return [*short, found.n, found.higher, found.lower, int(found.settled), *words]
 
 
 def comparison_data(
@@ -31,7 +40,7 @@ def comparison_data(
             "value": row.value,
             "stratum": strata.index(row.stratum),
             "found": {
-                m.name: _figures(row.differences[m.name])
+                m.name: _figures(row.differences[m.name], m)
                 for m in metrics
                 if m.name in row.differences
             },
@@ -90,6 +99,7 @@ def _point_titles(
 ) -> dict[int, dict[str, str]]:
     """Point -> panel and market -> the finding."""
     titles: dict[int, dict[str, str]] = {}
+    bounded = {panel.key: full_points(directory, panel.key) for panel in shown}
     for point in curves.values:
         titles[point] = {}
         for panel in shown:
@@ -97,6 +107,8 @@ def _point_titles(
                 unit = _unit(directory, panel)
                 found = title(panel, _sample(curves, point, market), unit)
                 if found is not None:
+                    full = point in bounded[panel.key]
+                    found += ", all that there is room for" if full else ""
                     titles[point][_panel_key(panel, market)] = found
     return titles
 
@@ -137,6 +149,7 @@ def _panel_data(
         "key": panel.key,
         "question": panel.question,
         "note": panel.note,
+        "bounds": reached(directory, panel.key),
         "noun": panel.noun,
         "series": [s for s in panel.series if s[0] in names],
         "unit": _unit(directory, panel),
@@ -181,6 +194,7 @@ def page_data(
     curves: Curves,
     comparisons: list[Comparison],
     metrics: list[Metric],
+    profits: list[Metric],
 ) -> dict[str, Any]:
     """Everything that the page's charts are drawn from; finite numbers only."""
     names = {name.split(".")[0] for some in curves.values.values() for name in some}
@@ -197,8 +211,11 @@ def page_data(
         "base": None if axis is None else directory.base_of(axis),
         "markets": directory.markets,
         "metrics": {m.name: m._asdict() for m in metrics},
+        "profits": {m.name: m._asdict() for m in profits},
         "points": _point_data(directory, curves),
-        "comparisons": [comparison_data(directory, c, metrics) for c in comparisons],
+        "comparisons": [
+            comparison_data(directory, c, [*metrics, *profits]) for c in comparisons
+        ],
         "panels": [_panel_data(directory, panel, names) for panel in shown],
         "times": [np.round(t, 3).tolist() for t in curves.times],
         "grid": curves.grid,

@@ -55,11 +55,13 @@ class Axis:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Its values in words; numbers stay as they are."""
-        return tuple(
-            self.titles.get(str(value)) or vocabulary.humanise(value)
+        """Its values in words; as they are written where two would read the same."""
+        words = tuple(
+            self.titles.get(str(value)) or vocabulary.value_in_words(value)
             for value in self.values
         )
+        alike = len({word.casefold() for word in words}) < len(words)
+        return tuple(map(str, self.values)) if alike else words
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class RunDirectory:
 
     @cached_property
     def metrics(self) -> dict[str, vocabulary.Metric]:
-        """Numeric result columns, the main ones first."""
+        """Numeric result columns, the main ones first, each with its resolution."""
         described = self.manifest.get("columns") or {}
         skip = {*_ID_COLUMNS, *(axis.name for axis in self.axes)}
         names = [
@@ -97,7 +99,16 @@ class RunDirectory:
         ]
         main = {name: i for i, name in enumerate(vocabulary.MAIN_METRICS)}
         names.sort(key=lambda name: main.get(name, len(main)))
-        return {name: vocabulary.metric(name, described.get(name)) for name in names}
+        return {name: self._metric(name, described.get(name)) for name in names}
+
+    def _metric(self, name: str, info: dict[str, Any] | None) -> vocabulary.Metric:
+        """A metric; where a column tells its error, that is its resolution."""
+        metric = vocabulary.metric(name, info)
+        error = f"{name.removesuffix('_us')}_error_us"
+        if error in self.runs:
+            widest = float(np.nanmax(self.runs[error].to_numpy(np.float64)))
+            metric = metric._replace(resolution=max(widest, metric.resolution))
+        return metric
 
     @cached_property
     def fault_axis(self) -> int | None:

@@ -1,5 +1,6 @@
 """How metrics, series, faults and axes are called on the page, and in what unit."""
 
+import re
 from typing import NamedTuple
 
 PRICE_SERIES = ("fundamental", "oracle", "mark", "mid")
@@ -9,6 +10,7 @@ MAIN_METRICS = (
     "bad_debt",
     "liquidation_loss",
     "insurance_paid",
+    "deleveraged",
     "liquidations",
     "liquidated_notional",
     "inclusion_p95_us",
@@ -38,6 +40,11 @@ _LABELS = {
 _BASE_VALUES = ("none", "no_fault", "no fault", "baseline", "base", "control", "calm")
 
 
+# What tells of other columns, or is given and not measured: shown where it explains.
+_AIDS = ("insurance_start", "mempool_room")
+_PROFIT = re.compile(r"^(?:(?!pnl_)\w+_pnl|venue_fees|sequencer_revenue)$")
+
+
 class Metric(NamedTuple):
     """One measured quantity as the page shows it.
 
@@ -47,6 +54,7 @@ class Metric(NamedTuple):
         unit: key of `formats.number`.
         meaning: one sentence, or empty.
         better: "low", "high" or empty.
+        resolution: the smallest difference that the measure can tell, in its unit.
     """
 
     name: str
@@ -54,6 +62,7 @@ class Metric(NamedTuple):
     unit: str
     meaning: str
     better: str
+    resolution: float = 0.0
 
 
 def humanise(name: object) -> str:
@@ -65,6 +74,25 @@ def humanise(name: object) -> str:
         text = text.removesuffix(suffix)
     text = text.removeprefix("reject_")
     return text.split(".")[-1].replace("_", " ").strip()
+
+
+def value_in_words(value: object) -> str:
+    """A value of a sweep: a name as words; a number, a path and JSON as they are."""
+    text = str(value)
+    return humanise(text) if re.fullmatch(r"[A-Za-z][A-Za-z0-9_ -]*", text) else text
+
+
+def is_aid(name: str) -> bool:
+    """Whether a column explains another, and is no finding of its own."""
+    return name in _AIDS or name.endswith("_error_us")
+
+
+def is_profit(name: str) -> bool:
+    """Whether a column says what a family of people, the venue or the sequencer earned.
+
+    The profits of single groups are `pnl_NAME`; families stand as `NAME_pnl`.
+    """
+    return bool(_PROFIT.match(name))
 
 
 def sentence_case(text: str) -> str:
@@ -92,12 +120,14 @@ def unit_of(name: str, stated: str | None) -> str:
 def metric(name: str, info: dict | None) -> Metric:
     """A metric from its column and the manifest's entry about it."""
     info = info or {}
+    unit = unit_of(name, info.get("unit"))
     return Metric(
         name,
         info.get("label") or humanise(name),
-        unit_of(name, info.get("unit")),
+        unit,
         info.get("meaning") or "",
         info.get("better") or "",
+        1e-6 if unit == "USD" else 1.0,
     )
 
 

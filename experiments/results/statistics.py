@@ -4,13 +4,13 @@ Run ``k`` of two points sees the same prices, impulses and delays, so their diff
 is taken run by run before anything is averaged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 #: Resamples of a bootstrap; its own seed is fixed, so a report repeats itself.
 RESAMPLES = 10_000
@@ -57,11 +57,8 @@ def rows_at(runs: pd.DataFrame, axes: Mapping[str, Any]) -> pd.DataFrame:
 
 def t_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """Student's interval of the mean; NaN for fewer than two values."""
-    n = len(values)
-    if n < 2:
-        return (np.nan, np.nan)
-    half = stats.t.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
-    return (float(values.mean() - half), float(values.mean() + half))
+    found = t_test(values, confidence)
+    return (found.low, found.high)
 
 
 def bootstrap_interval(
@@ -123,8 +120,61 @@ def _by_run(runs: pd.DataFrame, metric: str, axes: Mapping[str, Any]) -> pd.Seri
 
 def _p_value(values: np.ndarray) -> float:
     """Paired t test; 1 where nothing differs, 0 where all differ by the same."""
-    if len(values) < 2:
-        return np.nan
-    if np.ptp(values) == 0:
-        return 1.0 if values[0] == 0 else 0.0
-    return float(np.asarray(stats.ttest_1samp(values, 0))[1])
+    return t_test(values).p_value
+
+
+class TTest(NamedTuple):
+    """Student's paired t test: the interval of the mean, and p of no difference."""
+
+    low: float
+    high: float
+    p_value: float
+
+
+def t_test(
+    values: np.ndarray, confidence: float = 0.95, resolution: float = 0.0
+) -> TTest:
+    """The paired t test of differences that are known to a resolution only.
+
+    A number that is read to the nearest ``r`` is off by up to ``r / 2``, which adds a
+    variance of ``r**2 / 12``; a difference of two, ``r**2 / 6``. The scatter of the
+    differences is never taken as less, so that equal differences of a few seeds prove
+    nothing finer than the measure can tell.
+
+    Args:
+        values: one difference a seed.
+        confidence: of the interval.
+        resolution: smallest step of each of the two numbers, in the same unit.
+
+    Returns:
+        All NaN for fewer than two values.
+    """
+    n = len(values)
+    if n < 2:
+        return TTest(np.nan, np.nan, np.nan)
+    mean = float(values.mean())
+    scatter = max(float(values.var(ddof=1)), resolution**2 / 6)
+    error = np.sqrt(scatter / n)
+    if error == 0:
+        return TTest(mean, mean, 0.0 if mean else 1.0)
+    half = float(special.stdtrit(n - 1, 0.5 + confidence / 2) * error)
+    p_value = float(2 * special.stdtr(n - 1, -abs(mean) / error))
+    return TTest(mean - half, mean + half, p_value)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values of a family of tests, corrected by Holm's method.
+
+    Rejecting those below 5 % then errs in one family of twenty at most, however many
+    tests it has. What is not a number is no test and stays so.
+
+    Source: Holm (1979), A simple sequentially rejective multiple test procedure,
+    Scandinavian Journal of Statistics 6.
+    """
+    p = np.asarray(p_values, float)
+    known = np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    corrected = p.copy()
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected.tolist()

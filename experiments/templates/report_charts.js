@@ -174,7 +174,9 @@ function placeRows(groups) {
 function rowLayout(placed, range, unit, asChange) {
   const margin = { l: placed.left, r: 66, t: 4, b: 26 };
   const layout = baseLayout(placed.bottom * ROW + margin.t + margin.b, margin);
-  Object.assign(layout.xaxis, { range, ...ticksOf(range[0], range[1], 4, unit, asChange) });
+  Object.assign(layout.xaxis, {
+    range, tickangle: 0, ...ticksOf(range[0], range[1], unit === "microblocks" ? 2 : 4, unit, asChange),
+  });
   Object.assign(layout.yaxis, {
     range: [placed.bottom, -0.1], showgrid: false,
     tickvals: placed.rows.map((row) => row.y),
@@ -185,7 +187,7 @@ function rowLayout(placed, range, unit, asChange) {
     layout.annotations.push({
       x: 0, xref: "paper", xanchor: "left", xshift: -placed.left, y: head.y,
       yanchor: "middle", text: `<b>${head.group.label}</b>`, showarrow: false,
-      font: { size: 12.5, color: head.group.color },
+      font: { size: 12.5, color: head.group.color }, bgcolor: css("--paper"),
     });
   }
   layout.hovermode = "closest";
@@ -208,14 +210,14 @@ function drawIntervals(node, groups, unit, base) {
   const layout = rowLayout(placed, [low - room, high + room], unit, true);
   Object.assign(layout.xaxis, { zeroline: true, zerolinecolor: css("--soft") });
   const traces = placed.rows.map((row) => {
-    const [mean, from, to, before, after, n, higher, lower] = row.found;
-    const settled = from !== null && (from > 0 || to < 0);
+    const [mean, from, to, before, after, n, higher, lower, beyond, size, ends] = row.found;
+    const settled = beyond === 1;
     const still = higher === 0 && lower === 0;
-    layout.annotations.push(endLabel(row, still ? "same" : change(mean, unit), settled));
+    layout.annotations.push(endLabel(row, still ? "same" : size, settled));
     const words = [
-      `<b>${change(mean, unit)}</b>`,
-      from === null ? "one pair, no interval"
-        : `95 %: ${change(from, unit)} to ${change(to, unit)}`,
+      `<b>${size}</b>`,
+      from === null ? "one pair, no interval" : `95 %: ${ends}`,
+      still ? "the same in every pair" : settled ? "beyond chance" : "may be chance",
       `${base}: ${number(before, unit)}; here: ${number(after, unit)}`,
       `higher in ${higher}, lower in ${lower} of ${n} seeds`,
     ];

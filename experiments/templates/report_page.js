@@ -87,7 +87,6 @@ function intervals(index) {
   const comparison = data.comparisons[index];
   const container = find(`[data-intervals="${index}"]`);
   const controls = find(`[data-strata="${index}"]`);
-  const axis = data.axes[comparison.axis];
   if (!(index in chosenStratum)) {
     chosenStratum[index] = comparison.rows.length > MOST_ROWS ? 1 : 0;
   }
@@ -100,9 +99,15 @@ function intervals(index) {
   }
   const chosen = chosenStratum[index];
   const rows = comparison.rows.filter((r) => chosen === 0 || r.stratum === chosen - 1);
+  drawMeasures(container, data.metrics, comparison, rows, chosen);
+  const profits = find(`[data-profits="${index}"]`);
+  if (profits) drawMeasures(profits, data.profits, comparison, rows, chosen);
+}
+function drawMeasures(container, metrics, comparison, rows, chosen) {
+  const axis = data.axes[comparison.axis];
   clear(container);
   const unmoved = [];
-  for (const metric of Object.values(data.metrics)) {
+  for (const metric of Object.values(metrics)) {
     const still = rows.every(({ found }) => !found[metric.name]
       || found[metric.name][6] + found[metric.name][7] === 0);
     if (still) {
@@ -170,7 +175,8 @@ function sideBySide() {
   const range = padded(finiteRange(members.flatMap((m) => m.curve)), panel.zero);
   for (const member of members) {
     const color = colorOf(member.value);
-    const chart = figure(container, { title: capital(member.label) });
+    const chart = figure(container, { title: capital(member.label),
+      note: panel.bounds.join(". ") });
     chart.previousSibling.style.color = color;
     const lines = [];
     if (untouched && member !== untouched) {
@@ -239,7 +245,7 @@ function details() {
     const wide = panel.key === "price";
     const chart = figure(container, {
       kicker: panel.question, title: data.titles[point.id][titleKey(panel, market)],
-      note: panel.note, wide,
+      note: [panel.note, ...panel.bounds].join(". "), wide,
     });
     drawLines(chart, {
       times: data.times[data.grid[point.id]], lines, unit: panel.unit, zero: panel.zero,

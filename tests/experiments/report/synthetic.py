@@ -32,6 +32,18 @@ COLUMNS = {
     "volume_notional": ("USD", "traded notional", None),
     "searcher_pnl": ("USD", "profit of all searchers", None),
     "trades": ("count", "fills", None),
+    "deleveraged": ("count", "counterparties deleveraged", "low"),
+    "trader_pnl": ("USD", "profit of the leveraged traders", "high"),
+    "maker_pnl": ("USD", "profit of the market makers", "high"),
+    "liquidator_pnl": ("USD", "profit of the liquidators", None),
+    "pnl_whales": ("USD", "profit of the group whales", "high"),
+    "venue_fees": ("USD", "maker and taker fees", None),
+    "inclusion_p95_error_us": ("us", "width of the bucket it was read in", "low"),
+    "mempool_room": ("count", "places of the mempool", None),
+    "txs_entered": ("count", "transactions sent", None),
+    "txs_rejected": ("count", "refused by the exchange", "low"),
+    "txs_full": ("count", "dropped because the mempool was full", "low"),
+    "full_cancel": ("count", "cancels among them", "low"),
     "reject_book_full": ("count", "orders rejected because the book was full", "low"),
 }
 SERIES = {
@@ -138,7 +150,19 @@ def _story(run: int, faults: list[dict], policy: int, times: np.ndarray) -> dict
         "searcher_pnl": float(rng.normal(90_000, 30_000) * (1, 1.6, 0.3)[policy]),
         "trades": int(38_000 * (1 + stress.mean())),
         "reject_book_full": 0,
+        "deleveraged": int(owed.max() > 0) * (200 + 40 * policy),
+        "trader_pnl": float(-8_100 * late.sum() - rng.normal(2e5, 4e4)),
+        "maker_pnl": float(rng.normal(310_000, 60_000) + 9e4 * policy),
+        "liquidator_pnl": float(650 * late.sum()),
+        "venue_fees": float(2.6e4 * (1 + stress.mean())),
+        "inclusion_p95_error_us": 6_500,
+        "mempool_room": 1_024,
+        "txs_entered": 410_000,
+        "txs_rejected": int(9_000 + rng.integers(900)),
+        "txs_full": int(halted.sum() * 130),
+        "full_cancel": int(halted.sum() * 40),
     }
+    metrics["pnl_whales"] = metrics["trader_pnl"]
     return {"series": out, "metrics": metrics}
 
 

@@ -8,7 +8,13 @@ from scipy import stats
 
 from experiments.report.curves import over_runs, packed, thin
 from experiments.report.differences import compare, difference
-from experiments.report.formats import change, number
+from experiments.report.formats import (
+    change,
+    digits_within,
+    interval,
+    number,
+    share,
+)
 from experiments.report.rundir import read_run_directory
 from tests.experiments.report.synthetic import FAULTS, write_run_directory
 
@@ -177,3 +183,24 @@ def test_a_packed_curve_is_the_curve_to_a_pixel(values):
 
 def test_seeds_that_agree_are_sent_once():
     assert len(packed(np.ones((3, 5)))["q"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "text", "ends"),
+    [
+        (2_943_210, 2_820_000, 3_060_000, "+$2.94M", "+$2.82M to +$3.06M"),
+        (2_943_210, 1_000_000, 4_900_000, "+$2.9M", "+$1.0M to +$4.9M"),
+        (284, -19_716, 20_284, "+$300", "−$20k to +$20k"),
+        (65_500, 65_500, 65_500, "+$65.5k", "+$65.5k"),
+    ],
+)
+def test_digits_follow_the_width_of_the_interval(mean, low, high, text, ends):
+    assert change(mean, "USD", digits_within(mean, high - low)) == text
+    assert interval(low, high, "USD") == ends
+
+
+def test_a_difference_is_told_as_a_share_of_the_base():
+    assert share(50, 200).replace("\u202f", " ") == "+25 %"
+    assert share(-1.23, 1000).replace("\u202f", " ") == "−0.12 %"
+    assert share(5, 0) == ""
+    assert share(214_000, 100) == "×2,100"

@@ -5,8 +5,10 @@ from scipy import stats
 
 from experiments.results.statistics import (
     bootstrap_interval,
+    holm,
     paired_difference,
     t_interval,
+    t_test,
 )
 
 
@@ -80,3 +82,36 @@ def test_intervals_cover_the_mean_about_as_often_as_they_say():
 def test_a_point_that_is_not_there_is_refused(axes):
     with pytest.raises(KeyError):
         paired_difference(table([1.0], [2.0]), "bad_debt", {"fault": "none"}, axes)
+
+
+def test_equal_steps_of_a_few_seeds_prove_nothing_finer_than_the_measure():
+    step = np.full(3, 65.5)
+    assert t_test(step).p_value == 0
+    read = t_test(step, resolution=65.5)
+    assert read.low < 0 < read.high and read.p_value > 0.05
+    assert t_test(np.full(16, 1000.0), resolution=1).p_value < 1e-6
+
+
+def test_scatter_above_the_resolution_is_left_as_it_is():
+    values = np.array([3.0, 9.0, -2.0, 14.0])
+    expected = stats.ttest_1samp(values, 0)
+    for resolution in (0, 1):
+        found = t_test(values, resolution=resolution)
+        assert found.p_value == pytest.approx(expected.pvalue)
+        assert (found.low, found.high) == pytest.approx(expected.confidence_interval())
+
+
+def test_holms_correction_is_that_of_his_paper():
+    """Smallest times m, the next times m - 1, never below one before it, at most 1."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+    corrected = holm([0.02, float("nan"), 0.01])
+    assert corrected[0] == corrected[2] == pytest.approx(0.02)
+    assert np.isnan(corrected[1])
+
+
+def test_a_family_of_noise_shows_a_difference_once_in_twenty():
+    draws = np.random.default_rng(6).normal(0, 1, (300, 20, 6))
+    shown = [min(holm([t_test(row).p_value for row in f])) < 0.05 for f in draws]
+    assert 0.02 < np.mean(shown) < 0.09
