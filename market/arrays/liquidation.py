@@ -9,7 +9,6 @@ from market.arrays.margin import account_risk, position_maintenance, with_positi
 from market.arrays.matching import cancel_all, in_reach, take
 from market.arrays.sides import taken_from
 from market.numbers.units import ppm_floor
-from market.numbers.wide import mul_div_floor
 from market.rules import liquidation
 from market.rules.risk_steps import Standing, close_quote
 from market.types.limits import MAX_TICKS
@@ -88,8 +87,7 @@ def bankruptcy_quote(env: Env, market, held, delta, now: Standing) -> Array:
         return close_quote(now, after, notional)
     released = position_maintenance(env, held, market)
     released -= position_maintenance(env, held + delta, market)
-    share = mul_div_floor(now.equity, released, jnp.maximum(now.quanta, 1))
-    return -notional - jnp.where(now.quanta > 0, share, 0)
+    return liquidation.bankruptcy_quote(notional, released, now.equity, now.quanta)
 
 
 def dry_run(lane: Lane, env: Env, taker: Taker, limit, lots):

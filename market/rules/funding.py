@@ -16,6 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from market.numbers.refusals import above_zero
 from market.numbers.units import PPM, ppm_floor
 from market.numbers.wide import (
     INT64_MAX,
@@ -194,6 +195,7 @@ def premium_ppm(
     -1
     """
     count = max(samples, minimum) if is_host(samples) else jnp.maximum(samples, minimum)
+    above_zero(samples=count)
     return divide_toward_zero(sum_of_samples, count)
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from market.numbers.refusals import above_zero
 from market.numbers.units import PPM, ppm_floor
 from market.numbers.wide import (
     IntLike,
@@ -71,12 +72,14 @@ def bankruptcy_quote(
       delta_notional: notional after minus before.
       delta_mmr: position's requirement after minus before, <= 0.
       tnc: equity of the account.
-      tmmr: requirement of the account, > 0.
+      tmmr: requirement of the account; at none nothing is shared, and the close is at
+        the price of the notional.
 
     >>> bankruptcy_quote(-100_000_000, -3_000_000, -1, 3_000_000)
     100000001
     """
-    return -delta_notional - mul_div_floor(tnc, abs(delta_mmr), tmmr)
+    share = mul_div_floor(tnc, abs(delta_mmr), larger(tmmr, 1))
+    return -delta_notional - select(tmmr > 0, share, 0)
 
 
 def fillable_price(
@@ -87,7 +90,11 @@ def fillable_price(
     ``(PNNV - ABR * SMMR * PMMR) / PS`` with ``ABR = clamp(BA * (1 - TNC/TMMR), 0, 1)``.
     Independent of how much is closed. Plain ints only; arrays use
     :func:`fillable_ticks`.
+
+    Raises:
+      ValueError: there is no position, or no requirement to be liquidated for.
     """
+    above_zero(position=abs(ps), tmmr=tmmr)
     adjustment = Fraction(rules.bankruptcy_adjustment_ppm, PPM)
     rating = min(max(adjustment * (1 - Fraction(tnc, tmmr)), Fraction(0)), Fraction(1))
     spread = Fraction(rules.spread_to_maintenance_ppm, PPM) * pmmr
@@ -205,8 +212,9 @@ def liquidation_delta(
       notional_per_lot: ticks * multiplier, > 0.
       used_notional: liquidated from this account in this block already.
       rules: the engine's parameters.
-      step_lots: smallest tradable size.
+      step_lots: smallest tradable size, > 0.
     """
+    above_zero(notional_per_lot=notional_per_lot, step_lots=step_lots)
     size = abs(lots)
     abs_notional = size * notional_per_lot
     limit = smaller(

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
+from market.numbers.refusals import above_zero
 from market.numbers.units import PPM, ppm_ceil
 from market.numbers.wide import (
     IntLike,
@@ -74,6 +75,7 @@ def factor_ppm(lots: IntLike, notional: IntLike, steps: Steps) -> IntLike:
     """
     size = select(steps.by_balance, abs(lots), abs(notional))
     count = len(steps.uppers)
+    above_zero(steps=count)
     factor = steps.factors[count - 1]
     for step in range(count - 2, -1, -1):
         factor = select(size <= steps.uppers[step], steps.factors[step], factor)
@@ -146,6 +148,7 @@ def least_equity(before: Standing, after: Required) -> IntLike:
         if quanta == 0:
             return equity
         now, new = quanta * PPM - excess, after.quanta * PPM - after.excess
+        above_zero(requirement=now)
         return clamp(-(-equity * new // now), low, high)
 
     def halve(_, bounds):

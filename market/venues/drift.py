@@ -5,6 +5,8 @@ Amounts of quote, prices and fees are 1e6-scaled, base 1e9-scaled, margin ratios
 Source: drift-labs/protocol-v2, ``programs/drift/src/math/liquidation.rs``.
 """
 
+from market.numbers.refusals import above_zero
+
 BASE = 1_000_000_000
 PRICE = 1_000_000
 #: Margin ratios of 1e4 become 1e6.
@@ -61,8 +63,12 @@ def social_loss_rate(loss: int, long_base: int, short_base: int) -> int:
 
     >>> social_loss_rate(7, 2 * 10**9, -(10**9))
     3
+
+    Raises:
+      ValueError: nobody holds a contract to share the loss.
     """
     contracts = abs(long_base) + abs(short_base)
+    above_zero(contracts=contracts)
     return -(-loss * BASE // contracts)
 
 

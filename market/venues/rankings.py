@@ -13,11 +13,18 @@ pages), Chitra et al. arXiv 2512.01112 for the pro-rata family.
 from collections.abc import Sequence
 from fractions import Fraction
 
+from market.numbers.refusals import above_zero, within
+
 # --- rankings ----------------------------------------------------------------------
 
 
 def effective_leverage(mark_value: int, bankrupt_value: int) -> Fraction:
-    """BitMEX: ``|MarkValue| / (MarkValue - BankruptValue)``; values are signed."""
+    """BitMEX: ``|MarkValue| / (MarkValue - BankruptValue)``; values are signed.
+
+    Raises:
+      ValueError: the two values are one, so that the leverage is beyond all bounds.
+    """
+    above_zero(margin=abs(mark_value - bankrupt_value))
     return Fraction(abs(mark_value), mark_value - bankrupt_value)
 
 
@@ -34,10 +41,18 @@ def bitmex_score(mark_value: int, entry_value: int, bankrupt_value: int) -> Frac
 
     >>> bitmex_score(110, 100, 80)  # 10 % at a leverage of 110/30
     Fraction(11, 30)
+
+    Raises:
+      ValueError: the entry value is zero, or the leverage is unbounded, or a loser
+        has none.
     """
+    above_zero(entry_value=abs(entry_value))
     profit = Fraction(mark_value - entry_value, abs(entry_value))
     leverage = effective_leverage(mark_value, bankrupt_value)
-    return profit * leverage if profit > 0 else profit / leverage
+    if profit > 0:
+        return profit * leverage
+    above_zero(leverage=abs(leverage))
+    return profit / leverage
 
 
 def binance_margin_ratio(wallet: int, unrealised: int, maintenance: int) -> Fraction:
@@ -66,6 +81,7 @@ def bybit_score(mark: int, entry: int, leverage: int, is_long: bool = True) -> F
     For shorts ``(1 - mark/entry) * leverage``. Third-party description; executed at the
     bankruptcy price (:func:`inverse_bankruptcy_price`).
     """
+    above_zero(entry=entry)
     move = Fraction(mark, entry) - 1
     return (move if is_long else -move) * leverage
 
@@ -76,6 +92,7 @@ def inverse_bankruptcy_price(entry: Fraction, leverage: int) -> Fraction:
     >>> float(round(inverse_bankruptcy_price(Fraction("7890.08"), 50), 2))
     7735.37
     """
+    above_zero(leverage=leverage)
     return Fraction(entry) * leverage / (leverage + 1)
 
 
@@ -86,12 +103,14 @@ def round_to_tick(price: Fraction, tick: Fraction, is_up: bool) -> Fraction:
     7735.5
     """
     price, tick = Fraction(price), Fraction(tick)
+    above_zero(tick=tick)
     steps = -(-price // tick) if is_up else price // tick
     return steps * tick
 
 
 def okx_score(return_rate: Fraction, margin_ratio: Fraction) -> Fraction:
     """OKX: return rate over margin ratio."""
+    above_zero(margin_ratio=Fraction(margin_ratio))
     return Fraction(return_rate) / Fraction(margin_ratio)
 
 
@@ -106,6 +125,7 @@ def ranked(scores: Sequence) -> list[int]:
 
 def quantile(rank: int, users: int) -> Fraction:
     """Place in the queue as a share of its length."""
+    above_zero(users=users)
     return Fraction(rank, users)
 
 
@@ -120,6 +140,7 @@ def in_order(order: Sequence[int], capacity: Sequence[int], amount: int) -> list
     """
     taken = [0] * len(capacity)
     for index in order:
+        within(0, len(capacity) - 1, index=index)
         taken[index] = min(capacity[index], amount)
         amount -= taken[index]
     return taken

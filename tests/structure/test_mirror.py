@@ -48,7 +48,7 @@ class Difference(NamedTuple):
 DIFFERENCES = [
     Difference(
         "allocation",
-        "add_floored add_pro_rata scaled",
+        "add_contracts add_floored add_pro_rata scaled",
         KERNELS,
         "arrays share and rank by market.rules, the twin by market.venues.rankings",
     ),
@@ -85,6 +85,12 @@ DIFFERENCES = [
     Difference("clearing", "gather", ARRAYS, "all columns at once"),
     Difference(
         "clearing", "gather_resting gather_waiting", KERNELS, "one order at a time"
+    ),
+    Difference(
+        "entry",
+        "enter read_static",
+        ARRAYS,
+        "what a block starts from, as values; a kernel is given addresses",
     ),
     Difference("fills", "drop", ARRAYS, "any orders, by a mask over all books"),
     Difference(

@@ -8,13 +8,20 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, trunc
 
+from market.numbers.refusals import above_zero, within
 from market.numbers.units import PPM
 from market.numbers.wide import divide_toward_zero
 from market.rules import funding
 from market.venues.dydx_v4.margin import Perpetual
-from market.venues.dydx_v4.units import average_price_subticks, fill_quote
+from market.venues.dydx_v4.units import (
+    MAX_UINT64,
+    average_price_subticks,
+    fill_quote,
+)
 
 Level = tuple[int, int]
+#: Votes of a sample, or samples of a tick, at most.
+MOST_VALUES = 1 << 20
 
 
 def impact_price_subticks(
@@ -29,7 +36,11 @@ def impact_price_subticks(
 
     The base amount adds up exactly and is rounded up once. Each order's quote amount is
     floored, as a fill's would be.
+
+    Raises:
+      ValueError: the notional is below zero, or what it meets has no size.
     """
+    within(0, MAX_UINT64, impact_notional=impact_notional)
     if impact_notional == 0:
         return Fraction(levels[0][0]) if levels else None
     remaining, total = impact_notional, Fraction(0)
@@ -58,8 +69,12 @@ def premium_vote(
 
     Zero between the best prices, on a thin side, and where the impact price is not
     beyond the index.
+
+    Raises:
+      ValueError: the index is not above zero.
     """
     index = Fraction(index_subticks)
+    above_zero(index_subticks=index)
     is_bid = bool(bids) and index < bids[0][0]
     if not is_bid and not (asks and index > asks[0][0]):
         return 0
@@ -81,6 +96,7 @@ def funding_sample(
     >>> funding_sample([100] * 8, 8), funding_sample([100] * 7, 7)
     (100, 0)
     """
+    within(1, MOST_VALUES, votes=max(blocks, minimum, len(votes)))
     ordered = sorted([*votes, *[0] * (max(blocks, minimum) - len(votes))])
     middle = len(ordered) // 2
     if len(ordered) % 2:
@@ -97,6 +113,7 @@ def remove_tails(samples: Sequence[int], tail_ppm: int) -> list[int]:
     >>> remove_tails([5, 1, 3, 2, 4], 300_000)
     [2, 3]
     """
+    within(0, PPM, tail_ppm=tail_ppm)
     removed = len(samples) * 2 * tail_ppm // PPM
     if removed == 0 or removed >= len(samples):
         return list(samples)
@@ -118,7 +135,9 @@ def premium_rate(
       tail_ppm: share removed at each end (0 today).
       minimum: ceil(tick duration / sample duration).
     """
-    padding = max(ticks_in_epoch, minimum, len(samples)) - len(samples)
+    count = max(ticks_in_epoch, minimum, len(samples))
+    within(1, MOST_VALUES, samples=count)
+    padding = count - len(samples)
     kept = remove_tails([*samples, *[0] * padding], tail_ppm)
     return divide_toward_zero(sum(kept), len(kept))
 

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor
 
+from market.numbers.refusals import above_zero
 from market.rules import liquidation
 from market.rules.liquidation import LiquidationRules
 from market.rules.margin import Risk, Tier
 from market.venues.dydx_v4.margin import Perpetual, position_risk
 from market.venues.dydx_v4.units import (
+    MAX_UINT64,
     fill_quote,
     power_of_ten,
     quote_to_base,
     round_to_multiple,
 )
-
-MAX_UINT64 = (1 << 64) - 1
 
 
 def _check_delta(position: int, delta: int) -> None:
@@ -81,6 +81,7 @@ def fillable_price_to_subticks(
     >>> fillable_price_to_subticks(Fraction(21, 2), True, -1, 10)
     110
     """
+    above_zero(subticks_per_tick=subticks_per_tick)
     subticks = price / power_of_ten(quantum_conversion_exponent)
     rounded = ceil(subticks) if is_long else floor(subticks)
     aligned = round_to_multiple(rounded, subticks_per_tick, round_up=is_long)
@@ -157,10 +158,14 @@ def sort_liquidations(
 
     Returns:
       Largest |limit - oracle| / oracle first; then largest notional; then least hash.
+
+    Raises:
+      ValueError: an oracle price is not above zero.
     """
 
     def key(index: int):
         limit, oracle, notional, digest = orders[index]
+        above_zero(oracle=oracle)
         return -abs(Fraction(limit) - oracle) / oracle, -notional, digest
 
     return sorted(range(len(orders)), key=key)

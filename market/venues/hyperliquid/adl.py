@@ -6,6 +6,7 @@ Source: the venue's documentation, "Auto-deleveraging".
 from collections.abc import Sequence
 from fractions import Fraction
 
+from market.numbers.refusals import above_zero
 from market.numbers.wide import IntLike
 from market.venues.rankings import in_order, ranked
 
@@ -21,8 +22,8 @@ def adl_index(
     """Sorting index: ``(mark / entry) * (notional / account value)``, exact.
 
     Args:
-      mark: mark price.
-      entry: entry price.
+      mark: mark price, > 0.
+      entry: entry price, > 0.
       notional: |position| at the mark.
       account_value: value of the account, > 0.
       is_long: side of the position.
@@ -34,6 +35,7 @@ def adl_index(
     >>> adl_index(50, 100, 200, 100, is_long=False, invert_shorts=False)
     Fraction(1, 1)
     """
+    above_zero(mark=mark, entry=entry, account_value=account_value)
     profit = Fraction(mark) / entry
     if not is_long and invert_shorts:
         profit = 1 / profit

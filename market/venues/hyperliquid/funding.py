@@ -6,6 +6,7 @@ finer unit loses less to rounding. Plain ints or int64 arrays.
 Source: the venue's documentation, "Funding".
 """
 
+from market.numbers.refusals import above_zero
 from market.numbers.units import PPM
 from market.numbers.wide import (
     IntLike,
@@ -34,6 +35,7 @@ def premium(
     >>> premium(1_010, 1_011, 1_000), premium(980, 995, 1_000)
     (10000, -5000)
     """
+    above_zero(oracle=oracle)
     gap = larger(impact_bid - oracle, 0) - larger(oracle - impact_ask, 0)
     return mul_div_toward_zero(gap, unit, oracle)
 
@@ -77,4 +79,5 @@ def funding_payment(
     >>> funding_payment(1, 1_000_000, 100), funding_payment(-1, 1_000_000, 100)
     (-13, 12)
     """
+    above_zero(unit=unit)
     return mul_div_floor(-size * oracle, rate_eighths, PAYMENTS_PER_RATE * unit)

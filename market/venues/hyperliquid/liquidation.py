@@ -7,6 +7,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import NamedTuple
 
+from market.numbers.refusals import above_zero, within
 from market.numbers.wide import IntLike, divide_ceil, either, select
 
 #: Positions above this are sent to the book in part (quote quanta: 100,000 USDC).
@@ -91,9 +92,16 @@ def liquidation_price(price, is_long: bool, available, size, maintenance_leverag
 
     >>> liquidation_price(100, True, 9, 1, 20)
     Fraction(1720, 19)
+
+    Raises:
+      ValueError: no size or leverage; or a long that needs its whole notional for
+        margin, which no price can bring under it.
     """
+    above_zero(size=size, maintenance_leverage=maintenance_leverage)
     side = 1 if is_long else -1
     share = Fraction(1) / maintenance_leverage
+    if share * side == 1:
+        raise ValueError("a long at a maintenance leverage of 1 has no such price")
     return Fraction(price) - side * Fraction(available) / size / (1 - share * side)
 
 
@@ -128,6 +136,7 @@ def backstop(
     """
     if isolated is None:
         return Takeover(margin, positions, (0,) * len(positions))
+    within(0, len(positions) - 1, isolated=isolated)
     taken = tuple(q if i == isolated else 0 for i, q in enumerate(positions))
     kept = tuple(q - t for q, t in zip(positions, taken, strict=True))
     return Takeover(margin, taken, kept)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from market.numbers.refusals import above_zero
+
 
 def account_value(collateral, positions) -> Fraction:
     """Cross account value: collateral plus the profit of every position.
@@ -20,12 +22,14 @@ def account_value(collateral, positions) -> Fraction:
 
 
 def initial_margin(notional, leverage) -> Fraction:
-    """``notional / leverage``, exact."""
+    """``notional / leverage``, exact; leverage above zero."""
+    above_zero(leverage=leverage)
     return Fraction(notional) / leverage
 
 
 def maintenance_leverage(max_leverage) -> Fraction:
     """Twice the largest leverage: maintenance is half the initial margin there."""
+    above_zero(max_leverage=max_leverage)
     return Fraction(2 * max_leverage)
 
 

@@ -9,7 +9,14 @@ Source: the venue's documentation, "Oracle", "Robust price indices".
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from market.numbers.wide import IntLike, divide_toward_zero, larger, mul_div_floor
+from market.numbers.refusals import above_zero, within
+from market.numbers.wide import (
+    INT64_MAX,
+    IntLike,
+    divide_toward_zero,
+    larger,
+    mul_div_floor,
+)
 
 #: Spot: Binance, OKX, Bybit, Kraken, Kucoin, Gate, MEXC, Hyperliquid.
 SPOT_WEIGHTS = (3, 2, 2, 1, 1, 1, 1, 1)
@@ -21,6 +28,8 @@ MARK_EMA_US = 150_000_000
 BOOK_EMA_US = 30_000_000
 #: Fractional bits of decay factors, and of the sums of a mean.
 DECAY_BITS = 40
+#: Of those, at most.
+MAX_BITS = 62
 
 
 def weighted_median(prices: Sequence[int], weights: Sequence[int]) -> int:
@@ -33,8 +42,10 @@ def weighted_median(prices: Sequence[int], weights: Sequence[int]) -> int:
     (10, 15)
 
     Raises:
-      ValueError: if no price has a weight.
+      ValueError: if no price has a weight, or one has a weight below zero.
     """
+    if any(weight < 0 for weight in weights):
+        raise ValueError(f"a weight is {min(weights)}; it may not be below zero")
     rows = [(p, w) for p, w in zip(prices, weights, strict=True) if w]
     if not rows:
         raise ValueError("a weighted median needs at least one price with a weight")
@@ -77,11 +88,20 @@ class Ema(NamedTuple):
 def decay_factor(elapsed_us: int, tau_us: int, bits: int = DECAY_BITS) -> int:
     """``floor(2**bits * exp(-elapsed / tau))``, exactly, on the host.
 
-    By the series of exp(elapsed / tau) in integers with 64 guard bits.
+    By the series of exp(elapsed / tau) in integers with 64 guard bits. After as many
+    time constants as there are bits nothing is left, for e is more than two.
 
     >>> round(decay_factor(150_000_000, 150_000_000) / 2**40, 9)  # 1/e
     0.367879441
+
+    Raises:
+      ValueError: the time constant is not above zero, or the time below it.
     """
+    above_zero(tau_us=tau_us)
+    within(0, INT64_MAX, elapsed_us=elapsed_us)
+    within(0, MAX_BITS, bits=bits)
+    if elapsed_us >= bits * tau_us:
+        return 0
     one = 1 << (bits + 64)
     term = total = one
     order = 0
@@ -111,6 +131,7 @@ def updated_ema(
       decay: :func:`decay_factor` of t.
       bits: fractional bits of ``decay``.
     """
+    within(0, MAX_BITS, bits=bits)
     one = 1 << bits
     return Ema(
         mul_div_floor(ema.numerator, decay, one) + sample * elapsed_us,

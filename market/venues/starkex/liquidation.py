@@ -5,6 +5,7 @@ Source: ``transactions/liquidate.cairo``, ``transactions/deleverage.cairo``.
 
 from dataclasses import replace
 
+from market.numbers.refusals import above_zero, within
 from market.venues.starkex.margin import (
     BALANCE_BOUND,
     FXP_32,
@@ -20,7 +21,12 @@ from market.venues.starkex.margin import (
 
 
 def traded(position: Position, asset: int, synthetic: int, collateral: int) -> Position:
-    """The position after signed changes of one asset and of the collateral."""
+    """The position after signed changes of one asset and of the collateral.
+
+    Raises:
+      ValueError: the position has no such asset.
+    """
+    within(0, len(position.balances) - 1, asset=asset)
     balances = list(position.balances)
     balances[asset] += synthetic
     return replace(
@@ -66,6 +72,7 @@ def check_liquidation(
       prices: 32.32, one an asset.
       steps: risk steps, one an asset.
     """
+    within(0, len(liquidated.balances) - 1, asset=asset)
     if not is_liquidatable(*status(liquidated, prices, steps)):
         return ErrorCode.UNLIQUIDATABLE_POSITION
     held = liquidated.balances[asset]
@@ -144,8 +151,12 @@ def deleverage_collateral(
       synthetic: signed change of its balance, toward zero.
       prices: 32.32, one an asset.
       steps: risk steps, one an asset.
+
+    Raises:
+      ValueError: the bankrupt carries no risk, so that there is no ratio to keep.
     """
     tv_0, tr_0 = status(bankrupt, prices, steps)
+    above_zero(total_risk=tr_0)
     tv_1, tr_1 = status(traded(bankrupt, asset, synthetic, 0), prices, steps)
     # Least c with TV0 * TR1 <= (TV1 + c * 2**32) * TR0.
     return -((tv_1 * tr_0 - tv_0 * tr_1) // (FXP_32 * tr_0))

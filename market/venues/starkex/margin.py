@@ -92,10 +92,15 @@ def risk_factor(balance: int, price: int, steps: RiskSteps) -> int:
     >>> steps = RiskSteps((10, 2**128 - 1), (100, 200), by_balance=True)
     >>> risk_factor(-10, 1, steps), risk_factor(11, 1, steps)
     (100, 200)
+
+    Raises:
+      ValueError: the position is larger than the last step.
     """
     size = abs(balance) if steps.by_balance else abs(balance) * price
-    pairs = zip(steps.uppers, steps.factors, strict=True)
-    return next(factor for upper, factor in pairs if size <= upper)
+    for upper, factor in zip(steps.uppers, steps.factors, strict=True):
+        if size <= upper:
+            return factor
+    raise ValueError(f"a position of size {size} is above the last of its risk steps")
 
 
 def total_risk(

@@ -5,6 +5,7 @@ Source: ``oracle/oracle_price.cairo``, ``transactions/oracle_prices_tick.cairo``
 
 from collections.abc import Sequence
 
+from market.numbers.refusals import above_zero
 from market.venues.starkex.margin import AMOUNT_BOUND, FXP_32, ErrorCode
 
 #: Fixed point unit of external prices.
@@ -21,6 +22,7 @@ def internal_price(external: int, collateral_resolution: int, resolution: int) -
     >>> internal_price(10_000 * 10**18, 10**6, 10**10) / 2**32  # $10,000 a coin
     1.0
     """
+    above_zero(resolution=resolution)
     denominator = resolution * EXTERNAL_UNIT
     numerator = external * collateral_resolution * FXP_32
     return (numerator + denominator // 2) // denominator

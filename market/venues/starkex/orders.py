@@ -5,6 +5,7 @@ Source: ``order/validate_limit_order.cairo``.
 
 from dataclasses import dataclass
 
+from market.numbers.refusals import above_zero
 from market.venues.starkex.margin import ErrorCode
 
 
@@ -53,6 +54,7 @@ def worst_collateral(order: LimitOrder, synthetic: int) -> int:
     >>> worst_collateral(LimitOrder(False, 3, 10, 0), 1)
     3
     """
+    above_zero(amount_synthetic=order.amount_synthetic)
     signed = order.amount_collateral * synthetic
     if order.is_buying:
         return -(-signed // order.amount_synthetic)
