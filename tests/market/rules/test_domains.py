@@ -96,11 +96,10 @@ def numbers_of(value: Any) -> list:
     """The numbers in an argument, however deep."""
     if is_number(value):
         return [value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = [getattr(value, f.name) for f in dataclasses.fields(value)]
-    if isinstance(value, list | tuple):
-        return [number for each in value for number in numbers_of(each)]
-    return []
+    parts = value if isinstance(value, list | tuple) else []
+    if dataclasses.is_dataclass(value):
+        parts = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    return [number for part in parts for number in numbers_of(part)]
 
 
 def replaced(value: Any, numbers):
