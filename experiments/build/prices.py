@@ -1,10 +1,11 @@
 """From the config's prices to the price model of `market.prices`."""
 
-from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
 
 from experiments.build.numbers import numbers_of
-from experiments.config import Config
+from experiments.config import Config, files
 from experiments.config.errors import ConfigError, unknown
 from experiments.config.plugins import PRICE_MODEL, resolve
 from experiments.config.prices import (
@@ -17,6 +18,7 @@ from market.numbers.units import PPM, QUANTA_PER_USD, US_PER_SECOND
 from market.prices import (
     Driven,
     KlineError,
+    Klines,
     PriceError,
     PriceParams,
     PriceSpec,
@@ -24,11 +26,13 @@ from market.prices import (
     Shock,
     check_prices,
     crash_prices,
+    parse_klines,
     prices_of,
     replay_prices,
 )
+from market.prices.containers import MAX_BYTES
 from market.prices.crash import Figures
-from market.prices.replay import ReplayParams, minutes_needed
+from market.prices.replay import minutes_needed
 from market.types.specs import VenueSpec
 
 
@@ -68,10 +72,6 @@ def build_prices(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PricePara
             else "prices"
         )
         raise ConfigError(f"{key}: {error}") from None
-    if isinstance(params.model, ReplayParams):
-        # The bars that a run uses, so that files of any length have one shape.
-        bars = params.model.bars[: minutes_needed(blocks, block_us)]
-        params = replace(params, model=ReplayParams(bars=bars))
     return spec, params
 
 
@@ -100,16 +100,25 @@ def _model(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PriceParams]:
             return crash_prices(first, driven, shocks, figures=figures, calm=calm)
         case ReplayConfig():
             return replay_prices(
-                prices.file,
+                _klines(prices.file, prices.sha256, tuple(prices.columns)),
                 first.tick,
                 driven,
                 shocks,
                 start_minute=prices.start_minute,
+                minutes=minutes_needed(config.world.length, config.world.block_us),
+                gaps=prices.gaps,
             )
         case _:
             model = resolve(prices.model, PRICE_MODEL)
             numbers = numbers_of(model.params, prices)
             return prices_of(model, numbers, first, driven, shocks)
+
+
+@lru_cache(maxsize=4)
+def _klines(file: str, sha256: str, columns: tuple[str, ...]) -> Klines:
+    """The rows of a price file; the points of a sweep read it once."""
+    data = files.read_same(Path(file), MAX_BYTES, sha256)
+    return parse_klines(data, Path(file).name, columns)
 
 
 def _quote(config: Config, market) -> Quote:

@@ -50,6 +50,8 @@ NUMBERS: Mapping[str, Number] = {
     "funding.premium_clamp": Number(_CLAMPED),
     "funding.default_rate": Number(_CLAMPED, True),
 }
+#: Keys that give no number of the rules, and who has them.
+_OTHERS = {"tiers": (V4,), "insurance": _CLAMPED, "isolated_insurance": _CLAMPED}
 #: Insurance fund at the start, quanta: the lab's own; Hyperliquid has none.
 _INSURANCE = {V4: 250_000_000_000, STARKEX: 250_000_000_000, HYPERLIQUID: 0}
 #: Length of a premium sample, microseconds.
@@ -72,17 +74,21 @@ def parameter_of(key: str) -> str:
     return found[0]
 
 
+def presets_by_key() -> dict[str, tuple[str, ...]]:
+    """The keys of the section `venue` by the presets that have them."""
+    having = {key: number.presets for key, number in NUMBERS.items()}
+    return {**having, **_OTHERS}
+
+
 def check_keys(venue: VenueConfig) -> None:
     """Refuses numbers that the preset's rules do not have.
 
     Raises:
         ConfigError: names each key, and the presets that have it.
     """
-    having = {key: number.presets for key, number in NUMBERS.items()}
-    given = [key for key in having if attrgetter(key)(venue) is not None]
-    having |= {"tiers": (V4,), "insurance": _CLAMPED, "isolated_insurance": _CLAMPED}
-    others = ("tiers", "insurance", "isolated_insurance")
-    given += [key for key in others if getattr(venue, key)]
+    having = presets_by_key()
+    given = [key for key in NUMBERS if attrgetter(key)(venue) is not None]
+    given += [key for key in _OTHERS if getattr(venue, key)]
     problems = [
         f"venue.{key}: preset {venue.preset} has no such number; "
         f"{' and '.join(having[key])} {'have' if len(having[key]) > 1 else 'has'}"

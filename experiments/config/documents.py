@@ -1,6 +1,6 @@
 """Changing the values of a document by dotted keys, such as ``faults.0.start``."""
 
-import copy
+from collections.abc import Mapping
 from typing import Any
 
 from experiments.config.errors import ConfigError, Path, dotted, shown
@@ -22,14 +22,16 @@ def _is_number(part: str) -> bool:
 
 
 def with_value(document: dict, key: str, value: Any) -> dict:
-    """A copy of a document with one dotted key set; missing mappings are made.
+    """A document with one dotted key set; missing mappings are made.
+
+    The original stays as it is, and shares what the key does not lead through.
 
     Raises:
         ConfigError: the key leads through a list entry or a value that is not there.
     """
     path = parse_key(key)
-    changed = copy.deepcopy(document)
-    node: Any = changed
+    node: Any = dict(document)
+    changed = node
     for depth, part in enumerate(path[:-1]):
         node = _child(node, part, path[: depth + 1], key, path[depth + 1])
     last = path[-1]
@@ -50,14 +52,23 @@ def _entry(node: list, part: str | int, path: Path, key: str) -> None:
 
 
 def _child(node: Any, part: str | int, path: Path, key: str, following) -> Any:
+    """A copy of what stands below, put in its place; whatever is not on the way to the
+    changed key is shared with the original.
+    """
     if isinstance(node, list):
         _entry(node, part, path, key)
-        child = node[int(part)]
+        place: Any = int(part)
+        child = node[place]
     else:
-        child = node.get(str(part))
+        place = str(part)
+        child = node.get(place)
         if child is None:
-            child = node[str(part)] = [] if isinstance(following, int) else {}
-    if not isinstance(child, dict | list):
+            child = [] if isinstance(following, int) else {}
+    if isinstance(child, Mapping):
+        child = node[place] = dict(child)
+    elif isinstance(child, list):
+        child = node[place] = list(child)
+    else:
         raise ConfigError(
             f"{key}: {dotted(path)} is {shown(child)}, which has no keys of its own"
         )

@@ -84,6 +84,8 @@ def identity_of(config: Config) -> dict[str, Any]:
     document = config.model_dump(mode="json", exclude=NOT_IDENTITY)
     if isinstance(config.prices, ReplayConfig):
         document["prices"]["file"] = config.prices.sha256
+    # What it says of proving times stands in their own keys.
+    document["rollup"]["proving_law"] = None
     # The order of groups decides accounts, and canonical JSON would lose it.
     document["populations"] = list(document["populations"].items())
     document["world"] = {

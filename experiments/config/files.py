@@ -5,9 +5,11 @@ up to what its kind may hold. Whatever goes wrong is one sentence that names the
 """
 
 import errno
+import hashlib
 import json
 import os
 import stat
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,37 @@ def read_bytes(path: Path, most: int) -> bytes:
             f"{path}: {max(status.st_size, len(data)):,} bytes; a file of this kind "
             f"has at most {most:,}"
         )
+    return data
+
+
+def digest_of(path: Path, most: int) -> str:
+    """SHA-256 of what a regular file holds, as `read_bytes` reads it.
+
+    A sweep asks for one file at every point, so an answer is kept for as long as the
+    system says that the file is as it was; `read_same` is what finds a change.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise ConfigError(told(error, path)) from None
+    marks = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return _digest(path, most, marks)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, most: int, marks: tuple[int, ...]) -> str:
+    return hashlib.sha256(read_bytes(path, most)).hexdigest()
+
+
+def read_same(path: Path, most: int, sha256: str) -> bytes:
+    """The bytes of a regular file that is still what it was.
+
+    Raises:
+        ConfigError: as `read_bytes`, or it has changed since its digest was taken.
+    """
+    data = read_bytes(path, most)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ConfigError(f"{path}: has changed since it was checked; start again")
     return data
 
 

@@ -2,10 +2,8 @@
 
 # pyright: reportInvalidTypeForm=false
 
-import hashlib
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -19,8 +17,9 @@ from pydantic import (
     model_validator,
 )
 
+from experiments.config import files
 from experiments.config.declared import section_of
-from experiments.config.errors import unknown
+from experiments.config.errors import ConfigError, unknown
 from experiments.config.plugins import (
     PRICE_MODEL,
     PluginError,
@@ -30,6 +29,7 @@ from experiments.config.plugins import (
 )
 from experiments.config.values import Section, duration, ratio, usd, whole, wrong_value
 from market.prices import PriceModel
+from market.prices.containers import MAX_BYTES
 from market.prices.jump_diffusion import JumpDiffusionParams
 
 #: First prices where a config names none, USD.
@@ -102,21 +102,43 @@ class ReplayConfig(_Prices):
     """A replay of a kline file."""
 
     model: Literal["replay"]
-    file: str = Field(description="CSV of one-minute klines")
+    file: str = Field(description="CSV of one-minute klines, also in a zip or gzip")
     start_minute: whole(0, 100_000_000) = Field(
-        default=0, description="minutes left out"
+        default=0, description="minutes of the file left out"
+    )
+    gaps: Literal["refuse", "hold", "interpolate"] = Field(
+        default="refuse",
+        description="minutes that the file leaves out: refuse it; hold the last close; "
+        "or a straight line from that close to the next open",
+    )
+    columns: Annotated[list[str], Field(max_length=64)] = Field(
+        default=[],
+        description="what each column is, from the left: time, open, high, low, close, "
+        "others by any other word; as header or numbers say, if empty",
     )
     _sha256: str = PrivateAttr("")
 
+    @field_validator("columns")
+    @classmethod
+    def _all_told(cls, columns: list[str]) -> list[str]:
+        from market.prices.layouts import told_layout
+
+        if columns:
+            try:
+                told_layout(columns)
+            except ValueError as error:
+                raise wrong_value(str(error)) from None
+        return columns
+
     @model_validator(mode="after")
-    def _read_file(self) -> "ReplayConfig":
-        path = Path(self.file).expanduser()
+    def _find_file(self) -> "ReplayConfig":
+        """Takes the file's digest; by its full name it is found from any folder."""
         try:
-            self._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise wrong_value(
-                f"file = {self.file!r}: cannot be read ({error.strerror})"
-            ) from None
+            path = files.expanded(self.file).absolute()
+            self._sha256 = files.digest_of(path, MAX_BYTES)
+        except ConfigError as error:
+            raise wrong_value(f"file: {error}") from None
+        object.__setattr__(self, "file", str(path))
         return self
 
     @property

@@ -1,12 +1,19 @@
 """Reading a config: from a file, a ready scenario or a mapping, with overrides."""
 
-import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.config import documents, files, labels, plugins, sweep
+from experiments.config import (
+    documents,
+    files,
+    kinds,
+    labels,
+    paths,
+    plugins,
+    sweep,
+)
 from experiments.config.errors import ConfigError, shortened, shown, unknown
 from experiments.config.errors import Path as KeyPath
 from experiments.config.experiment import Experiment, expand
@@ -49,24 +56,27 @@ def load(
     Raises:
         ConfigError: anything is wrong with it; nothing has been computed then.
     """
+    here = Path.cwd()
     if isinstance(source, Mapping):
-        document, origins = copy.deepcopy(dict(source)), {}
+        homes = [here]
+        document, origins = paths.in_document(dict(source), homes), {}
     else:
-        document, origins = _read_file(str(source))
+        file = find_config(str(source))
+        homes = [here, file.parent]
+        document, origins = _read_file(file)
+        document = paths.in_document(document, [file.parent, here])
     if isinstance(overrides, Mapping):
-        document = _overridden(document, list(overrides.items()))
-        return expand(document, origins)
+        return expand(_overridden(document, overrides.items(), homes), origins)
     try:
         given = [_parsed(override, origins) for override in overrides]
-        document = _overridden(document, given)
+        document = _overridden(document, given, homes)
     except ConfigError as error:
         raise ConfigError([f"--set: {problem}" for problem in error.problems]) from None
     return expand(document, origins)
 
 
-def _read_file(name: str) -> tuple[dict, dict[KeyPath, str]]:
+def _read_file(path: Path) -> tuple[dict, dict[KeyPath, str]]:
     """The document of a file, and where each of its keys stands."""
-    path = find_config(name)
     if path.parent != SCENARIOS:
         plugins.look_in(Path.cwd())
         plugins.look_in(path.parent)
@@ -80,17 +90,7 @@ def _read_file(name: str) -> tuple[dict, dict[KeyPath, str]]:
     origins: dict[KeyPath, str] = {(): source}
     for key, line in read.lines.items():
         origins[key] = f"{source}:{line}"
-    _resolve_price_file(document, path.parent)
     return document, origins
-
-
-def _resolve_price_file(document: dict, folder: Path) -> None:
-    """A relative price file stands beside its config, if it is there."""
-    prices = document.get("prices")
-    if isinstance(prices, dict) and isinstance(prices.get("file"), str):
-        beside = folder / prices["file"]
-        if beside.is_file():
-            prices["file"] = str(beside.resolve())
 
 
 def _parsed(override: str, origins: dict[KeyPath, str]) -> tuple[str, Any]:
@@ -114,17 +114,31 @@ def _axis_of(key: str) -> str:
     return axis if section == "sweep" else ""
 
 
-def _overridden(document: dict, given: Sequence[tuple[str, Any]]) -> dict:
+def _overridden(
+    document: dict, given: Iterable[tuple[str, Any]], homes: Sequence[Path]
+) -> dict:
     """The document with every override, none of which an axis of its sweep undoes."""
-    for key, value in given:
+    before = document
+    overrides = [(key, _with_whole_paths(key, value, homes)) for key, value in given]
+    for key, value in overrides:
         if axis := _axis_of(key):
             swept = document.get("sweep")
-            before = swept if isinstance(swept, dict) else {}
-            document = {**document, "sweep": {**before, axis: value}}
+            axes = swept if isinstance(swept, dict) else {}
+            document = {**document, "sweep": {**axes, axis: value}}
         else:
             document = documents.with_value(document, key, value)
-    axes = sweep.axes_of(document)
-    for key, value in given:
+    document = kinds.without_old_kinds(before, document, overrides)
+    settings = sweep.axes_of(document)
+    for key, value in overrides:
         if key.partition(".")[0] != "sweep":
-            labels.refuse_lost_override(key, value, axes)
+            labels.refuse_lost_override(key, value, settings)
     return document
+
+
+def _with_whole_paths(key: str, value: Any, homes: Sequence[Path]) -> Any:
+    """The value of an override, whose files are looked for where it was given."""
+    if axis := _axis_of(key):
+        return paths.in_axis(axis, value, homes)
+    if key == "sweep":
+        return paths.in_document({"sweep": value}, homes)["sweep"]
+    return paths.in_value(documents.parse_key(key), value, homes)

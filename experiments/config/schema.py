@@ -17,6 +17,9 @@ from experiments.config.sequencer import SequencerConfig
 from experiments.config.values import Section, whole, wrong_value
 from experiments.config.world import OracleConfig, VenueConfig, WorldConfig
 
+#: Presets whose venue has a vault.
+WITH_VAULT = ("hyperliquid",)
+
 
 class RecordConfig(Section):
     """Which runs keep their transactions, to be replayed."""
@@ -135,7 +138,7 @@ class Config(Section):
 
     @property
     def _has_vault(self) -> bool:
-        return self.venue.preset == "hyperliquid"
+        return self.venue.preset in WITH_VAULT
 
     def members(self, group: str) -> int:
         """How many members a group has; a backstop only where the venue has a vault."""

@@ -160,6 +160,11 @@ def own_numbers(scheme: Scheme, given: Any) -> Section:
         raise ValueError("; ".join(f"numbers.{each}" for each in problems)) from None
 
 
+def own_keys(scheme: Scheme) -> list[str]:
+    """The keys of the numbers that a scheme has beside those of all schemes."""
+    return list(_own_section(scheme.params).model_fields)
+
+
 @lru_cache
 def _own_section(kind: type[SequencerParams]) -> type[Section]:
     """The section of what a parameter class adds to the numbers of all schemes."""

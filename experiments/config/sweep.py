@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.config.documents import with_value
 from experiments.config.errors import ConfigError, shown
+from experiments.config.kinds import without_old_kinds
 
 #: Sections that say how an experiment is run, not what world a run lives in.
 NOT_SWEPT = (
@@ -72,7 +73,7 @@ def _variant(axis: str, value: dict) -> Setting:
     return Setting(axis, str(value["name"]), tuple(overrides.items()))
 
 
-def _label(value: Any) -> Any:
+def label_of(value: Any) -> Any:
     """Numbers and text stand for themselves in a table; the rest as short JSON."""
     if isinstance(value, bool) or value is None or isinstance(value, list | dict):
         return json.dumps(value, sort_keys=True)
@@ -105,7 +106,7 @@ def axis_settings(axis: str, values: Any) -> list[Setting]:
         raise ConfigError(f"{where}: mixes named variants with plain values")
     else:
         _refuse_unswept(where, axis)
-        settings = [Setting(axis, _label(v), ((axis, v),)) for v in values]
+        settings = [Setting(axis, label_of(v), ((axis, v),)) for v in values]
     labels = [str(setting.label) for setting in settings]
     repeated = sorted({label for label in labels if labels.count(label) > 1})
     if repeated:
@@ -134,9 +135,11 @@ def expand(document: dict, axes: Sequence[Sequence[Setting]]) -> list[Point]:
     points = []
     for number, settings in enumerate(itertools.product(*axes)):
         changed = base
+        overrides = [each for setting in settings for each in setting.overrides]
         for setting in settings:
             for key, value in setting.overrides:
                 changed = _set(changed, setting, key, value)
+        changed = without_old_kinds(base, changed, overrides)
         points.append(Point(number, settings, changed))
     return points
 

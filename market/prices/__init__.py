@@ -6,8 +6,9 @@ the numbers alone, so that all venues compared on one seed see the same prices. 
 are integer JAX functions: equal on every device, with or without lanes.
 """
 
+from market.prices.containers import KlineError
 from market.prices.crash import FIGURES
-from market.prices.klines import KlineError
+from market.prices.klines import Klines, parse_klines, read_klines
 from market.prices.model import PriceModel
 from market.prices.paths import (
     MODELS,
@@ -33,6 +34,7 @@ __all__ = [
     "MODELS",
     "Driven",
     "KlineError",
+    "Klines",
     "PriceError",
     "PriceModel",
     "PriceParams",
@@ -43,7 +45,9 @@ __all__ = [
     "check_prices",
     "crash_prices",
     "jump_diffusion_prices",
+    "parse_klines",
     "price_path",
     "prices_of",
+    "read_klines",
     "replay_prices",
 ]

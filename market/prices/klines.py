@@ -1,216 +1,162 @@
-"""Reads one-minute klines (open, high, low, close) from a CSV file, on the host.
+"""Reads the rows of price files of the trade, on the host.
 
-Two layouts are known: the public Binance dump, with or without its header, times in
-milliseconds or microseconds; and a short one with a readable time beside the first
-column. A file with anything wrong in it is refused whole: the message names the file,
-the line, what was found and what is allowed.
+What the exchanges publish and common tools write is read as it is: any column layout of
+`market.prices.layouts`, a comma, semicolon, tab or bar between fields, seconds to
+nanoseconds or readable times (UTC), newest or oldest first, a header once, again or
+never, zipped or not (`market.prices.containers`).
+
+What a run makes of the rows, and what is refused in them: `market.prices.bars`.
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from market.prices.ticks import PriceError, exact_decimal
-from market.types.limits import MAX_OUTSIDE_TICKS
-
-MINUTE_US = 60_000_000
-BINANCE_COLUMNS = (
-    "open_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "count",
-    "taker_buy_volume",
-    "taker_buy_quote_volume",
-    "ignore",
+from market.prices.bar_times import is_time, microseconds
+from market.prices.containers import KlineError, read_price_file, text_of
+from market.prices.layouts import (
+    PRICES,
+    ROLES,
+    Layout,
+    guessed_layout,
+    headed_layout,
+    plain,
+    told_layout,
 )
-LAB_COLUMNS = (
-    "open_time_ms",
-    "open_time_utc",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume_base",
-    "n_trades",
-    "taker_buy_base",
-)
-#: A first column at or above this is in microseconds (in ms it would be year 5138).
-_LEAST_MICROSECONDS = 10**14
 
-
-class KlineError(PriceError):
-    """A kline file that cannot be replayed; says where, what and what is allowed."""
+#: Lines at the top of a file within which its header or first bar stands.
+_TOP = 20
+_SEPARATORS = ",;\t|"
+_NOTHING = ("", "nan", "null", "none", "n/a", "na", "-")
 
 
 class Klines(NamedTuple):
-    """One-minute bars without gaps: microsecond open times and exact prices."""
+    """The rows of a file, by time; prices are still text.
 
-    path: str
-    open_us: tuple[int, ...]
-    prices: tuple[tuple[Decimal, Decimal, Decimal, Decimal], ...]  # open high low close
-
-
-class _Row(NamedTuple):
-    where: str
-    open_us: int
-    prices: tuple[Decimal, Decimal, Decimal, Decimal]
-
-
-def read_klines(path: str | Path) -> Klines:
-    """The bars of a kline file.
-
-    Raises:
-        KlineError: the file cannot be read, has unknown columns, no rows, a price that
-            is not a positive number, a high or low that does not bound its bar, or
-            times that do not rise by exactly one minute.
+    Attributes:
+        name: of the file.
+        open_us: microseconds since 1970 at which each row opens, rising, int64 [K].
+        line: of each row in the file, from 1, int64 [K].
+        prices: open, high, low and close as written, object [K, 4].
     """
-    rows = tuple(_checked_steps(_rows(Path(path))))
-    if not rows:
-        raise KlineError(f"{path}: holds no klines; at least one row is needed")
-    return Klines(
-        str(path), tuple(row.open_us for row in rows), tuple(row.prices for row in rows)
-    )
+
+    name: str
+    open_us: np.ndarray
+    line: np.ndarray
+    prices: np.ndarray
+
+    def where(self, row: int) -> str:
+        """The place of a row, for a message."""
+        return f"{self.name}, line {self.line[row]}"
 
 
-def bars_in_ticks(
-    klines: Klines, tick: Decimal | str | float, *, start_minute: int = 0
-) -> np.ndarray:
-    """Open, high, low and close in whole ticks, int64 [K, 4].
+def read_klines(path: str | Path, columns: Sequence[str] = ()) -> Klines:
+    """The rows of a price file, as `parse_klines`."""
+    return parse_klines(read_price_file(path), str(path), columns)
 
-    Prices round to the nearest tick, halves to even, so that high and low still bound
-    their bar.
+
+def parse_klines(data: bytes, name: str, columns: Sequence[str] = ()) -> Klines:
+    """The rows of a price file.
 
     Args:
-        klines: bars from `read_klines`.
-        tick: the price of one tick, in the file's currency.
-        start_minute: how many minutes to leave out at the start.
+        data: the bytes of the file.
+        name: of the file, for messages.
+        columns: what each column is, from the left; empty: as header or numbers say.
 
     Raises:
-        KlineError: no minute is left, or a price is below half a tick or above
-            `MAX_OUTSIDE_TICKS` ticks.
+        KlineError: it is no CSV, its columns are not known, or a time is none.
     """
-    size = exact_decimal(tick, "tick")
-    if not 0 <= start_minute < len(klines.prices):
-        raise KlineError(
-            f"{klines.path}: start minute {start_minute} is outside the file's "
-            f"{len(klines.prices)} minutes; allowed are 0 to {len(klines.prices) - 1}"
-        )
-    bars = [
-        [int((price / size).to_integral_value(ROUND_HALF_EVEN)) for price in prices]
-        for prices in klines.prices[start_minute:]
-    ]
-    least, most = min(map(min, bars)), max(map(max, bars))
-    if least < 1 or most > MAX_OUTSIDE_TICKS:
-        raise KlineError(
-            f"{klines.path}: prices are {least} to {most} ticks of {size}; allowed are "
-            f"1 to {MAX_OUTSIDE_TICKS} ticks; choose another tick"
-        )
-    return np.array(bars, np.int64)
+    text = text_of(data, name)
+    top = _top_lines(text, name)
+    start, separator = _first_line(top, name)
+    table = _table(text, name, start, separator)
+    layout = _layout(table, f"{name}, line {start + 1}", columns)
+    fields = table.iloc[:, [layout.places[role] for role in ROLES]]
+    fields = fields.set_axis(list(ROLES), axis=1)
+    kept = fields[_is_bar(table, fields, layout)]
+    if kept.empty:
+        raise KlineError(f"{name}: holds no klines; at least one row is needed")
+    lines = kept.index.to_numpy() + start + 1
+    unit = plain(layout.header[layout.places["time"]]) if layout.header else ""
+    opened = microseconds(kept["time"], lines, name, in_ms=unit.endswith("ms"))
+    order = np.argsort(opened, kind="stable")
+    prices = kept[list(PRICES)].to_numpy(dtype=object)
+    return Klines(name, opened[order], lines[order], prices[order])
 
 
-def _rows(path: Path) -> Iterator[_Row]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = csv.reader(file)
-            yield from _parsed(path, _numbered(lines))
-    except OSError as error:
-        raise KlineError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise KlineError(f"{path}: is not a CSV text file ({error})") from error
+def _top_lines(text: str, name: str) -> list[str]:
+    lines = text[:100_000].splitlines()[:_TOP]
+    if not any(line.strip() for line in lines):
+        raise KlineError(f"{name}: holds no klines; at least one row is needed")
+    return lines
 
 
-def _numbered(lines) -> Iterator[tuple[int, list[str]]]:
-    for fields in lines:
-        if fields:
-            yield lines.line_num, [field.strip() for field in fields]
+def _first_line(top: Sequence[str], name: str) -> tuple[int, str]:
+    """Where the header or the first bar stands, from 0, and what parts its fields.
 
-
-def _parsed(path: Path, lines: Iterable[tuple[int, list[str]]]) -> Iterator[_Row]:
-    columns: Sequence[str] | None = None
-    for number, fields in lines:
-        where = f"{path}, line {number}"
-        if columns is None:
-            columns = _columns(where, fields)
-            if not _is_whole(fields[0]):
-                continue
-        if len(fields) != len(columns):
-            raise KlineError(
-                f"{where}: {len(fields)} columns where {len(columns)} are needed: "
-                + ",".join(columns)
-            )
-        yield _row(where, dict(zip(columns, fields, strict=True)))
-
-
-def _is_whole(text: str) -> bool:
-    return text.lstrip("-").isdigit()
-
-
-def _columns(where: str, fields: list[str]) -> Sequence[str]:
-    """The layout of a file by its first line; a file without header is Binance's."""
-    if _is_whole(fields[0]) and len(fields) == len(BINANCE_COLUMNS):
-        return BINANCE_COLUMNS
-    for known in (BINANCE_COLUMNS, LAB_COLUMNS):
-        if tuple(fields) == known:
-            return known
+    Notes above it, such as an address of the publisher, have fewer fields.
+    """
+    for number, line in enumerate(top):
+        separator = max(_SEPARATORS, key=line.count)
+        if line.count(separator) >= len(ROLES) - 1:
+            return number, separator
     raise KlineError(
-        f"{where}: unknown columns {','.join(fields)}; allowed are "
-        f"{','.join(BINANCE_COLUMNS)} (the header may be left out) or "
-        f"{','.join(LAB_COLUMNS)}"
+        f"{name}, line 1: unknown columns {top[0][:80]}; a time and four prices are "
+        "needed, with a comma, semicolon or tab between them"
     )
 
 
-def _row(where: str, fields: dict[str, str]) -> _Row:
-    time = fields.get("open_time", fields.get("open_time_ms", ""))
-    if not time.isdigit():
-        raise KlineError(
-            f"{where}: open time {time!r} is not a whole number of milliseconds or "
-            "microseconds since 1970"
-        )
-    open_us = int(time) * (1 if int(time) >= _LEAST_MICROSECONDS else 1_000)
-    opening, high, low, close = (
-        _price(where, name, fields[name]) for name in ("open", "high", "low", "close")
-    )
-    if high < low:
-        raise KlineError(f"{where}: high {high} is below low {low}")
-    for name, value in (("open", opening), ("close", close)):
-        if not low <= value <= high:
-            raise KlineError(f"{where}: {name} {value} is outside {low} to {high}")
-    return _Row(where, open_us, (opening, high, low, close))
+def _table(text: str, name: str, start: int, separator: str) -> Any:
+    """Every line from ``start`` on as text fields, so that row K is line K + start."""
+    import pandas as pd
 
-
-def _price(where: str, name: str, text: str) -> Decimal:
     try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value <= 0:
-        raise KlineError(f"{where}: {name} {text!r} is not a positive number")
-    return value
+        table = pd.read_csv(
+            io.StringIO(text),
+            header=None,
+            sep=separator,
+            skiprows=start,
+            dtype="string[pyarrow]",
+            na_filter=False,
+            skip_blank_lines=False,
+            skipinitialspace=True,
+        )
+    except (pd.errors.ParserError, csv.Error, ValueError) as error:
+        told = str(error).split("C error: ")[-1].strip()
+        raise KlineError(f"{name}: is not a CSV table ({told})") from None
+    return table.apply(lambda column: column.fillna("").str.strip())
 
 
-def _checked_steps(rows: Iterable[_Row]) -> Iterator[_Row]:
-    """The rows again, once each is known to open one minute after the last."""
-    last = None
-    for row in rows:
-        step = None if last is None else row.open_us - last
-        if step is not None and step <= 0:
+def _layout(table: Any, where: str, columns: Sequence[str]) -> Layout:
+    first = tuple(table.iloc[0])
+    has_header = not any(map(is_time, first))
+    if columns:
+        if len(columns) > len(first):
             raise KlineError(
-                f"{row.where}: opens at {row.open_us} us, not after the row before "
-                f"({last} us); times must rise by one minute"
+                f"{where}: {len(first)} columns, and prices.columns names "
+                f"{len(columns)}"
             )
-        if step is not None and step != MINUTE_US:
-            raise KlineError(
-                f"{row.where}: a gap of {step // 1_000_000} s after the row before; "
-                "times must rise by exactly 60 s, with no minute missing"
-            )
-        last = row.open_us
-        yield row
+        return Layout(told_layout(columns), first if has_header else ())
+    if has_header:
+        return Layout(headed_layout(first, where), first)
+    rows = table.head(2_000).to_numpy(dtype=object)
+    bars = [row for row in rows if is_time(row[_time_place(first)])]
+    return Layout(guessed_layout(bars, where, is_time))
+
+
+def _time_place(first: Sequence[str]) -> int:
+    return next(i for i, field in enumerate(first) if is_time(field))
+
+
+def _is_bar(table: Any, fields: Any, layout: Layout) -> Any:
+    """Which rows are bars: no blank line, no header again, no bar without a trade."""
+    blank = (table == "").all(axis=1)
+    again = (table == list(layout.header)).all(axis=1) if layout.header else blank
+    prices = fields[list(PRICES)]
+    untraded = prices.apply(lambda c: c.str.lower().isin(_NOTHING)).all(axis=1)
+    untraded[untraded] = fields["time"][untraded].map(is_time)
+    return ~(blank | again | untraded)

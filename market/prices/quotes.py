@@ -6,17 +6,17 @@ number out of range is refused with its name and what is allowed.
 
 from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from market.numbers.declared import declared_of, key_of
 from market.numbers.units import PPM, as_int
+from market.prices.bars import Gaps, bars_in_ticks
 from market.prices.correlated import LEAST_CORRELATION_PPM, DrivenParams
 from market.prices.crash import CRASH, FIGURES, CrashParams, Figures
 from market.prices.jump_diffusion import JUMP_DIFFUSION, JumpDiffusionParams
-from market.prices.klines import bars_in_ticks, read_klines
+from market.prices.klines import Klines
 from market.prices.model import PriceModel
 from market.prices.paths import PriceParams, PriceSpec, Shocks
 from market.prices.replay import REPLAY, ReplayParams
@@ -82,20 +82,33 @@ def crash_prices(
 
 
 def replay_prices(
-    path: str | Path,
+    klines: Klines,
     tick: Number,
     driven: Sequence[Driven] = (),
     shocks: Sequence[Shock] = (),
     *,
     start_minute: int = 0,
+    minutes: int | None = None,
+    gaps: Gaps = "refuse",
 ) -> tuple[PriceSpec, PriceParams]:
-    """A replay of a kline file, from ``start_minute`` of it on.
+    """A replay of a kline file, from ``start_minute`` of it on, for so many minutes.
+
+    Args:
+        klines: rows of the file (`market.prices.klines`).
+        tick: of the first market.
+        driven: the markets that follow it.
+        shocks: further steps of the first market.
+        start_minute: how many minutes of the file are left out.
+        minutes: how many the run uses; all that follow, if None.
+        gaps: what to do about minutes that the file leaves out.
 
     Raises:
-        KlineError: the file is bad (`market.prices.klines`).
+        KlineError: what the run uses of the file is bad (`market.prices.bars`).
         PriceError: another number is out of range.
     """
-    bars = bars_in_ticks(read_klines(path), tick, start_minute=start_minute)
+    bars = bars_in_ticks(
+        klines, tick, start_minute=start_minute, minutes=minutes, gaps=gaps
+    )
     model = ReplayParams(bars=as_int(bars))
     return PriceSpec(REPLAY, 1 + len(driven)), _params(
         int(bars[0, 0]), model, driven, shocks

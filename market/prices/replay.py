@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import jax
 from jaxtyping import Array, Int
 
+from market.prices.bars import MINUTE_US
 from market.prices.bridge import LEAST_BLOCKS, bar_grid, bridge, merge_bars
-from market.prices.klines import MINUTE_US
 from market.prices.model import PriceModel
 from market.prices.ticks import PriceError
 

@@ -41,13 +41,13 @@ BAD_CONFIGS = [
 BAD_PRICES = [
     ([], "holds no klines"),
     ([minute(0), minute(2)], "line 3.*gap of 120 s"),
-    ([minute(0), minute(0)], "line 3.*times must rise"),
-    ([minute(1), minute(0)], "line 3.*times must rise"),
+    ([minute(0), minute(0, high="102")], "line 3: its minute stands on line 2"),
     ([minute(0, opened="NaN")], "line 2: open 'NaN' is not a positive number"),
     ([minute(0, low="0")], "line 2: low '0' is not a positive number"),
     ([minute(0, closed="-3")], "line 2: close '-3' is not a positive number"),
     ([minute(0, high="98")], "line 2: high 98 is below low 99"),
-    ([minute(0), minute(1) + ",9"], "line 3: 10 columns"),
+    ([minute(0), minute(1) + ",9"], "Expected 9 fields in line 3, saw 10"),
+    ([minute(0, closed="")], "line 2: close '' is not a positive number"),
     ([minute(0), minute(1)], "holds 2 minutes.*the run lasts 30"),
 ]
 

@@ -116,7 +116,7 @@ BAD = [
     ({"prices": {"model": "crash", "figures": "2020-03-11"}}, "unknown crash"),
     ({"prices": {"model": "crash", "volatility": 1}}, "unknown key 'volatility'"),
     ({"prices": {"model": "crash", "custom": {"depth": 0.1}}}, "minutes: is missing"),
-    ({"prices": {"model": "replay", "file": "no.csv"}}, "'no.csv': cannot be read"),
+    ({"prices": {"model": "replay", "file": "no.csv"}}, r"/no\.csv: no such file"),
     ({"sequencer": {"composed": {}}}, "composed: the policy fcfs is not composed"),
     ({"sequencer": {"numbers": {"lane_delay": "1s"}}},
      r"numbers\.lane_delay.*unknown key 'lane_delay'; allowed: nothing"),

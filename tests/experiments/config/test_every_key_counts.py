@@ -35,6 +35,8 @@ NOT_OF_THE_WORLD = {
     "rollup.prove": "what is done with finished runs",
     "rollup.prove_runs": "what is done with finished runs",
     "rollup.prove_every": "what is done with finished runs",
+    "prices.gaps": "how a price file is read (tests/experiments/build)",
+    "prices.columns": "how a price file is read (tests/experiments/build)",
     "rollup.proving_law": "a file that stands for `proving` and `proving_tx`",
 }
 EXAMPLES = Path(__file__).parents[3] / "examples"

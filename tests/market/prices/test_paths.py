@@ -15,6 +15,7 @@ from market.prices import (
     crash_prices,
     jump_diffusion_prices,
     price_path,
+    read_klines,
     replay_prices,
 )
 from market.types.limits import MAX_OUTSIDE_TICKS
@@ -54,7 +55,7 @@ def one_path(spec, params, blocks=BLOCKS, block_us=SECOND):
 
 def build(model, tmp_path):
     if model == "replay":
-        return replay_prices(kline_file(tmp_path), 1, DRIVEN)
+        return replay_prices(read_klines(kline_file(tmp_path)), 1, DRIVEN)
     if model == "crash":
         return crash_prices(FIRST, DRIVEN)
     return jump_diffusion_prices(
@@ -93,7 +94,7 @@ def test_a_path_is_positive_repeatable_integer_and_free_of_lanes(model, tmp_path
 
 
 def test_a_replay_touches_every_minutes_extremes(tmp_path):
-    spec, params = replay_prices(kline_file(tmp_path), 1)
+    spec, params = replay_prices(read_klines(kline_file(tmp_path)), 1)
     path = one_path(spec, params)
     minutes = np.asarray(path)[:, 0].reshape(10, 60)
     bars = np.asarray(params.model.bars)
@@ -104,7 +105,7 @@ def test_a_replay_touches_every_minutes_extremes(tmp_path):
 
 
 def test_blocks_of_minutes_touch_the_extremes_of_merged_bars(tmp_path):
-    spec, params = replay_prices(kline_file(tmp_path, 16), 1)
+    spec, params = replay_prices(read_klines(kline_file(tmp_path, 16)), 1)
     path = one_path(spec, params, blocks=8, block_us=120 * SECOND)
     merged = np.asarray(path)[:, 0].reshape(2, 4)
     bars = np.asarray(params.model.bars).reshape(2, 8, 4)
@@ -115,7 +116,7 @@ def test_blocks_of_minutes_touch_the_extremes_of_merged_bars(tmp_path):
 
 
 def test_a_run_longer_than_its_file_is_refused(tmp_path):
-    spec, params = replay_prices(kline_file(tmp_path), 1, start_minute=2)
+    spec, params = replay_prices(read_klines(kline_file(tmp_path)), 1, start_minute=2)
     check_prices(params, spec=spec, blocks=480, block_us=SECOND)
     with pytest.raises(PriceError, match=r"holds 8 minutes .* lasts 9"):
         check_prices(params, spec=spec, blocks=481, block_us=SECOND)
