@@ -10,7 +10,9 @@ from rich.console import Console
 from experiments.evidence import records
 from experiments.preparation import Prepared
 from experiments.results import checks
-from experiments.results.store import CHECKS, Store, write_json
+from experiments.results.files import write_json
+from experiments.results.leftovers import CHECKS
+from experiments.results.store import COMPLETE, Kept, Store
 
 
 @dataclass
@@ -35,27 +37,36 @@ class Summary:
 def conclude(
     prepared: Prepared,
     store: Store,
+    kept: Kept,
     manifest: dict[str, Any],
     summary: Summary,
     console: Console,
 ) -> None:
-    """Final tables, checks, report and manifest, of whatever is on disk."""
-    summary.finished = store.merge()
-    complete = summary.finished == summary.total
-    if summary.finished:
-        summary.outcomes = check(store, manifest)
-    if complete:
-        store.drop_parts()
-        wanted = prepared.experiment.config.record.runs
-        seed = prepared.experiment.config.seed
-        records.keep_records(store.path, prepared.worlds, seed, wanted)
-        _prove(prepared, store, console)
-    if summary.interrupted:
-        manifest["status"] = "interrupted"
+    """Final tables, checks, report and manifest, of whatever is on disk.
+
+    The parts go when the manifest says that the experiment is complete, so that a
+    process that is killed anywhere here leaves either the parts or the tables.
+    """
+    if kept.is_merged:
+        summary.finished = len(kept.lanes)
     else:
-        manifest["status"] = "complete" if complete else "partial"
+        summary.finished = store.merge(manifest)
+    complete = summary.finished == summary.total
+    if complete and not summary.interrupted:
+        config, identity = prepared.experiment.config, prepared.experiment.hash
+        records.keep_records(
+            store.path, prepared.worlds, config.seed, identity, config.record.runs
+        )
+        _prove(prepared, store, console)
+        manifest["status"] = COMPLETE
+    else:
+        manifest["status"] = "interrupted" if summary.interrupted else "partial"
     manifest["failures"] = summary.failures
     store.write_manifest(manifest)
+    if manifest["status"] == COMPLETE:
+        store.drop_parts()
+    if summary.finished:
+        summary.outcomes = check(store, manifest)
     if summary.finished and not summary.interrupted:
         summary.report = write_report(store.path, console)
 
@@ -71,6 +82,7 @@ def _prove(prepared: Prepared, store: Store, console: Console) -> None:
         store.path,
         prepared.worlds,
         config.seed,
+        prepared.experiment.hash,
         config.rollup.prove_runs,
         config.rollup.prove_every,
     )
@@ -94,7 +106,9 @@ def check(
     labels = {point["point"]: point["label"] for point in manifest["points"]}
     texts: Sequence[str] = others or manifest["config"].get("checks", [])
     outcomes = checks.evaluate_checks(texts, store.runs().to_pandas(), labels)
-    write_json(store.path / CHECKS, [outcome.as_json() for outcome in outcomes])
+    told = [outcome.as_json() for outcome in outcomes]
+    identity = manifest["config_hash"]
+    write_json(store.path / CHECKS, {"experiment": identity, "checks": told})
     return outcomes
 
 

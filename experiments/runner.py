@@ -6,6 +6,7 @@ are made from what is on disk, so that a resumed experiment cannot differ from a
 unbroken one.
 """
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +14,19 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments import manifests
+from experiments import interrupts, manifests
 from experiments.conclusion import Summary, conclude
 from experiments.config import Experiment
 from experiments.config.errors import ConfigError
-from experiments.engine import (
-    DEFAULT_ENGINE,
-)
-from experiments.fleet import environment
-from experiments.fleet.cluster import Failure, open_pool
+from experiments.engine import DEFAULT_ENGINE
 from experiments.fleet.plan import Plan, Shard, make_plan, work_of
+from experiments.fleet.pool import Failure, Pool, open_pool
 from experiments.fleet.simulate import ShardResult
 from experiments.preparation import Prepared
 from experiments.progress import Tally, reporter
+from experiments.results import leftovers, lock, manifest_file
 from experiments.results import tables as metrics
-from experiments.results.store import Store
+from experiments.results.store import Kept, Store
 
 
 @dataclass(frozen=True)
@@ -56,128 +55,160 @@ def default_folder(experiment: Experiment) -> Path:
     return Path("runs") / f"{experiment.config.name}-{experiment.hash[:8]}"
 
 
-def choose_workers(asked: int | None, total: int, address: str | None) -> int:
-    """Workers for so many runs: as asked, else one a GPU, else one a core."""
-    if asked is not None:
-        return asked
-    if address:
-        return min(environment.core_count(), total)
-    gpus = environment.gpu_count()
-    if gpus:
-        return gpus if gpus > 1 else 0
-    useful = min(environment.core_count(), total)
-    return useful if useful > 1 else 0
-
-
 def run(prepared: Prepared, options: Options, console: Console) -> Summary:
     """Runs what is not done yet and writes everything.
 
     Raises:
-        ConfigError: the directory holds something else, or Ray is not to be had.
+        ConfigError: the directory holds something else or is in use, or Ray is not to
+            be had; nothing has been written then.
     """
-    experiment, store = prepared.experiment, Store(options.out)
-    previous = _open(store, experiment, options)
-    done = store.finished() if previous else set()
-    total = len(experiment.points) * experiment.config.runs
-    asked = options.workers
-    if asked is None:
-        asked = experiment.config.plan.workers
-    workers = choose_workers(asked, total - len(done), options.address)
-    plan = make_plan(
-        prepared.worlds,
-        experiment.config.runs,
-        done,
-        lanes=experiment.config.plan.lanes,
-        workers=workers,
-        on_gpu=environment.gpu_count() > 0,
-    )
-    manifest = manifests.manifest_of(
-        experiment, prepared.engine, prepared.worlds, previous
-    )
-    manifest |= {"workers": workers, "lanes": plan.width}
-    store.write_manifest(manifest)
-    _announce(prepared, plan, len(done), workers, options, console)
-    summary = Summary(total=total)
-    started = time.monotonic()
-    if plan.shards:
-        _compute(prepared, plan, workers, options, store, manifest, summary, console)
-    manifest["wall_s"] = round(manifest["wall_s"] + time.monotonic() - started, 3)
-    conclude(prepared, store, manifest, summary, console)
-    return summary
+    with contextlib.ExitStack() as stack:
+        if options.out.is_dir():
+            stack.enter_context(lock.held(options.out))
+        previous, kept = _look(prepared, options)
+        total = len(prepared.experiment.points) * prepared.experiment.config.runs
+        pool = _open_pool(prepared, options, total - len(kept.lanes))
+        stack.callback(pool.close)
+        if not options.out.is_dir():
+            stack.enter_context(lock.held(options.out))
+        store = Store(options.out)
+        store.remove_temporaries()
+        if options.overwrite:
+            leftovers.clear(options.out)
+        job = _Job(prepared, options, store, kept, console)
+        return _run(job, pool, previous, Summary(total=total))
 
 
-def _open(store: Store, experiment: Experiment, options: Options) -> dict | None:
-    """The manifest of an earlier run that is gone on with, or None."""
-    if not store.is_used():
-        if store.path.exists() and not store.path.is_dir():
-            raise ConfigError(f"--out {store.path}: is a file")
-        return None
+@dataclass(frozen=True)
+class _Job:
+    """What is run, and where its results go."""
+
+    prepared: Prepared
+    options: Options
+    store: Store
+    kept: Kept
+    console: Console
+
+    def say(self, text: str) -> None:
+        """Prints a sentence as it is."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _look(prepared: Prepared, options: Options) -> tuple[dict[str, Any] | None, Kept]:
+    """The manifest of an earlier run that is gone on with, and what it has finished.
+
+    Raises:
+        ConfigError: the directory holds something, and nobody said what to do with it.
+    """
+    experiment, out = prepared.experiment, options.out
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out}: is a file")
     if options.overwrite:
-        store.clear()
-        return None
+        leftovers.check_clearable(out)
+        return None, Kept()
+    found = leftovers.found_in(out)
+    if not found:
+        return None, Kept()
+    store = Store(out)
+    if found[-1].name != manifest_file.NAME:
+        raise ConfigError(
+            f"--out {out}: holds {found[0].relative_to(out)} of an experiment whose "
+            f"{manifest_file.NAME} is gone; add --overwrite to remove it, or choose "
+            "another --out"
+        )
     if not options.resume:
         raise ConfigError(
-            f"--out {store.path}: holds an experiment already; add --resume to go on "
+            f"--out {out}: holds an experiment already; add --resume to go on "
             "with it, --overwrite to forget it, or choose another --out"
         )
     manifest = store.read_manifest()
     if manifest["config_hash"] != experiment.hash:
         raise ConfigError(
-            f"--resume: {store.path} holds another experiment (config hash "
+            f"--resume: {out} holds another experiment (config hash "
             f"{manifest['config_hash'][:12]}, this one is {experiment.hash[:12]})"
         )
-    return manifest
+    return manifest, store.kept(manifest)
 
 
-def _announce(prepared, plan: Plan, done: int, workers, options, console) -> None:
-    experiment = prepared.experiment
-    points = len(experiment.points)
-    where = f"{workers} workers" if workers else "this process"
-    kept = f", {done} finished already" if done else ""
-    console.print(
-        f"{experiment.config.name}: {points} points x {experiment.config.runs} runs"
+def _open_pool(prepared: Prepared, options: Options, left: int) -> Pool:
+    asked = options.workers
+    if asked is None:
+        asked = prepared.experiment.config.plan.workers
+    return open_pool(asked, left, options.address)
+
+
+def _run(
+    job: _Job, pool: Pool, previous: dict[str, Any] | None, summary: Summary
+) -> Summary:
+    """Plans, computes and concludes, in a directory that nobody else drives."""
+    prepared, experiment = job.prepared, job.prepared.experiment
+    plan = make_plan(
+        prepared.worlds,
+        experiment.config.runs,
+        job.kept.lanes,
+        lanes=experiment.config.plan.lanes,
+        workers=pool.workers,
+        on_gpu=pool.gpus > 0,
+    )
+    manifest = manifests.manifest_of(
+        experiment, prepared.engine, prepared.worlds, previous
+    )
+    manifest |= {"workers": pool.workers, "lanes": plan.width}
+    if job.kept.is_merged and previous:
+        manifest["tables"] = previous["tables"]
+    else:
+        job.store.write_manifest(manifest)
+    _announce(job, plan, pool, previous, manifest)
+    started = time.monotonic()
+    if plan.shards:
+        _compute(job, plan, pool, manifest, summary)
+    manifest["wall_s"] = round(manifest["wall_s"] + time.monotonic() - started, 3)
+    conclude(prepared, job.store, job.kept, manifest, summary, job.console)
+    return summary
+
+
+def _announce(job: _Job, plan: Plan, pool: Pool, previous, manifest) -> None:
+    config = job.prepared.experiment.config
+    points = len(job.prepared.experiment.points)
+    for problem in job.kept.damaged:
+        job.say(f"{problem}; its runs are run again")
+    if previous and previous.get("sources") != manifest["sources"]:
+        job.say("the sources of the lab are not those that this experiment began with")
+    if pool.notice:
+        job.say(pool.notice)
+    where = f"{pool.workers} workers" if pool.workers else "this process"
+    finished = len(job.kept.lanes)
+    kept = f", {finished} finished already" if finished else ""
+    job.say(
+        f"{config.name}: {points} points x {config.runs} runs"
         f"{kept}; {len(plan.shards)} shards of {plan.width} lanes, {plan.groups} "
-        f"programs, on {where} -> {options.out}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"programs, on {where} -> {job.options.out}"
     )
 
 
 def _compute(
-    prepared: Prepared,
-    plan: Plan,
-    workers: int,
-    options: Options,
-    store: Store,
-    manifest: dict[str, Any],
-    summary: Summary,
-    console: Console,
+    job: _Job, plan: Plan, pool: Pool, manifest: dict[str, Any], summary: Summary
 ) -> None:
     """Runs the shards and puts every result on disk as it comes."""
-    experiment = prepared.experiment
+    prepared, experiment = job.prepared, job.prepared.experiment
     tally = Tally(plan.runs, manifest["blocks"], time.monotonic)
-    pool = None
 
     def work(shard: Shard):
-        return work_of(prepared.worlds, shard, options.engine, experiment.config.seed)
+        engine = job.options.engine
+        return work_of(prepared.worlds, shard, engine, experiment.config.seed)
 
     try:
-        gpus = environment.gpu_count()
-        pool = open_pool(workers, options.address, gpus)
-        with reporter(tally, console) as shown:
+        with interrupts.polled(), reporter(tally, job.console) as shown:
             for event in pool.run(plan.shards, work):
                 if isinstance(event, ShardResult):
-                    _keep(event, prepared, store, manifest)
+                    _keep(event, prepared, job.store, manifest)
                     tally.done += len(event.shard.lanes)
                 elif isinstance(event, Failure):
                     summary.failures.append(_describe(event, experiment))
                 shown.update()
+                interrupts.check()
     except KeyboardInterrupt:
         summary.interrupted = True
-    finally:
-        if pool is not None:
-            pool.close()
 
 
 def _keep(result: ShardResult, prepared: Prepared, store: Store, manifest) -> None:
@@ -190,7 +221,8 @@ def _keep(result: ShardResult, prepared: Prepared, store: Store, manifest) -> No
         prepared.metrics,
     )
     shape = engine.layout(experiment.configs[result.shard.lanes[0].point])
-    store.write_part(runs, metrics.series_table(result, engine.SERIES, shape))
+    series = metrics.series_table(result, engine.SERIES, shape)
+    store.write_part(experiment.hash, runs, series)
     manifest["compile_s"] = round(manifest["compile_s"] + result.compile_s, 3)
     manifest["run_s"] = round(manifest["run_s"] + result.run_s, 3)
     manifest["device"] = result.device

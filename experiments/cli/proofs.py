@@ -23,11 +23,12 @@ Out = Annotated[
 
 
 def _world_of(run_dir: Path, point: int, run: int, batch: int):
-    """The world of a finished run that has this batch, and its seed."""
+    """The world of a finished run that has this batch, its seed and its origin."""
     from experiments.engine import DEFAULT_ENGINE, load_engine
     from experiments.evidence import proving
     from experiments.manifests import experiment_of
     from experiments.results.store import Store
+    from rollup.stark.verify.files import Origin
 
     manifest = Store(run_dir).read_manifest()
     worlds = load_engine(DEFAULT_ENGINE).build(experiment_of(manifest).configs)
@@ -39,13 +40,15 @@ def _world_of(run_dir: Path, point: int, run: int, batch: int):
     count = proving.batches_of(worlds[point])
     if batch >= count:
         raise ConfigError(f"--batch {batch}: the run has {count} whole batches, from 0")
-    return worlds[point], manifest["seed"]
+    return worlds[point], manifest["seed"], Origin(manifest["config_hash"], point, run)
 
 
 def _write(path: Path, data: bytes) -> None:
+    from experiments.results.files import write_bytes
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        write_bytes(path, data)
     except OSError as problem:
         raise ConfigError(told(problem, path)) from None
 
@@ -56,10 +59,10 @@ def prove(
     """Proves one batch of a run; exit 1 where it cannot be proven."""
     if out is not None:
         check_place(out)
-    world, seed = _world_of(run_dir, point, run, batch)
+    world, seed, origin = _world_of(run_dir, point, run, batch)
     from experiments.evidence import proving
 
-    (result,) = proving.prove_run(world, seed, run, [batch])
+    (result,) = proving.prove_run(world, seed, origin, [batch])
     what = f"batch {batch}, {result.updates} updates in {result.segments} segments"
     if result.data is None:
         print(f"{what}: no proof: {result.reason}")
@@ -80,14 +83,14 @@ def inclusion(
     """Shows what an account has under the root of a batch: the start of an escape."""
     if out is not None:
         check_place(out)
-    world, seed = _world_of(run_dir, point, run, batch)
+    world, seed, origin = _world_of(run_dir, point, run, batch)
     from experiments.evidence.inclusion import include
     from experiments.evidence.proving import FOLDER
 
     accounts = world.spec.venue.accounts
     if account >= accounts:
         raise ConfigError(f"--account {account}: accounts are 0 to {accounts - 1}")
-    shown = include(world, seed, run, batch, account)
+    shown = include(world, seed, origin, batch, account)
     name = f"{point}-{run}-{batch}-account-{account}.json"
     path = out or run_dir / FOLDER / name
     _write(path, shown.to_json().encode())
@@ -105,8 +108,9 @@ def verify(
 ) -> None:
     """Checks proofs in plain Python; exit 1 where one is refused.
 
-    Several proofs of one run, in whatever order, must follow each other: each batch
-    starts from the root that the one before it ended with.
+    Several proofs, in whatever order, must be of one run and follow each other: each
+    batch starts from the root that the one before it ended with. One that lies in a run
+    directory must be of its experiment.
     """
     from experiments.evidence import inclusion as accounts
 
@@ -123,11 +127,32 @@ def verify(
             raise ConfigError(told(problem, path)) from None
     # A shell's pattern names batch 10 before batch 2.
     batches.sort(key=lambda checked: checked[1].batch)
+    for (first, _), (path, _) in pairwise(batches):
+        if _origin_of(first) != _origin_of(path):
+            _refuse(path, f"is of another run than {first}")
     for (_, before), (path, after) in pairwise(batches):
         if before.new_root != after.old_root:
             _refuse(path, "does not start from the root that the one before ends with")
     if len(batches) > 1:
         print(f"{len(batches)} batches, each from where the one before ends")
+
+
+def _origin_of(path: Path):
+    from rollup.stark.verify.files import read_origin
+
+    return read_origin(path)
+
+
+def _foreign(path: Path, experiment: str) -> str:
+    """What is wrong with a file that lies in a run directory of another experiment."""
+    from experiments.evidence.proving import FOLDER
+    from experiments.results import manifest_file, parquet
+
+    place = path.resolve().parent
+    if place.name != FOLDER or not (place.parent / manifest_file.NAME).is_file():
+        return ""
+    identity = manifest_file.read(place.parent)["config_hash"]
+    return "" if experiment == identity else parquet.of_another(experiment, identity)
 
 
 def _refuse(path: Path, reason: str) -> None:
@@ -141,7 +166,7 @@ def _check_account(path: Path, root: str | None) -> None:
 
     try:
         shown = read(path)
-        problem = shown.problem(root)
+        problem = shown.problem(root) or _foreign(path, shown.experiment)
     except ValueError as wrong:
         problem = str(wrong)
     if problem:
@@ -161,6 +186,7 @@ def _check_batch(path: Path):
         data, public = files.read(path)
         verdict = verifier.verify(data, public)
         reason = "" if verdict.ok else verdict.reason
+        reason = reason or _foreign(path, files.read_origin(path).experiment)
     except files.ProofFileError as problem:
         reason = str(problem)
     if reason:

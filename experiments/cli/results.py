@@ -42,9 +42,10 @@ def check(
     ] = None,
 ) -> None:
     """Evaluates the checks of a finished run; exit 1 names what moved."""
-    from experiments import conclusion
+    from experiments import audit, conclusion
     from experiments.results import checks, pins
-    from experiments.results.store import Store, write_json
+    from experiments.results.files import write_json
+    from experiments.results.store import Store
 
     for written in (pin, junit):
         if written is not None:
@@ -52,11 +53,11 @@ def check(
     store = Store(run_dir)
     manifest = store.read_manifest()
     remembered = pins.read_pin(against) if against else None
-    runs = store.runs().to_pandas()
+    runs = audit.audit(store, manifest)
     outcomes = conclusion.check(store, manifest, instead or [])
     if remembered is not None:
         outcomes += pins.compare_with_pin(remembered, manifest, runs)
-    missing = len(manifest["points"]) * manifest["runs"] - len(runs)
+    missing = audit.missing_runs(manifest, runs)
     if missing:
         message = f"{missing} runs are missing: the experiment is not complete"
         outcomes.append(checks.Outcome("complete", False, missing, 0, message=message))

@@ -1,5 +1,8 @@
 """`shakeout run`: an experiment from its config to its report."""
 
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +16,6 @@ from experiments.cli.common import (
     complain,
     say,
 )
-from experiments.fleet import environment
 
 
 def run(
@@ -40,11 +42,10 @@ def run(
 ) -> None:
     """Runs an experiment and writes its tables, checks and report."""
     from experiments import config as configs
-    from experiments import runner
+    from experiments import interrupts, runner
     from experiments.engine import engine_name
     from experiments.preparation import prepare
 
-    environment.listen_for_interrupts()
     console = Console()
     experiment = configs.load(config, set_ or [])
     prepared = prepare(experiment, engine_name())
@@ -52,11 +53,45 @@ def run(
     options = runner.Options(
         where, workers, ray_address, resume, overwrite, engine_name()
     )
+    advice = go_on(config, set_ or [], where, workers, ray_address)
+    interrupts.advise(advice)
     summary = runner.run(prepared, options, console)
-    raise typer.Exit(_conclude(summary, config, set_ or [], where, console))
+    raise typer.Exit(_conclude(summary, advice, where, console))
 
 
-def _conclude(summary, config: str, sets: list[str], where: Path, console) -> int:
+def go_on(
+    config: str,
+    sets: list[str],
+    where: Path,
+    workers: int | None,
+    ray_address: str | None,
+) -> str:
+    """How to go on with a run: a command that does so from any folder.
+
+    It starts in this folder, for paths inside a value or a config, and plug-ins, are
+    looked for here.
+    """
+    words = [*_program(), "run", config]
+    for value in sets:
+        words += ["--set", value]
+    words += ["--out", str(where)]
+    if workers is not None:
+        words += ["--workers", str(workers)]
+    if ray_address is not None:
+        words += ["--ray-address", ray_address]
+    command = shlex.join([*words, "--resume"])
+    return f"go on with: cd {shlex.quote(str(Path.cwd()))} && {command}"
+
+
+def _program() -> list[str]:
+    """What starts this program in the shell that it was started from."""
+    script = shutil.which("shakeout")
+    if script and Path(script).resolve().parent == Path(sys.executable).parent:
+        return ["shakeout"]
+    return [sys.executable, "-m", "shakeout"]
+
+
+def _conclude(summary, advice: str, where: Path, console) -> int:
     """Says what came of a run and gives its exit code."""
     for failure in summary.failures:
         complain([_failure_text(failure)])
@@ -70,11 +105,8 @@ def _conclude(summary, config: str, sets: list[str], where: Path, console) -> in
     if summary.report:
         say(console, f"report: {summary.report.resolve()}")
     if summary.interrupted or summary.finished < summary.total:
-        given = "".join(f" --set {value!r}" for value in sets)
         verb = "interrupted" if summary.interrupted else "not finished"
-        complain(
-            [f"{verb}; go on with: shakeout run {config}{given} --out {where} --resume"]
-        )
+        complain([f"{verb}; {advice}"])
     if summary.interrupted:
         return INTERRUPTED
     if summary.failures:

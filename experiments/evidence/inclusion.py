@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollup.commitments import merkle_verify
+from rollup.stark.verify.files import Origin
 
 if TYPE_CHECKING:
     from experiments.engine import World
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 KIND = "shakeout account under a batch root"
 #: A reader never takes in more than this.
 MAX_FILE_BYTES = 1 << 20
-_TYPES = {"kind": str, "root": str, "proof": str, "batch": int, "height": int}
+_TYPES = {
+    **{"kind": str, "experiment": str, "point": int, "run": int},
+    **{"root": str, "proof": str, "batch": int, "height": int},
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Inclusion:
     """One account under one root.
 
     Attributes:
+        experiment: identity of the experiment; with the two below it keeps files of
+            different runs apart, and is not proven.
+        point, run: numbers of the run.
         batch: number of the batch in its run.
         root: 64 hex digits.
         height: height of the tree.
@@ -36,6 +43,9 @@ class Inclusion:
         kind: says what the file is.
     """
 
+    experiment: str
+    point: int
+    run: int
     batch: int
     root: str
     height: int
@@ -102,7 +112,9 @@ def read(path: Path) -> Inclusion:
     return Inclusion(**data)
 
 
-def include(world: "World", seed: int, run: int, batch: int, account: int) -> Inclusion:
+def include(
+    world: "World", seed: int, origin: Origin, batch: int, account: int
+) -> Inclusion:
     """Runs a world up to the end of a batch and opens one account under its root."""
     import jax.numpy as jnp
     import numpy as np
@@ -117,12 +129,13 @@ def include(world: "World", seed: int, run: int, batch: int, account: int) -> In
     )
     from rollup.commitments.roots import account_words
 
-    model = LabModel(world.spec, world.params, seed=seed, run=run)
+    model = LabModel(world.spec, world.params, seed=seed, run=origin.run)
     model.advance((batch + 1) * world.spec.chain.batch_blocks)
     words = account_words(model.world.exchange)
     tree = build_tree(account_leaf(words))
     proof = prove([account], open_paths(tree, jnp.array([account])))
     return Inclusion(
+        **origin._asdict(),
         batch=batch,
         root=np.asarray(tree_root(tree)).astype("<u4").tobytes().hex(),
         height=proof.height,

@@ -10,6 +10,7 @@ maker below maintenance with a larger position. Such a batch has no proof. It is
 reported with the account and the reason, never passed over.
 """
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.engine import World
-from experiments.results.store import write_json
+from experiments.results import files
+from rollup.stark.verify.files import Origin, ProofFileError, read_origin
 
 FOLDER = "proofs"
 
@@ -57,14 +59,14 @@ def batches_of(world: World) -> int:
 
 
 def prove_run(
-    world: World, seed: int, run: int, batches: Sequence[int]
+    world: World, seed: int, origin: Origin, batches: Sequence[int]
 ) -> Iterator[BatchProof]:
     """Runs a world again and proves the chosen batches on the way, in order."""
     from agents.lab.model import LabModel
     from experiments.evidence.segments import Ledger
 
     length = world.spec.chain.batch_blocks
-    model = LabModel(world.spec, world.params, seed=seed, run=run)
+    model = LabModel(world.spec, world.params, seed=seed, run=origin.run)
     done = 0
     for batch in sorted(set(batches)):
         model.advance(batch * length - done)
@@ -73,20 +75,25 @@ def prove_run(
             model.advance(1)
             ledgers.append(Ledger.of(model.world.exchange))
         done = (batch + 1) * length
-        yield _prove(batch, ledgers, world)
+        yield _prove(batch, ledgers, world, origin)
 
 
 def keep_proofs(
     run_dir: Path,
     worlds: Sequence[World],
     seed: int,
+    experiment: str,
     runs: Sequence[int],
     every: int,
 ) -> list[dict[str, Any]]:
     """Proves every ``every``-th batch of the chosen runs of all points.
 
     Proofs go to `proofs/POINT-RUN-BATCH.proof`, and what came of each batch to
-    `proofs/proofs.json`. Proofs that lie there already are not made again.
+    `proofs/proofs.json`. Proofs of this experiment that lie there already are not made
+    again, and what was said of them stays.
+
+    Returns:
+        What came of each batch that was proven now.
     """
     folder = run_dir / FOLDER
     folder.mkdir(exist_ok=True)
@@ -94,24 +101,54 @@ def keep_proofs(
     for point, world in enumerate(worlds):
         chosen = range(0, batches_of(world), every)
         for run in runs:
-            missing = [
-                b for b in chosen if not proof_path(run_dir, point, run, b).exists()
-            ]
-            for result in prove_run(world, seed, run, missing):
-                rows.append(_keep(run_dir, point, run, result))
-    write_json(folder / "proofs.json", rows)
+            origin = Origin(experiment, point, run)
+            missing = [b for b in chosen if not _is_kept(run_dir, origin, b)]
+            for result in prove_run(world, seed, origin, missing):
+                rows.append(_keep(run_dir, origin, result))
+                _tell(folder / "proofs.json", experiment, rows)
+    _tell(folder / "proofs.json", experiment, rows)
     return rows
 
 
-def _keep(run_dir: Path, point: int, run: int, result: BatchProof) -> dict[str, Any]:
+def _is_kept(run_dir: Path, origin: Origin, batch: int) -> bool:
+    """Whether the proof of a batch lies there, made from this run."""
+    try:
+        path = proof_path(run_dir, origin.point, origin.run, batch)
+        return read_origin(path) == origin
+    except (OSError, ProofFileError):
+        return False
+
+
+def _tell(path: Path, experiment: str, rows: list[dict[str, Any]]) -> None:
+    """Writes what came of each batch, today and earlier, in order."""
+    told = {_place(row): row for row in _told(path, experiment)}
+    told |= {_place(row): row for row in rows}
+    batches = [told[place] for place in sorted(told)]
+    files.write_json(path, {"experiment": experiment, "batches": batches})
+
+
+def _told(path: Path, experiment: str) -> list[dict[str, Any]]:
+    """What an earlier run of the experiment said; nothing where that is damaged."""
+    try:
+        document = json.loads(path.read_bytes())
+        if document["experiment"] == experiment:
+            return [row for row in document["batches"] if _place(row)]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return []
+
+
+def _place(row: dict[str, Any]) -> tuple[int, int, int]:
+    return row["point"], row["run"], row["batch"]
+
+
+def _keep(run_dir: Path, origin: Origin, result: BatchProof) -> dict[str, Any]:
     if result.data is not None:
-        path = proof_path(run_dir, point, run, result.batch)
-        partial = path.with_suffix(".tmp")
-        partial.write_bytes(result.data)
-        partial.replace(path)
+        path = proof_path(run_dir, origin.point, origin.run, result.batch)
+        files.write_bytes(path, result.data)
     return {
-        "point": point,
-        "run": run,
+        "point": origin.point,
+        "run": origin.run,
         "batch": result.batch,
         "updates": result.updates,
         "segments": result.segments,
@@ -122,7 +159,7 @@ def _keep(run_dir: Path, point: int, run: int, result: BatchProof) -> dict[str, 
     }
 
 
-def _prove(batch: int, ledgers: list, world: World) -> BatchProof:
+def _prove(batch: int, ledgers: list, world: World, origin: Origin) -> BatchProof:
     from experiments.evidence.segments import batch_updates, risk_of
     from rollup.stark.prove.prover import prove
     from rollup.stark.rules.parameters import StarkParameters
@@ -144,5 +181,6 @@ def _prove(batch: int, ledgers: list, world: World) -> BatchProof:
     except (UnprovableBatchError, ValueError) as problem:
         spent = time.perf_counter() - started
         return BatchProof(batch, count, parts, 0, spent, None, str(problem))
-    data, spent = pack(proven.proof, proven.public), time.perf_counter() - started
+    data = pack(proven.proof, proven.public, origin)
+    spent = time.perf_counter() - started
     return BatchProof(batch, count, parts, proven.public.allowance, spent, data)

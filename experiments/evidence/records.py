@@ -1,11 +1,13 @@
 """Records of single runs: what the chain executed, kept in a file, executed again.
 
 A record is one compressed NumPy archive per run, `records/POINT-RUN.npz`; its entries
-are named by their place in `rollup.replay.Record`.
+are named by their place in `rollup.replay.Record`. It says which run it is of.
 """
 
-import os
-from collections.abc import Sequence
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +16,11 @@ import numpy as np
 
 from experiments.config.errors import ConfigError
 from experiments.engine import World, root_text
+from experiments.results import files
+from rollup.stark.verify.files import Origin
 
 FOLDER = "records"
-_ROOT = "state_root"
+_ROOT, _ORIGIN = "state_root", "origin"
 
 
 class Replayed(NamedTuple):
@@ -58,28 +62,59 @@ def make_record(world: World, seed: int, run: int) -> tuple[Any, str]:
     return jax.device_get(kept), root_text(np.asarray(root))
 
 
-def save_record(path: Path, record: Any, root: str) -> None:
+def save_record(path: Path, record: Any, root: str, origin: Origin) -> None:
     """Writes a record whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     entries: dict[str, Any] = {**_flat(record), _ROOT: np.array(root)}
-    np.savez_compressed(beside, allow_pickle=False, **entries)
-    os.replace(beside, path)
+    entries[_ORIGIN] = np.array([str(part) for part in origin])
+    with files.replacing(path) as beside, beside.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **entries)
 
 
-def load_record(path: Path) -> tuple[Any, str]:
+def load_record(path: Path, origin: Origin) -> tuple[Any, str]:
     """A record and its root from a file.
+
+    Raises:
+        ConfigError: the file is no record of this version, or is of another run.
+    """
+    from rollup.replay import Record
+
+    found = origin_of(path)
+    if found != origin:
+        raise ConfigError(
+            f"{path}: records {_words(found)}, not {_words(origin)}; remove it, and "
+            "the run is recorded anew"
+        )
+    with _readable(path), np.load(path) as archive:
+        entries = dict(archive)
+        return _nested(Record, entries, ""), str(entries[_ROOT])
+
+
+def origin_of(path: Path) -> Origin:
+    """The run that a file says it is the record of.
 
     Raises:
         ConfigError: the file is no record of this version.
     """
-    from rollup.replay import Record
+    with _readable(path), np.load(path) as archive:
+        experiment, point, run = archive[_ORIGIN]
+        return Origin(str(experiment), int(point), int(run))
 
+
+def _words(origin: Origin) -> str:
+    return (
+        f"run {origin.run} of point {origin.point} of the experiment "
+        f"{origin.experiment[:12]}"
+    )
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Names a file that is no archive, or lacks what a record has."""
+    broken = (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError)
     try:
-        with np.load(path) as archive:
-            entries = dict(archive)
-        return _nested(Record, entries, ""), str(entries[_ROOT])
-    except (OSError, KeyError, ValueError) as error:
+        yield
+    except (*broken, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise ConfigError(f"{path}: is no record of a run ({error})") from None
 
 
@@ -107,14 +142,26 @@ def replay_record(world: World, record: Any, root: str) -> Replayed:
 
 
 def keep_records(
-    run_dir: Path, worlds: Sequence[World], seed: int, runs: Sequence[int]
+    run_dir: Path,
+    worlds: Sequence[World],
+    seed: int,
+    experiment: str,
+    runs: Sequence[int],
 ) -> None:
     """Records these runs of every point, unless they are kept already."""
     for point, world in enumerate(worlds):
         for run in runs:
             path = record_path(run_dir, point, run)
-            if not path.exists():
-                save_record(path, *make_record(world, seed, run))
+            origin = Origin(experiment, point, run)
+            if not _is_kept(path, origin):
+                save_record(path, *make_record(world, seed, run), origin)
+
+
+def _is_kept(path: Path, origin: Origin) -> bool:
+    try:
+        return path.exists() and origin_of(path) == origin
+    except ConfigError:  # Damaged: it is recorded anew.
+        return False
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from experiments.config.errors import ConfigError
 from experiments.engine import DEFAULT_ENGINE, load_engine
 from experiments.evidence import records
 from experiments.results.store import Store
+from rollup.stark.verify.files import Origin
 
 
 def replay_run(run_dir: Path, point: int, run: int) -> tuple[str, bool]:
@@ -26,7 +27,8 @@ def replay_run(run_dir: Path, point: int, run: int) -> tuple[str, bool]:
     )[point]
     path = records.record_path(run_dir, point, run)
     if path.exists():
-        (record, root), source = records.load_record(path), f"from {path}"
+        origin = Origin(manifest["config_hash"], point, run)
+        (record, root), source = records.load_record(path, origin), f"from {path}"
     else:
         record, root = records.make_record(world, manifest["seed"], run)
         source = "recorded anew"

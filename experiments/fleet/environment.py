@@ -5,29 +5,38 @@ as cores would fight over them. Compiled programs are kept on disk, so that a pr
 compiles once for all workers and for the next experiment.
 """
 
+import importlib.util
 import os
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from experiments.fleet import caches
+
 #: The folder that holds the four packages.
 HOME = Path(__file__).resolve().parents[2]
+_CACHES = (
+    _JAX := "JAX_COMPILATION_CACHE_DIR",
+    _NUMBA := "NUMBA_CACHE_DIR",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
+)
 
 
-def cache_directory() -> Path:
-    """Where compiled programs are kept: under the user's cache directory."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "shakeout" / "jax"
+def compilation_cache(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that make JAX and Numba keep compiled programs on disk.
 
-
-def compilation_cache() -> dict[str, str]:
-    """Variables that make JAX keep compiled programs on disk."""
+    What the environment says already stands, and is not looked into.
+    """
+    said = {name: environment[name] for name in _CACHES if environment.get(name)}
+    if _JAX not in said and (folder := caches.user_directory()):
+        said[_JAX] = str(folder / "shakeout" / "jax")
+    if _NUMBA not in said and (folder := caches.numba_directory(HOME)):
+        said[_NUMBA] = str(folder)
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(cache_directory()),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        **said,
     }
 
 
@@ -40,17 +49,6 @@ def prepare() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
-def listen_for_interrupts() -> None:
-    """SIGINT and SIGTERM end a run tidily, even where a shell had them ignored.
-
-    Both raise `KeyboardInterrupt`. Ray sets a handler of its own when it starts, so
-    this is called again after that.
-    """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
 def of_worker(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables of a worker process, on top of those of the one that starts it."""
     paths = [
@@ -59,12 +57,8 @@ def of_worker(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     ]
     flags = environment.get("XLA_FLAGS", "")
     single = "--xla_cpu_multi_thread_eigen=false"
-    cache = {
-        name: environment.get(name, value)
-        for name, value in compilation_cache().items()
-    }
     return {
-        **cache,
+        **compilation_cache(environment),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "XLA_FLAGS": flags if single in flags else f"{flags} {single}".strip(),
         # The size of XLA's CPU thread pool.
@@ -74,14 +68,17 @@ def of_worker(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     }
 
 
-def gpu_count() -> int:
-    """GPUs that this JAX could use; does not start one."""
-    import importlib.util
-
+def supports_gpus() -> bool:
+    """Whether this JAX could use GPUs; does not start one."""
     if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu":
-        return 0
+        return False
     plugins = ("jax_cuda13_plugin", "jax_cuda12_plugin")
-    if not any(importlib.util.find_spec(name) for name in plugins):
+    return any(importlib.util.find_spec(name) for name in plugins)
+
+
+def gpu_count() -> int:
+    """GPUs of this machine that this JAX could use; does not start one."""
+    if not supports_gpus():
         return 0
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:

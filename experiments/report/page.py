@@ -19,6 +19,8 @@ from experiments.report.panels import SHOWN_SERIES
 from experiments.report.payload import page_data
 from experiments.report.rundir import RunDirectory, read_run_directory
 from experiments.report.vocabulary import Metric, sentence_case
+from experiments.results import files
+from experiments.results.leftovers import REPORT_MARK
 
 MAX_TABLED = 6  # metrics in the table of differences
 MAX_ROOTS = 2_000  # state roots listed; the rest are in runs.parquet
@@ -167,6 +169,7 @@ def _context(directory: RunDirectory) -> dict[str, Any]:
     data = page_data(directory, curves, comparisons, charted, earned)
     config = directory.manifest.get("config") or {}
     return {
+        "identity": REPORT_MARK.format(directory.manifest["config_hash"]),
         "name": directory.manifest.get("name") or directory.path.name,
         "headline": findings.headline(
             directory, next(iter(comparisons), None), directory.metrics
@@ -216,7 +219,5 @@ def write_report(run_dir: Path) -> Path:
     directory = read_run_directory(Path(run_dir))
     page = _environment().get_template("report.html.j2").render(_context(directory))
     target = directory.path / "report.html"
-    part = target.with_suffix(".html.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(target)
+    files.write_bytes(target, page.encode())
     return target

@@ -11,7 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from experiments.config.errors import ConfigError
 from experiments.report import vocabulary
+from experiments.results import parquet
+from experiments.results.leftovers import CHECKS
+from experiments.results.parts import RUNS, SERIES
+from experiments.results.store import Store
 
 _ID_COLUMNS = ("point", "run", "seed", "state_root", "status", "conservation_error")
 
@@ -162,12 +167,14 @@ class RunDirectory:
         """Columns of series.parquet that hold a series."""
         if not self.series_path.exists():
             return []
-        names = pq.read_schema(self.series_path).names
+        with parquet.readable(self.series_path):
+            names = pq.read_schema(self.series_path).names
         return [n for n in names if n not in ("point", "run", "block", "time_s")]
 
     def series_columns(self, names: list[str]) -> pd.DataFrame:
         """Some columns of series.parquet, all rows."""
-        return pq.read_table(self.series_path, columns=names).to_pandas()
+        with parquet.readable(self.series_path):
+            return pq.read_table(self.series_path, columns=names).to_pandas()
 
     @cached_property
     def root_of_roots(self) -> str:
@@ -184,13 +191,19 @@ class RunDirectory:
         return int(np.abs(self.runs["conservation_error"].to_numpy()).max())
 
 
-def _read_json(path: Path) -> Any:
+def _read_checks(path: Path, identity: str) -> list[dict[str, Any]]:
+    """The outcomes of the checks; none where they were not evaluated."""
+    if not path.exists():
+        return []
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ReportError(f"{path} is missing: is this a run directory?") from None
-    except json.JSONDecodeError as error:
-        raise ReportError(f"{path} is not valid JSON: {error}") from None
+        document = json.loads(path.read_text(encoding="utf-8"))
+        experiment, outcomes = document["experiment"], document["checks"]
+        sound = all(isinstance(o["passed"], bool) and o["check"] for o in outcomes)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{path}: is damaged ({error!r}); remove it") from None
+    if not sound or experiment != identity:
+        raise ConfigError(f"{path}: {parquet.of_another(str(experiment), identity)}")
+    return outcomes
 
 
 def _hashable(value: Any) -> Any:
@@ -246,23 +259,28 @@ def read_run_directory(path: Path) -> RunDirectory:
     Raises:
         ReportError: a file is missing, malformed or empty.
     """
-    manifest = _read_json(path / "manifest.json")
-    table = path / "runs.parquet"
-    if not table.exists():
-        raise ReportError(f"{table} is missing: the experiment finished no run")
-    runs = pq.read_table(table).to_pandas()
+    store, table, checks = Store(path), path / RUNS, path / CHECKS
+    try:
+        manifest = store.read_manifest()
+        if not table.exists():
+            raise ReportError(f"{table} is missing: the experiment finished no run")
+        runs = store.table(RUNS, manifest).to_pandas()
+        if (path / SERIES).exists() or SERIES in manifest.get("tables", {}):
+            store.check_table(SERIES, manifest)
+        outcomes = _read_checks(checks, manifest["config_hash"])
+    except ConfigError as error:
+        raise ReportError(str(error)) from None
     missing = {"point", "run", "state_root", "conservation_error"} - set(runs.columns)
     if missing:
         raise ReportError(f"{table} lacks the columns {sorted(missing)}")
     if runs.empty:
         raise ReportError(f"{table} has no rows: the experiment finished no run")
     axes, points = _sweep(manifest)
-    checks = path / "checks.json"
     return RunDirectory(
         path=path,
         manifest=manifest,
         runs=runs,
         axes=axes,
         points=points,
-        checks=_read_json(checks) if checks.exists() else [],
+        checks=outcomes,
     )

@@ -16,6 +16,7 @@ Source: the C header ``xla/ffi/api/c_api.h`` of jaxlib (`jax.ffi.include_dir()`)
 # pyright: reportCallIssue=false, reportPrivateImportUsage=false
 
 import ctypes
+import warnings
 from collections.abc import Callable
 
 import jax
@@ -129,11 +130,25 @@ def register(name: str, make: Callable[[int], Callable], module: str) -> None:
     Raises:
         FileNotFoundError: a source that the handler depends on cannot be read.
     """
-    handler = make(fingerprint_of(module))
-    compiled = cfunc(types.int64(types.int64), cache=True)(handler)
+    compiled = _compiled(make(fingerprint_of(module)))
     pointer = ctypes.c_void_p(compiled.address)
     jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(pointer), platform="cpu")
     _KEPT_ALIVE.append(compiled)
+
+
+def _compiled(handler: Callable):
+    """The handler as a C function, from the disk cache where there is one."""
+    signature = types.int64(types.int64)
+    try:
+        return cfunc(signature, cache=True)(handler)
+    except (RuntimeError, OSError) as error:
+        # Numba found no place that can be written, or the disk is full.
+        warnings.warn(
+            f"compiled kernels are not kept on disk ({error}); NUMBA_CACHE_DIR chooses "
+            "a place",
+            stacklevel=2,
+        )
+        return cfunc(signature)(handler)
 
 
 _KEPT_ALIVE: list = []

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from experiments.config.errors import ConfigError
-from experiments.fleet.cluster import RayPool, Worker
+from experiments.fleet.ray_pool import RayPool
+from experiments.fleet.worker import Worker
 from shakeout import namesakes
 from tests.cli.conftest import HOME, command
 
@@ -129,11 +130,11 @@ def test_workers_are_not_started_in_such_a_folder(tmp_path, monkeypatch):
     (tmp_path / "agents.py").write_text("")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"agents\.py hides the lab's own"):
-        RayPool(1)
+        RayPool(1, 1)
 
 
 def test_a_worker_says_it_too(tmp_path, monkeypatch):
     theirs = tmp_path / "agents.py"
     monkeypatch.setattr(namesakes, "_place_of", lambda name: theirs)
     with pytest.raises(namesakes.ShadowedError, match=r"agents\.py hides"):
-        Worker()
+        Worker().ready()

@@ -48,7 +48,9 @@ def test_a_run_directory_has_every_row_column_and_file(document, toy, tmp_path):
         "venue.taker_fee": 0.0005,
     }
     assert not (tmp_path / "out" / "parts").exists()
-    assert json.loads((tmp_path / "out" / "checks.json").read_text())[1]["passed"]
+    told = json.loads((tmp_path / "out" / "checks.json").read_text())
+    assert told["checks"][1]["passed"]
+    assert told["experiment"] == manifest["config_hash"]
 
 
 def test_units_become_friendly_and_samples_carry_their_block(document, toy, tmp_path):

@@ -17,6 +17,7 @@ from market.venues.dydx_v4.preset import dydx_v4
 from rollup.faults import FAULTS
 from rollup.sequencing import SCHEMES
 from rollup.sequencing.classes import CLASSES
+from rollup.stark.verify.files import Origin
 
 
 def world_of(document):
@@ -374,9 +375,9 @@ def test_a_record_survives_its_file(tmp_path):
         reports=np.arange(6).reshape(3, 2),
         seed_word=np.arange(3),
     )
-    path = records.record_path(tmp_path, 1, 2)
-    records.save_record(path, record, "ab" * 32)
-    loaded, root = records.load_record(path)
+    path, origin = records.record_path(tmp_path, 1, 2), Origin("cd" * 32, 1, 2)
+    records.save_record(path, record, "ab" * 32, origin)
+    loaded, root = records.load_record(path, origin)
     assert root == "ab" * 32
     assert jax.tree.structure(loaded) == jax.tree.structure(record)
     for kept, given in zip(
@@ -384,10 +385,13 @@ def test_a_record_survives_its_file(tmp_path):
     ):
         assert kept.dtype == np.asarray(given).dtype
         assert np.array_equal(kept, given)
+    for other in (Origin("ef" * 32, 1, 2), origin._replace(run=1)):
+        with pytest.raises(ConfigError, match="records run 2 of point 1"):
+            records.load_record(path, other)
 
 
 def test_a_file_that_is_no_record_is_refused(tmp_path):
     path = tmp_path / "x.npz"
     np.savez(path, start=np.zeros(3))
     with pytest.raises(ConfigError, match="is no record"):
-        records.load_record(path)
+        records.load_record(path, Origin())

@@ -8,12 +8,15 @@ import pytest
 
 from experiments.engine import World
 from experiments.evidence import inclusion
+from rollup.stark.verify.files import Origin
 from tests.worlds import SEED, Watched, small
+
+ORIGIN = Origin("ab" * 32, 1, 0)
 
 
 @pytest.fixture(scope="module")
 def shown() -> inclusion.Inclusion:
-    return inclusion.include(World(*small()), SEED, 0, 2, 17)
+    return inclusion.include(World(*small()), SEED, ORIGIN, 2, 17)
 
 
 def test_the_account_and_the_root_are_those_of_the_sealed_batch(shown):

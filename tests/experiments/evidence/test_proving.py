@@ -11,13 +11,16 @@ from rollup.stark.verify import files
 from rollup.stark.verify.verifier import verify
 from tests.worlds import SEED, small
 
+EXPERIMENT = "ab" * 32
+ORIGIN = files.Origin(EXPERIMENT)
+
 
 @pytest.fixture(scope="module")
 def results() -> dict[int, proving.BatchProof]:
     """Four batches of a crash of eighty blocks; funding is paid in the fourth."""
     world = World(*small())
     last = proving.batches_of(world) - 1
-    return {r.batch: r for r in proving.prove_run(world, SEED, 0, [last, 3, 1, 2])}
+    return {r.batch: r for r in proving.prove_run(world, SEED, ORIGIN, [last, 3, 1, 2])}
 
 
 def test_every_batch_of_a_crash_is_proven(results):
@@ -65,9 +68,9 @@ def test_the_proof_of_a_batch_is_no_proof_of_another(results):
 def test_proofs_are_kept_beside_the_results_and_not_made_twice(tmp_path, monkeypatch):
     made = []
 
-    def prove_run(world, seed, run, batches):
+    def prove_run(world, seed, origin, batches):
         for batch in batches:
-            made.append((run, batch))
+            made.append((origin.run, batch))
             failed = batch == 2
             yield proving.BatchProof(
                 *(batch, 5, 3, 40, 0.25),
@@ -77,21 +80,22 @@ def test_proofs_are_kept_beside_the_results_and_not_made_twice(tmp_path, monkeyp
 
     monkeypatch.setattr(proving, "prove_run", prove_run)
     world = World(*small())
-    rows = proving.keep_proofs(tmp_path, [world], SEED, runs=[0], every=2)
+    rows = proving.keep_proofs(tmp_path, [world], SEED, EXPERIMENT, runs=[0], every=2)
     assert [row["batch"] for row in rows] == [0, 2, 4, 6]
     assert rows[1] == {
         **{"point": 0, "run": 0, "batch": 2, "updates": 5, "segments": 3},
         "allowance": 40,
         **{"seconds": 0.25, "bytes": 0, "reason": "why"},
     }
-    assert json.loads((tmp_path / "proofs/proofs.json").read_text()) == rows
+    told = json.loads((tmp_path / "proofs/proofs.json").read_text())
+    assert told == {"experiment": EXPERIMENT, "batches": rows}
     assert sorted(p.name for p in (tmp_path / "proofs").glob("*.proof")) == [
         "0-0-0.proof",
         "0-0-4.proof",
         "0-0-6.proof",
     ]
     made.clear()
-    proving.keep_proofs(tmp_path, [world], SEED, runs=[0], every=2)
+    proving.keep_proofs(tmp_path, [world], SEED, EXPERIMENT, runs=[0], every=2)
     assert made == [(0, 2)]
 
 

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.results import manifest_file, parquet
+from experiments.results.store import Store
 
 MARKETS = {"BTC": 61_250.0, "ETH": 2_480.0, "SOL": 142.0}
 FAULTS = {
@@ -166,15 +171,30 @@ def _story(run: int, faults: list[dict], policy: int, times: np.ndarray) -> dict
     return {"series": out, "metrics": metrics}
 
 
+#: Of the experiment that all these directories are of.
+IDENTITY = hashlib.sha256(b"config").hexdigest()
+
+
+def save(frame: pd.DataFrame, path: Path) -> None:
+    """Writes a table as the lab does, with its experiment's identity."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(parquet.marked(table, IDENTITY), path)
+
+
+def change_manifest(folder: Path, change) -> None:
+    """Writes the manifest again as ``change`` makes it from its text."""
+    text = json.dumps(manifest_file.read(folder))
+    manifest_file.write(folder, json.loads(change(text)))
+
+
 def _root(point: int, run: int) -> str:
     return hashlib.blake2s(f"{point}/{run}".encode()).hexdigest()
 
 
 def _manifest(axes: list[str], points: list[dict], runs: int, samples: int) -> dict:
     return {
-        "schema": 1,
         "name": "crash-under-faults",
-        "config_hash": hashlib.sha256(b"config").hexdigest(),
+        "config_hash": IDENTITY,
         "config": {
             "name": "crash-under-faults",
             "seed": 7,
@@ -269,11 +289,10 @@ def write_run_directory(
                     block = np.rint(times).astype(np.int32)
                     table = {"block": block, "time_s": times} | kept
                     tables.append(pd.DataFrame(table).assign(**index))
-    pd.DataFrame(rows).to_parquet(path / "runs.parquet")
+    save(pd.DataFrame(rows), path / "runs.parquet")
     if series:
-        pd.concat(tables, ignore_index=True).to_parquet(path / "series.parquet")
-    manifest = _manifest(axes, points, runs, samples)
-    (path / "manifest.json").write_text(json.dumps(manifest))
+        save(pd.concat(tables, ignore_index=True), path / "series.parquet")
+    Store(path).write_manifest(_manifest(axes, points, runs, samples))
     checks = [
         {
             "check": "conservation_error == 0",
@@ -283,5 +302,6 @@ def write_run_directory(
             "message": "",
         }
     ]
-    (path / "checks.json").write_text(json.dumps(checks))
+    told = {"experiment": IDENTITY, "checks": checks}
+    (path / "checks.json").write_text(json.dumps(told))
     return path

@@ -15,6 +15,8 @@ from experiments.report import ReportError, write_report
 from tests.experiments.report.synthetic import (
     COLUMNS,
     FAULTS,
+    change_manifest,
+    save,
     write_run_directory,
 )
 
@@ -293,10 +295,10 @@ def test_equal_results_give_equal_bytes(demo):
 
 def test_text_of_the_config_cannot_break_out_of_the_page(tmp_path):
     write_run_directory(tmp_path, runs=1, samples=12)
-    path = tmp_path / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["name"] = "</title><script>alert(1)</script>"
-    path.write_text(json.dumps(manifest))
+    name = "</title><script>alert(1)</script>"
+    change_manifest(
+        tmp_path, lambda text: json.dumps({**json.loads(text), "name": name})
+    )
     assert "<script>alert" not in write_report(tmp_path).read_text()
 
 
@@ -328,7 +330,7 @@ def test_smaller_experiments_have_a_report_too(tmp_path, shape):
 def test_metrics_without_a_value_anywhere_do_not_appear(tmp_path):
     write_run_directory(tmp_path, runs=2, samples=12)
     path = tmp_path / "runs.parquet"
-    pd.read_parquet(path).assign(withdrawal_delay_us=float("nan")).to_parquet(path)
+    save(pd.read_parquet(path).assign(withdrawal_delay_us=float("nan")), path)
     assert "ithdrawal delay" not in write_report(tmp_path).read_text()
 
 
@@ -342,7 +344,7 @@ def test_refusals_are_counted_by_their_reason_the_most_frequent_first(tmp_path):
     write_run_directory(tmp_path, runs=2, samples=12)
     path = tmp_path / "runs.parquet"
     counted = {"reject_margin": 31, "reject_price_band": 407, "reject_halted": 0}
-    pd.read_parquet(path).assign(**counted).to_parquet(path)
+    save(pd.read_parquet(path).assign(**counted), path)
     table = refusals(write_report(tmp_path).read_text())
     assert table.index("Price band") < table.index("Margin")
     assert "Halted" not in table and "Book full" not in table
@@ -360,7 +362,7 @@ def test_runs_that_are_all_equal_are_said_to_be(tmp_path):
     runs = pd.read_parquet(path)
     for name in runs.columns[8:]:
         runs[name] = 0
-    runs.to_parquet(path)
+    save(runs, path)
     text = write_report(tmp_path).read_text()
     assert "<h1>No fault moved the losses</h1>" in text
     assert "same in every pair" in text
@@ -371,7 +373,7 @@ def test_a_conservation_error_stands_at_the_top(tmp_path):
     path = tmp_path / "runs.parquet"
     runs = pd.read_parquet(path)
     runs.loc[3, "conservation_error"] = -5
-    runs.to_parquet(path)
+    save(runs, path)
     text = write_report(tmp_path).read_text()
     assert "Money was created or lost: point 1, run 1." in text
 

@@ -16,7 +16,11 @@ from experiments.report.formats import (
     share,
 )
 from experiments.report.rundir import read_run_directory
-from tests.experiments.report.synthetic import FAULTS, write_run_directory
+from tests.experiments.report.synthetic import (
+    FAULTS,
+    change_manifest,
+    write_run_directory,
+)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +131,10 @@ def test_runs_that_only_one_of_two_points_finished_are_left_out(tmp_path):
 
 def test_the_fault_axis_is_found_by_what_moves_the_windows(tmp_path):
     write_run_directory(tmp_path, runs=1, samples=12)
-    text = (tmp_path / "manifest.json").read_text().replace('"fault"', '"drill"')
-    (tmp_path / "manifest.json").write_text(text.replace('"none"', '"quiet"'))
+    change_manifest(
+        tmp_path,
+        lambda text: text.replace('"fault"', '"drill"').replace('"none"', '"quiet"'),
+    )
     directory = read_run_directory(tmp_path)
     assert directory.axes[directory.fault_axis].name == "drill"
     assert directory.base_of(directory.fault_axis) == list(FAULTS).index("none")
