@@ -56,11 +56,9 @@ def _check_runs(path: Path, runs: pd.DataFrame, manifest: dict[str, Any]) -> Non
         if count > 1 or (point, run) not in planned:
             told = f"stands there {count} times" if count > 1 else "was never planned"
             raise ConfigError(f"{path}: run {run} of point {point} {told}")
-    wrong = runs[runs["seed"] != manifest["seed"]]
-    if len(wrong):
+    for seed in set(runs["seed"].tolist()) - {manifest["seed"]}:
         raise ConfigError(
-            f"{path}: seed = {wrong['seed'].iloc[0]}: the experiment's is "
-            f"{manifest['seed']}"
+            f"{path}: seed = {seed}: the experiment's is {manifest['seed']}"
         )
     for axis in manifest["axes"]:
         _check_axis(path, axis, runs, manifest["points"])
@@ -88,7 +86,7 @@ def _check_series(
     if sizes.nunique() != 1:
         raise ConfigError(f"{path}: some runs have fewer samples than others")
     wanted = np.minimum(np.arange(1, sizes.iloc[0] + 1) * every, blocks)
-    if (series["block"].to_numpy() != np.tile(wanted, len(lanes))).any():
+    if not np.array_equal(series["block"].to_numpy(), np.tile(wanted, len(lanes))):
         raise ConfigError(f"{path}: samples are not of every {every} blocks, in order")
 
 

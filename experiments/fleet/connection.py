@@ -7,8 +7,10 @@ calls wait for minutes, or for ever.
 import contextlib
 import os
 import re
+import signal
 import socket
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from experiments.results import files, lock
 
 #: Seconds until somebody listens at an address.
 KNOCK_S = 4.0
-#: Seconds for a cluster on this machine to start, which may be busy.
+#: Seconds for the first worker on this machine, which may be busy.
 LOCAL_S = 120.0
 #: Seconds for a question to a cluster, and for leaving it.
 QUESTION_S, LEAVE_S = 5.0, 4.0
@@ -95,18 +97,18 @@ def started(cpus: int, gpus: int) -> Iterator[None]:
     try:
         with lock.held(folder), _on_loopback():
             try:
-                within(
-                    LOCAL_S,
-                    lambda: ray.init(
+                with _kept_handlers():
+                    # In this thread: Ray's processes end with the thread that they
+                    # were started from.
+                    ray.init(
                         address="local",
                         num_cpus=cpus,
                         num_gpus=gpus or None,
                         include_dashboard=False,
                         _temp_dir=str(folder),
                         **_QUIET,
-                    ),
-                )
-            except (NoAnswerError, ConnectionError, RuntimeError, ValueError) as error:
+                    )
+            except (ConnectionError, RuntimeError, ValueError) as error:
                 raise ConfigError(f"Ray on this machine: {error}") from None
             try:
                 yield
@@ -114,6 +116,19 @@ def started(cpus: int, gpus: int) -> Iterator[None]:
                 _leave()
     finally:
         files.remove(folder)
+
+
+@contextlib.contextmanager
+def _kept_handlers() -> Iterator[None]:
+    """Ray sets handlers of its own when it starts; the lab's, or a notebook's, stay."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _short_temporary_folder() -> str:

@@ -196,6 +196,7 @@ class RayPool:
         else:
             self._false_starts, self._last_problem = 0, ""
             seat.node = about.node
+            seat.actor.prepare.remote()  # an actor does one thing after the other
             self._idle.append(seat)
             return ""
         self._false_starts, self._last_problem = self._false_starts + 1, problem

@@ -49,12 +49,14 @@ class Worker:
         node = ray.get_runtime_context().get_node_id()
         return About(node, platform.node(), source_digest())
 
-    def run(self, work: "Work") -> "ShardResult":
-        """Runs one shard."""
-        if self._simulator is None:
-            from experiments.config import plugins
-            from experiments.fleet.simulate import Simulator
+    def prepare(self) -> None:
+        """Loads what work is made of: it may name plug-ins of the driver's user."""
+        from experiments.config import plugins
+        from experiments.fleet.simulate import Simulator
 
-            plugins.look_where_told()
-            self._simulator = Simulator()
+        plugins.look_where_told()
+        self._simulator = Simulator()
+
+    def run(self, work: "Work") -> "ShardResult":
+        """Runs one shard, in a worker that is prepared."""
         return self._simulator.run(work)

@@ -1,14 +1,16 @@
 """The commands as a user types them, on the toy engine."""
 
 import json
+import os
 import signal
+import subprocess
 import time
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import TOY, command
+from tests.cli.conftest import HOME, TOY, command
 
 
 def rows(out):
@@ -76,7 +78,7 @@ def test_a_lost_shard_exits_3_names_point_and_seed_and_can_be_resumed(
 def test_ctrl_c_keeps_what_is_finished_exits_130_and_resumes_to_the_same_rows(
     toy_config, toy_run, tmp_path, sent
 ):
-    out = tmp_path / "broken"
+    out = tmp_path / "broken; it's"
     arguments = ["run", toy_config, "--out", out, "--workers", 0]
     trouble = {"SHAKEOUT_ENGINE": TOY, "TOY_TROUBLE": "sleep:120@priority_fee"}
     process = command(*arguments, **trouble)
@@ -86,11 +88,13 @@ def test_ctrl_c_keeps_what_is_finished_exits_130_and_resumes_to_the_same_rows(
     process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert f"--out {out} --resume" in errors
+    told = errors.partition("go on with: ")[2]
     assert len(rows(out)) == 3
     assert json.loads((out / "manifest.json").read_text())["status"] == "interrupted"
-    resumed = command(*arguments, "--resume", SHAKEOUT_ENGINE=TOY)
-    assert resumed.wait(timeout=100) == 0
+    # Pasted into a shell that stands somewhere else.
+    environment = {**os.environ, "PYTHONPATH": str(HOME), "SHAKEOUT_ENGINE": TOY}
+    resumed = subprocess.run(told, shell=True, cwd="/", env=environment, timeout=100)
+    assert resumed.returncode == 0
     pd.testing.assert_frame_equal(rows(out), rows(toy_run))
 
 

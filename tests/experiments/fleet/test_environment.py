@@ -37,9 +37,10 @@ def test_a_worker_finds_the_packages_and_the_compiled_programs_of_the_driver():
     assert environment.of_worker(cache)["JAX_COMPILATION_CACHE_DIR"] == "/chosen"
 
 
-def test_the_cache_is_the_users_own(monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert str(environment.cache_directory()) == "/somewhere/shakeout/jax"
+def test_the_cache_is_the_users_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = environment.compilation_cache({})["JAX_COMPILATION_CACHE_DIR"]
+    assert found == str(tmp_path / "shakeout" / "jax")
 
 
 def test_an_explicit_cpu_platform_means_no_gpu(monkeypatch):

@@ -22,7 +22,14 @@ PUBLIC = PublicInputs(
     batch=3,
     height=6,
 )
-PACKED = files.pack(b"proof bytes", PUBLIC)
+ORIGIN = files.Origin("ab" * 32, 4, 5)
+PACKED = files.pack(b"proof bytes", PUBLIC, ORIGIN)
+
+
+def _head(length):
+    """The head of a container whose public inputs are so long."""
+    start = struct.pack("<8sH", files.MAGIC, files.VERSION)
+    return start + bytes(40) + struct.pack("<I", length)
 
 
 def test_what_is_packed_is_read_again():
@@ -39,8 +46,17 @@ def test_a_truncated_head_or_statement_is_refused(length):
         files.unpack(PACKED[:length])
 
 
+def test_a_file_says_which_run_it_was_made_from(tmp_path):
+    path = tmp_path / "x.proof"
+    path.write_bytes(PACKED)
+    assert files.read_origin(path) == ORIGIN
+    path.write_bytes(PACKED[:30])
+    with pytest.raises(files.ProofFileError, match="too few"):
+        files.read_origin(path)
+
+
 def test_a_length_beyond_the_file_is_refused():
-    hostile = struct.pack("<8sHI", files.MAGIC, files.VERSION, 1 << 31) + b"{}"
+    hostile = _head(1 << 31) + b"{}"
     with pytest.raises(files.ProofFileError, match="do not fit"):
         files.unpack(hostile)
 
@@ -49,7 +65,7 @@ def test_a_length_beyond_the_file_is_refused():
     "body", [b"", b"[]", b"{}", b"\xff", b"[" * 60_000, b'{"batch": 1}', b"null"]
 )
 def test_a_statement_that_is_none_is_refused(body):
-    head = struct.pack("<8sHI", files.MAGIC, files.VERSION, len(body))
+    head = _head(len(body))
     with pytest.raises(files.ProofFileError, match="public inputs"):
         files.unpack(head + body)
 
