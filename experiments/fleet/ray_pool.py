@@ -31,8 +31,8 @@ from shakeout.namesakes import ShadowedError, check_folder
 MAX_LOSSES = 2
 #: Beyond one each, workers that may fail to start before no more are started.
 MAX_FALSE_STARTS = 3
-#: Seconds from the first contact with a cluster to its first worker.
-START_S = 15.0
+#: Seconds until a cluster answers, and until its first worker stands.
+CONNECT_S, START_S = 7.0, 13.0
 #: Seconds that a cluster may be silent, or without any worker.
 SILENT_S, UNPLACED_S = 20.0, 60.0
 
@@ -98,7 +98,7 @@ class RayPool:
             self.gpus = min(environment.gpu_count(), self.workers)
             cluster = connection.started(self.workers, self.gpus)
         else:
-            cluster = connection.joined(self._address, START_S)
+            cluster = connection.joined(self._address, CONNECT_S)
         self._stack.enter_context(cluster)
         try:
             nodes = connection.living_nodes()

@@ -95,6 +95,10 @@ def layout(config):
 def simulate(runs, seed, params, *, spec):
     _make_trouble(spec.trouble)
 
+    if spec.trouble.startswith("slow:"):
+        seconds = float(spec.trouble.split("@")[0].removeprefix("slow:"))
+        jax.debug.callback(lambda: time.sleep(seconds))
+
     def one(run, numbers):
         key = block_key(run_key(seed, run), 0)
         draws = draw_words(key, 1, (spec.samples + 8,)).astype(jnp.int64)
@@ -118,7 +122,11 @@ def simulate(runs, seed, params, *, spec):
 
 
 def _make_trouble(trouble):
-    """`raise@POLICY`, `interrupt@…`, `sleep:SECONDS@…`, `die@…`, `die-once:FILE@…`."""
+    """What goes wrong: `KIND@POLICY`.
+
+    `raise`, `interrupt`, `die`, `die-once:FILE`, `sleep:SECONDS` while compiling, and
+    `slow:SECONDS` in every shard.
+    """
     kind = trouble.split("@")[0]
     if kind == "raise":
         raise ValueError("the toy was told to fail")
