@@ -5,7 +5,6 @@ tables at most once, with its seed and the values of its point on the axes, and 
 its samples. Runs that are missing are no damage; `missing_runs` counts them.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.config.errors import ConfigError
+from experiments.config.files import read_json
 from experiments.evidence import inclusion, records
 from experiments.results import leftovers, manifest_file
 from experiments.results.parquet import of_another
@@ -120,8 +120,8 @@ def _of_json(path: Path) -> str | None:
     try:
         if path.name != "proofs.json":
             return inclusion.read(path).experiment
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as problem:
+        document = read_json(path, manifest_file.MOST_BYTES)
+    except (OSError, ValueError) as problem:
         raise ConfigError(f"{path}: is damaged ({problem})") from None
     return document.get("experiment") if isinstance(document, dict) else None
 

@@ -12,9 +12,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from experiments.config.errors import ConfigError
+from experiments.config.files import read_json
 from experiments.report import vocabulary
 from experiments.results import parquet
 from experiments.results.leftovers import CHECKS
+from experiments.results.manifest_file import MOST_BYTES
 from experiments.results.parts import RUNS, SERIES
 from experiments.results.store import Store
 
@@ -196,10 +198,10 @@ def _read_checks(path: Path, identity: str) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path, MOST_BYTES)
         experiment, outcomes = document["experiment"], document["checks"]
         sound = all(isinstance(o["passed"], bool) and o["check"] for o in outcomes)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError) as error:
         raise ConfigError(f"{path}: is damaged ({error!r}); remove it") from None
     if not sound or experiment != identity:
         raise ConfigError(f"{path}: {parquet.of_another(str(experiment), identity)}")

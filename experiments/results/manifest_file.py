@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.config.errors import ConfigError, dotted
+from experiments.config.files import read_json
 from experiments.fleet.plan import Lane
 from experiments.results import files
 
@@ -15,6 +16,8 @@ NAME = "manifest.json"
 #: Version of the layout of a run directory.
 SCHEMA_VERSION = 2
 _DIGEST = "digest"
+#: No reader takes in more; the faults of each run of each point stand in it.
+MOST_BYTES = 1 << 30
 
 
 class _Point(BaseModel):
@@ -63,12 +66,9 @@ def read(folder: Path) -> dict[str, Any]:
         ConfigError: there is none, it is damaged, or it is of another layout.
     """
     path = folder / NAME
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(f"{folder}: no run directory ({path} is missing)")
-    try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    manifest = read_json(path, MOST_BYTES)
     if not isinstance(manifest, dict):
         raise ConfigError(f"{path}: is no manifest (it must map keys to values)")
     if manifest.get("schema") != SCHEMA_VERSION:
