@@ -22,10 +22,8 @@ from experiments.results import files, lock
 
 #: Seconds until somebody listens at an address.
 KNOCK_S = 3.0
-#: Seconds for the first worker on this machine, which may be busy.
-LOCAL_S = 120.0
 #: Seconds for a question to a cluster, and for leaving it.
-QUESTION_S, LEAVE_S = 5.0, 2.0
+QUESTION_S, LEAVE_S = 4.0, 2.0
 _ADDRESS = re.compile(r"(?:ray://)?\[?(?P<host>[^/\[\]]+?)\]?:(?P<port>\d{1,5})")
 _FOLDER = "shakeout-ray-"
 _QUIET: dict[str, Any] = {

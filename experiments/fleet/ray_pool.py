@@ -31,8 +31,10 @@ from shakeout.namesakes import ShadowedError, check_folder
 MAX_LOSSES = 2
 #: Beyond one each, workers that may fail to start before no more are started.
 MAX_FALSE_STARTS = 3
-#: Seconds until a cluster answers, and until its first worker stands.
-CONNECT_S, START_S = 7.0, 13.0
+#: Seconds until a cluster answers, and from then until it has placed a worker.
+CONNECT_S, PLACE_S = 6.0, 7.0
+#: Seconds until a worker that has a place stands: its node may be busy.
+START_S = 90.0
 #: Seconds that a cluster may be silent, or without any worker.
 SILENT_S, UNPLACED_S = 20.0, 60.0
 
@@ -81,11 +83,9 @@ class RayPool:
         self._underway: dict[Any, tuple[_Seat, Shard]] = {}
         self._false_starts, self._last_problem = 0, ""
         self._stack, self._health = contextlib.ExitStack(), None
-        began = time.monotonic()
         try:
             self._connect(asked, total)
-            limit = START_S if address else connection.LOCAL_S
-            self._start(began + limit)
+            self._start()
         except BaseException:
             self.close()
             raise
@@ -131,7 +131,7 @@ class RayPool:
 
     # --- workers ------------------------------------------------------------------
 
-    def _start(self, until: float) -> None:
+    def _start(self) -> None:
         """Starts the workers and waits for the first of them.
 
         Raises:
@@ -146,24 +146,39 @@ class RayPool:
         if self.gpus:
             options["num_gpus"] = 1
         self._actor_class = self._ray.remote(Worker).options(**options)
+        free = self._free_cpus()
         for _ in range(self.workers):
             self._add()
+        began, is_placed = time.monotonic(), self._address is None
         while not self._idle:
-            left = until - time.monotonic()
-            if left <= 0:
+            waited = time.monotonic() - began
+            if not is_placed and waited > PLACE_S:
+                is_placed = self._free_cpus() < free
+            if waited > (START_S if is_placed else PLACE_S):
                 raise ConfigError(f"{self._where}: {self._no_worker()}")
             if not self._starting:
                 raise ConfigError(f"{self._where}: {self._last_problem}")
-            found, _ = self._ray.wait(list(self._starting), timeout=min(left, POLL_S))
+            found, _ = self._ray.wait(list(self._starting), timeout=POLL_S)
             for reference in found:
                 if refusal := self._welcome(reference):
                     raise ConfigError(f"{self._where}: {refusal}")
 
+    def _free_cpus(self) -> int:
+        """CPUs that nobody holds, as the cluster's nodes report them.
+
+        Raises:
+            ConfigError: the cluster does not say.
+        """
+        try:
+            free = within(connection.QUESTION_S, self._ray.available_resources)
+        except NoAnswerError as error:
+            raise ConfigError(f"{self._where}: {error}") from None
+        return int(free.get("CPU", 0))
+
     def _no_worker(self) -> str:
         problem = self._last_problem or "no worker could be placed"
-        with contextlib.suppress(NoAnswerError):
-            free = within(connection.QUESTION_S, self._ray.available_resources)
-            cpus = int(free.get("CPU", 0))
+        with contextlib.suppress(ConfigError):
+            cpus = self._free_cpus()
             problem += f": {len(self._nodes)} nodes live, {cpus} CPUs are free"
         return problem + "; look at `ray status`, or try again later"
 

@@ -15,6 +15,7 @@ from experiments.report import ReportError, write_report
 from tests.experiments.report.synthetic import (
     COLUMNS,
     FAULTS,
+    IDENTITY,
     change_manifest,
     save,
     write_run_directory,
@@ -104,14 +105,13 @@ def changed(folder, **columns):
     path = folder / "runs.parquet"
     runs = pd.read_parquet(path)
     made = {name: f(runs) if callable(f) else f for name, f in columns.items()}
-    runs.assign(**made).to_parquet(path)
+    save(runs.assign(**made), path)
     return folder
 
 
 def with_manifest(folder, **entries):
     """A run directory with other entries in its manifest."""
-    path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    change_manifest(folder, lambda text: json.dumps(json.loads(text) | entries))
     return folder
 
 
@@ -196,7 +196,8 @@ def test_failed_checks_stand_above_the_headline(tmp_path):
         "passed": False,
         "message": "bad_debt < 1: fails",
     }
-    (folder / "checks.json").write_text(json.dumps([failed]))
+    told = {"experiment": IDENTITY, "checks": [failed]}
+    (folder / "checks.json").write_text(json.dumps(told))
     page = write_report(folder).read_text()
     assert 0 < page.index("Failed check: bad_debt &lt; 1: fails") < page.index("<h1>")
 
@@ -236,8 +237,7 @@ def test_values_of_an_axis_that_read_alike_are_shown_as_written(tmp_path):
     )
     axes = json.loads(packed(write_report(folder).read_text(), "data"))["axes"]
     assert axes[-1]["labels"] == ["0.5", "1.5", "10"]
-    text = (folder / "manifest.json").read_text()
-    (folder / "manifest.json").write_text(text.replace("DA outage", "no_fault"))
+    change_manifest(folder, lambda text: text.replace("DA outage", "no_fault"))
     axes = json.loads(packed(write_report(folder).read_text(), "data"))["axes"]
     assert len(set(axes[0]["labels"])) == 4
 
