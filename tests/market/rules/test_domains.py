@@ -102,7 +102,7 @@ def numbers_of(value: Any) -> list:
     return [number for part in parts for number in numbers_of(part)]
 
 
-def replaced(value: Any, numbers):
+def replaced(value: Any, numbers) -> Any:
     """The argument with its numbers taken from an iterator."""
     if is_number(value):
         return next(numbers)
@@ -120,7 +120,9 @@ def spoiled(arguments):
     """The arguments with an edge, or another of their numbers, in the place of each."""
     numbers = numbers_of(arguments)
     for place, own in enumerate(numbers):
-        for other in dict.fromkeys([*EDGES, *numbers, own + 1, own - 1]):
+        kind = int if isinstance(own, int) else Fraction
+        alike = [number for number in numbers if isinstance(number, kind)]
+        for other in dict.fromkeys([*EDGES, *alike, own + 1, own - 1]):
             changed = [*numbers[:place], other, *numbers[place + 1 :]]
             yield replaced(arguments, iter(changed))
 
