@@ -125,7 +125,7 @@ def _refuse_not_held(
 ) -> None:
     held = _held(config, parse_key(key))
     same = _same(value, held)
-    if same or (same is None and _changes_nothing(config, key, value)):
+    if same or (same is None and _changes_nothing(point, key, value, config)):
         return
     found = "nothing of that key" if held is _ABSENT else shown(held)
     raise ConfigError(
@@ -171,14 +171,13 @@ def _same(value: Any, held: Any) -> bool | None:
     return None
 
 
-def _changes_nothing(config: Config, key: str, value: Any) -> bool:
-    """Whether setting the key once more gives the same config."""
-    document = config.model_dump(mode="json", exclude={"sweep"})
+def _changes_nothing(point: Point, key: str, value: Any, config: Config) -> bool:
+    """Whether setting the key once more, after all other axes, gives the same config."""
     try:
-        again = Config.model_validate(with_value(document, key, value))
+        again = Config.model_validate(with_value(point.document, key, value))
     except (ConfigError, ValidationError):
         return False
-    return again.model_dump(mode="json", exclude={"sweep"}) == document
+    return again == config
 
 
 def _refuse_false_name(setting: Setting, config: Config) -> None:

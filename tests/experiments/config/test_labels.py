@@ -7,6 +7,10 @@ from experiments.config.errors import ConfigError
 
 HALT = {"kind": "sequencer_halt", "start": "1m", "duration": "10s"}
 FEES = [0.001, 0.002]
+BASE = {
+    "world": {"blocks": 10},
+    "populations": {"whales": {"family": "leveraged_traders", "count": 2}},
+}
 
 
 def named(**variants):
@@ -74,7 +78,7 @@ REFUSED = {
 def test_a_label_that_would_lie_is_refused(case):
     sweep, problem = REFUSED[case]
     with pytest.raises(ConfigError, match=problem):
-        config.expand({"world": {"blocks": 10}, "sweep": sweep})
+        config.expand({**BASE, "sweep": sweep})
 
 
 ALLOWED = {
@@ -99,7 +103,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("case", ALLOWED)
 def test_a_label_that_holds_is_kept_as_written(case):
-    experiment = config.expand({"world": {"blocks": 10}, "sweep": ALLOWED[case]})
+    experiment = config.expand({**BASE, "sweep": ALLOWED[case]})
     assert len(experiment.points) == 2
 
 

@@ -100,7 +100,8 @@ def test_what_is_not_of_the_language_is_refused(text, problem):
 def test_whole_numbers_are_exact_however_large():
     big = 1 << 62
     assert holds("trades * 4 > 0", trades=[big]) == [True]
-    assert holds("sum(trades) > 0", trades=[big, big, big]) is True
+    assert holds(f"sum(trades) == {3 * big + 1}", trades=[big, big, big + 1]) is True
+    assert holds(f"mean(trades) == {big}", trades=[big, big + 1, big - 1]) is True
     assert holds("-trades > 0", trades=[-(1 << 63)]) == [True]
     assert holds(f"trades == {big + 1}", trades=[big, big + 1]) == [False, True]
     assert holds(f"p50(trades) == {big + 1}", trades=[big + 1]) is True
