@@ -92,7 +92,7 @@ class View:
     ask: Array  # [M] best ask in ticks, 0 without
     bid_lots: Array  # [M] of the best order
     ask_lots: Array  # [M]
-    collateral: Array  # [N] quanta
+    collateral: Array  # [N] quanta: a balance, not wealth; a long paid its price
     position: Array  # [N, M] signed lots
     cost: Array  # [N, M] quanta paid for the position
     open_lots: Array  # [N, M, 2] resting on the bid and the ask side

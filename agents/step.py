@@ -63,7 +63,7 @@ def step(
         moment,
         params.chain,
         spec=spec.chain,
-        execute=executor(
+        executor=executor(
             reports.heard,
             seed_word,
             moment,

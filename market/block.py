@@ -20,6 +20,7 @@ from market.upkeep.breaker import is_paused, watch_index
 from market.upkeep.funding_clock import keep_funding_clock, vote_premium
 from market.upkeep.mark import with_mark
 from market.upkeep.oracle import Feed, OracleRules, updated_feed
+from market.upkeep.outage import note_block
 from market.upkeep.stops import note_refusals, refusals, stops_of, without_refused
 
 
@@ -35,8 +36,10 @@ def step(
     """Advances the exchange by one block of the chain.
 
     In a halted block nothing happens: no oracle price, no transaction, no funding and
-    no deleveraging. What stands still in a block with a stale price, or soon after a
-    restart: `market.upkeep.stops`; after a jump of the index: `market.upkeep.breaker`.
+    no deleveraging; funding that falls due is paid afterwards. What stands still in a
+    block with a stale price, or soon after a restart: `market.upkeep.stops`; after a
+    long outage: `market.upkeep.outage`; after a jump of the index:
+    `market.upkeep.breaker`.
 
     Args:
         state: the exchange.
@@ -53,7 +56,9 @@ def step(
     breaker = _watched(state, now_us, is_halted, params)
     paused = is_paused(breaker, now_us)
     params = replace(params, halted=params.halted | stops.stale | paused)
-    refused = refusals(txs, stops)
+    refused = refusals(txs, state, stops)
+    state = note_block(state, given, spec=spec)
+    gates = state.gate_block
     held = is_halted | stops.holds_deleveraging() | paused
     waiting = state.adl_pending
     state = replace(state, adl_pending=jnp.where(held, 0, waiting))
@@ -69,6 +74,7 @@ def step(
     state = replace(
         state,
         adl_pending=jnp.where(held, waiting, state.adl_pending),
+        gate_block=jnp.where(is_halted, gates, state.gate_block),
         breaker=breaker,
         restarted_us=jnp.where(is_halted, given.end_us, state.restarted_us),
     )

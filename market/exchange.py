@@ -96,7 +96,7 @@ def _static_words(spec: VenueSpec, messages: int, auction: bool) -> np.ndarray:
     """Sizes, multipliers and isolation flags in the order of `layout`."""
     sizes = [spec.accounts, len(spec.markets), spec.slots, spec.book_capacity]
     bounds = [messages, int(spec.self_trade), int(auction), spec.deleverages_per_block]
-    rules = [int(spec.margin), int(spec.liquidation), int(spec.cover)]
+    rules = [int(spec.margin), int(spec.liquidation), int(spec.cover), int(spec.gate)]
     rules += [int(spec.deleveraging), spec.vault]
     per_market = [*spec.multipliers, *spec.isolated]
     return np.array([*sizes, *bounds, *rules, *per_market], np.int64)

@@ -29,7 +29,7 @@ from rollup.types import (
     ChainParams,
     ChainSpec,
     ChainState,
-    Execute,
+    Executor,
     Moment,
     Offered,
     Ordered,
@@ -70,7 +70,7 @@ def step(
     params: ChainParams,
     *,
     spec: ChainSpec,
-    execute: Execute,
+    executor: Executor,
 ) -> tuple[ChainState, ExchangeState, BlockOutcome]:
     """Advances the rollup by one block.
 
@@ -82,7 +82,7 @@ def step(
         moment: the block, and its conditions.
         params: numbers of the rollup.
         spec: its shapes.
-        execute: one block of the exchange.
+        executor: the exchange: its block, and what its accounts are worth.
     """
     accounts = exchange.collateral.shape[0]
     clock = Clock(moment.block, state.height, moment.now_us, moment.block_us)
@@ -107,7 +107,7 @@ def step(
     )
     state = take_out(replace(state, scheme=remembered), ordering)
     return apply_block(
-        state, exchange, ordered, moment, params, spec=spec, execute=execute
+        state, exchange, ordered, moment, params, spec=spec, executor=executor
     )
 
 
@@ -119,7 +119,7 @@ def apply_block(
     params: ChainParams,
     *,
     spec: ChainSpec,
-    execute: Execute,
+    executor: Executor,
 ) -> tuple[ChainState, ExchangeState, BlockOutcome]:
     """Executes an ordered block: the part of a step that a replay repeats.
 
@@ -130,15 +130,17 @@ def apply_block(
         moment: the block, and its conditions.
         params: numbers of the rollup.
         spec: its shapes.
-        execute: one block of the exchange.
+        executor: the exchange: its block, and what its accounts are worth.
     """
     txs, is_halted = ordered.txs, moment.conditions.halted
-    exchange, earned = charge(exchange, ordered.charge)
-    exchange, receipts, info = execute(exchange, txs, ordered.mode, state.height)
+    exchange, earned = charge(exchange, ordered.charge, executor.equity(exchange))
+    exchange, receipts, info = executor.execute(
+        exchange, txs, ordered.mode, state.height
+    )
     afterwards = jnp.zeros((0,), jnp.int64)
     if ordered.after is not None:
         remembered, afterwards = ordered.after(receipts)
-        exchange, more = charge(exchange, afterwards)
+        exchange, more = charge(exchange, afterwards, executor.equity(exchange))
         state, earned = replace(state, scheme=remembered), earned + more
     state = _count(state, txs, receipts, moment)
     pipeline, exchange = _settle(
@@ -171,24 +173,26 @@ def unaccounted(state: ChainState) -> Array:
     return state.entered - left - jnp.sum(state.dropped)
 
 
-def charge(exchange: ExchangeState, asked: Array) -> tuple[ExchangeState, Array]:
+def charge(
+    exchange: ExchangeState, asked: Array, equity: Array
+) -> tuple[ExchangeState, Array]:
     """Takes gas and bids from the accounts, as far as their money goes.
 
-    An account's money is its collateral with its positions at what they cost: the
-    collateral alone is negative for whoever is long with leverage, and says nothing.
-    Revenue joins the exchange's fee account, so that money stays in one ledger; a
-    refund comes out of it in full, be it that it falls below zero: the sequencer's
-    promise is the venue's debt.
+    An account's money is its equity: the collateral alone is negative for whoever is
+    long with leverage or took a profit home, and says nothing. Revenue joins the
+    exchange's fee account, so that money stays in one ledger; a refund comes out of it
+    in full, be it that it falls below zero: the sequencer's promise is the venue's
+    debt.
 
     Args:
         exchange: the exchange.
         asked: [A] quanta; below zero is a refund.
+        equity: [A] quanta that each account is worth.
 
     Returns:
         The exchange, and the quanta earned.
     """
-    money = exchange.collateral + jnp.sum(exchange.cost, axis=1)
-    paid = jnp.clip(money, 0, asked)
+    paid = jnp.clip(equity, 0, asked)
     earned = jnp.sum(paid)
     exchange = replace(
         exchange,

@@ -10,8 +10,9 @@ from market.types.environment import Environment
 from market.types.orders import Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState
+from market.upkeep.mark import account_equity
 from rollup.sequencing.contract import Mode
-from rollup.types import Execute, Moment
+from rollup.types import Executor, Moment
 
 
 def executor(
@@ -22,8 +23,8 @@ def executor(
     *,
     venue: VenueSpec,
     modes: tuple[Mode, ...],
-) -> Execute:
-    """What `rollup.chain` calls to execute a block.
+) -> Executor:
+    """What `rollup.chain` calls to execute a block, and to see what accounts have.
 
     Only the modes of the chain's scheme are compiled. A scheme of one mode costs no
     switch; with both, the mode of the block decides, and where all lanes agree on it,
@@ -59,4 +60,4 @@ def executor(
             mode == Mode.AUCTION, partial(run, True), partial(run, False), exchange, txs
         )
 
-    return execute
+    return Executor(execute, partial(account_equity, spec=venue))

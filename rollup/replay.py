@@ -81,7 +81,7 @@ def replay(
             moment,
             chain_params,
             spec=rollup,
-            execute=executor(
+            executor=executor(
                 given.reports,
                 given.seed_word,
                 moment,

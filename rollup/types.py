@@ -149,8 +149,16 @@ class BlockOutcome:
     is_halted: Array  # [] bool
 
 
-#: Runs the exchange: (state, txs, mode, height) -> (state, receipts, info).
-Execute = Callable[
-    [ExchangeState, Tx, Array, Array],
-    tuple[ExchangeState, Receipt, ExchangeInfo],
-]
+class Executor(NamedTuple):
+    """The exchange as the chain knows it.
+
+    Attributes:
+        execute: one block: (state, txs, mode, height) -> (state, receipts, info).
+        equity: what each account is worth now, [A] quanta: what it can be charged.
+    """
+
+    execute: Callable[
+        [ExchangeState, Tx, Array, Array],
+        tuple[ExchangeState, Receipt, ExchangeInfo],
+    ]
+    equity: Callable[[ExchangeState], Array]

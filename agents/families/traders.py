@@ -190,7 +190,7 @@ def _withdrawal(view: View, params: TraderParams, patience, spec: GroupSpec):
         view.open_lots == 0, axis=(1, 2)
     )
     leaves = bernoulli_ppm(patience, params.go_home_ppm, bits=_FIELD_BITS)
-    half = view.collateral // 2
+    half = view.equity // 2
     intent = transactions((spec.count,), kind=Kind.WITHDRAW, lots=half)
     return intent, flat & leaves & (half > 0)
 

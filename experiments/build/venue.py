@@ -47,7 +47,9 @@ def build_venue(
     spec = replace(
         spec,
         deleveraging=_rule(venue, spec.deleveraging),
-        deleverages_per_block=venue.liquidation.deleverages_per_block,
+        deleverages_per_block=(
+            venue.liquidation.deleverages_per_block or spec.deleverages_per_block
+        ),
         **funding_clock(config),
     )
     price_spec, prices = build_prices(config, spec)

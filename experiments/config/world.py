@@ -94,8 +94,10 @@ class LiquidationConfig(Section):
     max_notional: usd(0, 1e9) | None = Field(
         default=None, description="of an account, a block"
     )
-    deleverages_per_block: whole(1, 1024) = Field(
-        default=10, description="positions that a block closes something of, at most"
+    deleverages_per_block: whole(1, 1024) | None = Field(
+        default=None,
+        description="positions that a block closes something of, at most; 10 on "
+        "dydx_v4, else all",
     )
     cooldown: duration("0s", "1d") | None = Field(
         default=None, description="after a partial one, on hyperliquid"

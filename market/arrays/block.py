@@ -7,8 +7,9 @@ from market.arrays import funds
 from market.arrays.admission import check_names, takes_off
 from market.arrays.clearing import clear
 from market.arrays.cover import drop_undercollateralised
-from market.arrays.deleveraging import close_gate, deleverage_pending
+from market.arrays.deleveraging import deleverage_pending
 from market.arrays.fills import drop_expired
+from market.arrays.gate import close_gate
 from market.arrays.lane import Env, Lane, Order, Outcome, Request, Txs, choose, when
 from market.arrays.liquidation import liquidate
 from market.arrays.margin import reckon_prices

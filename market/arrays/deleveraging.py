@@ -10,7 +10,7 @@ from market.arrays.liquidation import bankruptcy_quote
 from market.arrays.margin import account_equity, account_risk, may_move
 from market.arrays.matching import cancel_all
 from market.rules.deleveraging import split_quote
-from market.types.limits import GATE_BLOCKS, LIST_SHIFT, MAX_COUNTERPARTIES
+from market.types.limits import LIST_SHIFT, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
 
 
@@ -189,10 +189,3 @@ def _cover_debt(lane: Lane, env: Env, on, target) -> Lane:
     paid = jnp.where(on & is_flat & (target != vault), paid, 0)
     collateral = lane.collateral.at[target].add(paid).at[vault].add(-paid)
     return note(lane._replace(collateral=collateral), "backstop_paid", paid)
-
-
-def close_gate(lane: Lane, env: Env) -> Lane:
-    """Blocks withdrawals for a while where an account ends with negative equity."""
-    negative = (account_equity(lane, env) < 0).any()
-    gate = jnp.where(negative, env.block + GATE_BLOCKS, lane.gate_block)
-    return lane._replace(gate_block=gate)

@@ -3,8 +3,9 @@
 import jax.numpy as jnp
 from jax import Array
 
+from market.arrays.gate import is_gated
 from market.arrays.lane import Env, Lane, first_reason, note
-from market.arrays.margin import worst_case_slack, worst_exposure
+from market.arrays.margin import transfer_slack, worst_case_slack, worst_exposure
 from market.types.limits import MAX_COLLATERAL, MAX_PAID_IN
 from market.types.orders import Status
 
@@ -24,15 +25,15 @@ def deposit(lane: Lane, on, account, quanta) -> tuple[Lane, Array]:
 
 
 def free_collateral(lane: Lane, env: Env, account) -> Array:
-    """What may leave: the slack over initial margin, and cash beyond reservations."""
-    cash = lane.collateral[account] - lane.open_loss[account].sum()
+    """What may leave: all but what positions and open orders need, by either margin."""
     exposure = worst_exposure(lane, account)
-    return jnp.minimum(cash, worst_case_slack(lane, env, account, exposure))
+    slack = worst_case_slack(lane, env, account, exposure)
+    return jnp.minimum(slack, transfer_slack(lane, env, account))
 
 
 def withdraw(lane: Lane, env: Env, on, account, quanta) -> tuple[Lane, Array]:
     """Moves free collateral out, which the chain pays later: ``(lane, status)``."""
-    gated = (lane.gate_block > 0) & (env.block <= lane.gate_block)
+    gated = is_gated(lane, env, account)
     reason = first_reason(
         (quanta < 1, Status.BAD_LOTS),
         (gated, Status.WITHDRAWALS_GATED),

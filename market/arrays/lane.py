@@ -37,6 +37,7 @@ class Sizes(NamedTuple):
     margin: int
     liquidation: int
     cover: int
+    gate: int
     deleveraging: int
     vault: int
     isolated: tuple[int, ...]  # [M] flags

@@ -107,6 +107,14 @@ def worst_case_slack(lane: Lane, env: Env, account, exposure):
     return account_equity(lane, env, account) - reserved - required
 
 
+def transfer_slack(lane: Lane, env: Env, account):
+    """Equity over the share of all positions' notional that a transfer must leave."""
+    notional = abs(lane.position[account]) * env.unit
+    kept = ppm_ceil(notional, env.param("transfer_margin_ppm")).sum()
+    reserved = lane.open_loss[account].sum()
+    return account_equity(lane, env, account) - reserved - kept
+
+
 def maintenance_slack(lane: Lane, env: Env):
     """Equity over maintenance requirement of all accounts [A], at their worst.
 

@@ -11,10 +11,11 @@ from market.kernels.admission import (
 )
 from market.kernels.clearing import clear
 from market.kernels.cover import drop_undercollateralised
-from market.kernels.deleveraging import close_gate, deleverage_pending
+from market.kernels.deleveraging import deleverage_pending
 from market.kernels.engine import FILLED, OK
 from market.kernels.fills import drop_expired
 from market.kernels.funds import deposit, withdraw
+from market.kernels.gate import close_gate
 from market.kernels.lane import ALL_MARKETS, tx_of
 from market.kernels.liquidation import liquidate
 from market.kernels.margin import reckon_prices

@@ -26,7 +26,7 @@ from market.kernels.margin import (
 from market.kernels.matching import cancel_all
 from market.kernels.wide import mul_div_floor
 from market.native.ffi import kernel
-from market.types.limits import GATE_BLOCKS, LIST_SHIFT, MAX_COUNTERPARTIES
+from market.types.limits import LIST_SHIFT, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
 
 RANDOM_WALK = int(Deleveraging.RANDOM_WALK)
@@ -270,12 +270,3 @@ def _cover_debt(lane, target):
     collateral[target] += paid
     collateral[vault] -= paid
     lane.info.backstop_paid += paid
-
-
-@kernel
-def close_gate(lane):
-    """Blocks withdrawals for a while where an account ends with negative equity."""
-    for account in range(lane.accounts):
-        if account_equity(lane, account) < 0:
-            lane.gate_block = lane.block + GATE_BLOCKS
-            return

@@ -1,8 +1,9 @@
 """Deposits and withdrawals."""
 
 from market.kernels.admission import BAD_LOTS
+from market.kernels.gate import is_gated
 from market.kernels.lane import NOTHING
-from market.kernels.margin import worst_case_slack
+from market.kernels.margin import transfer_slack, worst_case_slack
 from market.kernels.matching import ACCEPTED
 from market.native.ffi import kernel
 from market.types.limits import MAX_COLLATERAL, MAX_PAID_IN
@@ -28,11 +29,9 @@ def deposit(lane, account, quanta):
 
 @kernel
 def free_collateral(lane, account):
-    """What may leave: the slack over initial margin, and cash beyond reservations."""
-    cash = lane.collateral[account]
-    for market in range(lane.markets):
-        cash -= lane.open_loss[account, market]
-    return min(cash, worst_case_slack(lane, account, NOTHING, NOTHING, NOTHING))
+    """What may leave: all but what positions and open orders need, by either margin."""
+    slack = worst_case_slack(lane, account, NOTHING, NOTHING, NOTHING)
+    return min(slack, transfer_slack(lane, account))
 
 
 @kernel
@@ -40,7 +39,7 @@ def withdraw(lane, account, quanta):
     """Moves free collateral out; the chain pays it when the batch is settled."""
     if quanta < 1:
         return BAD_LOTS
-    if lane.gate_block > 0 and lane.block <= lane.gate_block:
+    if is_gated(lane, account):
         return WITHDRAWALS_GATED
     if quanta > free_collateral(lane, account):
         return NO_FUNDS

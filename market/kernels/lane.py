@@ -47,7 +47,7 @@ _STATE_SHAPES = {
     "paid_in": (),
     "last": ("markets",),
     "counters": (STATUS_COUNT,),
-    "gate_block": (),
+    "gate_block": ("funds",),
     "cooldown_us": ("accounts",),
 }
 

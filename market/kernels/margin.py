@@ -174,6 +174,17 @@ def worst_case_slack(lane, account, market, buying, selling):
 
 
 @kernel
+def transfer_slack(lane, account):
+    """Equity over the share of all positions' notional that a transfer must leave."""
+    position, unit, open_loss = lane.position, lane.unit, lane.open_loss
+    share, slack = lane.params.transfer_margin_ppm[0], account_equity(lane, account)
+    for market in range(lane.markets):
+        slack -= ppm_ceil(abs(position[account, market]) * unit[market], share)
+        slack -= open_loss[account, market]
+    return slack
+
+
+@kernel
 def maintenance_slack(lane, account):
     """Equity over maintenance requirement when every order fills on its worse side."""
     position, open_lots, open_loss = lane.position, lane.open_lots, lane.open_loss

@@ -5,8 +5,8 @@
 2. Transactions in sequence, each meeting the book that the last one left. In an auction
    orders wait meanwhile, and may be taken back until all have come; then one price a
    market.
-3. Positions that a liquidation marked are deleveraged, and withdrawals are gated where
-   an account ends with negative equity.
+3. Positions that a liquidation marked are deleveraged, and where the venue has a gate
+   it closes on withdrawals (`market.twin.gate`).
 
 What a transaction may change when it is rejected: `market.exchange`.
 """
@@ -14,9 +14,10 @@ What a transaction may change when it is rejected: `market.exchange`.
 from market.twin.admission import check_names, takes_off
 from market.twin.clearing import clear
 from market.twin.cover import drop_undercollateralised
-from market.twin.deleveraging import close_gate, deleverage_pending
+from market.twin.deleveraging import deleverage_pending
 from market.twin.fills import drop_expired
 from market.twin.funds import deposit, withdraw
+from market.twin.gate import close_gate
 from market.twin.lane import Fill, Lane, RejectError, Tx, nothing_done
 from market.twin.liquidation import liquidate
 from market.twin.margin import reckon_prices

@@ -26,7 +26,7 @@ from market.twin.lane import Lane
 from market.twin.liquidation import bankruptcy_quote
 from market.twin.margin import account_equity, account_risk, may_move, with_position
 from market.twin.matching import cancel_all
-from market.types.limits import GATE_BLOCKS, LIST_SHIFT, MAX_COUNTERPARTIES
+from market.types.limits import LIST_SHIFT, MAX_COUNTERPARTIES
 from market.types.specs import Deleveraging
 
 
@@ -147,12 +147,6 @@ def _cover_debt(lane: Lane, target: int) -> None:
     lane.collateral[target] += paid
     lane.collateral[vault] -= paid
     lane.info.backstop_paid += paid
-
-
-def close_gate(lane: Lane) -> None:
-    """Blocks withdrawals for a while where an account ends with negative equity."""
-    if any(account_equity(lane, account) < 0 for account in lane.accounts):
-        lane.gate_block = lane.block + GATE_BLOCKS
 
 
 def _sign(number: int) -> int:

@@ -1,7 +1,8 @@
 """Money that comes in from L1, and money that leaves for it."""
 
-from market.twin.lane import Fill, Lane, RejectError, open_loss
-from market.twin.margin import worst_case_slack
+from market.twin.gate import is_gated
+from market.twin.lane import Fill, Lane, RejectError
+from market.twin.margin import transfer_slack, worst_case_slack
 from market.types.limits import MAX_COLLATERAL, MAX_PAID_IN
 from market.types.orders import Status
 
@@ -20,17 +21,19 @@ def deposit(lane: Lane, account: int, quanta: int) -> Fill:
 
 
 def free_collateral(lane: Lane, account: int) -> int:
-    """What may leave: the slack over initial margin, and cash beyond reservations."""
-    reserved = sum(open_loss(lane, account, market) for market in lane.markets)
-    cash = lane.collateral[account] - reserved
-    return min(cash, worst_case_slack(lane, account))
+    """What may leave: all but what positions and open orders need, by either margin.
+
+    The balance alone says nothing: a purchase takes the whole price from it, a sale
+    adds it. It may fall below zero by a withdrawal.
+    """
+    return min(worst_case_slack(lane, account), transfer_slack(lane, account))
 
 
 def withdraw(lane: Lane, account: int, quanta: int) -> Fill:
     """Moves free collateral out; the chain pays it later."""
     if quanta < 1:
         raise RejectError(Status.BAD_LOTS)
-    if lane.gate_block > 0 and lane.block <= lane.gate_block:
+    if is_gated(lane, account):
         raise RejectError(Status.WITHDRAWALS_GATED)
     if quanta > free_collateral(lane, account):
         raise RejectError(Status.NO_FUNDS)

@@ -135,6 +135,7 @@ class Params:
     risk_upper: list[list[int]]  # [S][M]
     risk_factor_ppm: list[list[int]]
     risk_by_balance: list[int]
+    transfer_margin_ppm: int
     maker_fee_ppm: int
     taker_fee_ppm: int
     price_band_ppm: list[int]
@@ -171,8 +172,8 @@ class Lane:
         books: by market.
         collateral, withdrawn, cooldown_us: by account.
         position, cost, adl_pending: [account][market].
-        insurance: the shared fund, then those of isolated markets.
-        fees, paid_in, gate_block: as in `market.types.state.ExchangeState`.
+        insurance, gate_block: of what is shared, then of isolated markets.
+        fees, paid_in: as in `market.types.state.ExchangeState`.
         last: ticks of the last fill, by market.
         counters: outcomes since the start, by `Status`.
         price: ticks that margin is reckoned at, by market: the oracle's price, or the
@@ -202,7 +203,7 @@ class Lane:
     insurance: list[int]
     fees: int
     paid_in: int
-    gate_block: int
+    gate_block: list[int]
     last: list[int]
     counters: list[int]
     # What a block is told.
@@ -245,7 +246,7 @@ def open_lane(
         insurance=list(insurance),
         fees=0,
         paid_in=sum(collateral) + sum(insurance),
-        gate_block=0,
+        gate_block=[0] * len(insurance),
         last=list(price),
         counters=[0] * STATUS_COUNT,
         price=list(price),

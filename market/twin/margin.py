@@ -166,6 +166,20 @@ def worst_case_slack(
     return equity - reserved - initial_requirement(lane, exposures)
 
 
+def transfer_slack(lane: Lane, account: int) -> int:
+    """Equity over the share of all positions' notional that a transfer must leave.
+
+    The notional of each position is rounded up to the quantum; money that open orders
+    reserve stays too.
+    """
+    share = lane.params.transfer_margin_ppm
+    slack = account_equity(lane, account)
+    for market, lots in enumerate(lane.position[account]):
+        slack -= ppm_ceil(abs(lots) * lane.unit[market], share)
+        slack -= open_loss(lane, account, market)
+    return slack
+
+
 def maintenance_slack(lane: Lane, account: int) -> int:
     """Equity over maintenance with every order filled at its worst, rounded down."""
     slack = account_equity(lane, account) * PPM

@@ -66,6 +66,7 @@ class Hyperliquid:
         index: oracle prices by market.
         basis, traded: the means behind the mark, by market.
         premiums: samples of this funding interval, a list of rates by market each.
+        payments_due: payments whose time has come; a halted block makes none.
         residue: what the floors of funding took.
     """
 
@@ -75,6 +76,7 @@ class Hyperliquid:
     basis: list[Mean]
     traded: list[Mean]
     premiums: list[list[int]]
+    payments_due: int = 0
     residue: int = 0
 
 
@@ -118,7 +120,10 @@ def step(venue: Hyperliquid, txs: list[Tx], given: Given) -> list[Fill]:
         venue.premiums.append([premium(venue, market) for market in lane.markets])
     interval = spec.votes_per_sample * spec.samples_per_funding
     if (given.block + 1 + spec.funding_offset_blocks) % interval == 0:
-        pay_funding(venue, given.is_halted)
+        venue.payments_due += 1
+    if venue.payments_due and not given.is_halted:
+        venue.payments_due -= 1
+        pay_funding(venue)
     return fills
 
 
@@ -184,11 +189,9 @@ def impact_price(
     return notional / (lots * multiplier)
 
 
-def pay_funding(venue: Hyperliquid, is_halted: bool) -> None:
+def pay_funding(venue: Hyperliquid) -> None:
     """An eighth of the rate, at the oracle price; each payment is floored."""
     lane, samples, venue.premiums = venue.lane, venue.premiums, []
-    if is_halted:
-        return
     rates = [hourly_rate([row[market] for row in samples]) for market in lane.markets]
     for account, held in enumerate(lane.position):
         paid = 0

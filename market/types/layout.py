@@ -17,6 +17,7 @@ STATIC_FIELDS = (
     "margin",
     "liquidation",
     "cover",
+    "gate",
     "deleveraging",
     "vault",
 )
@@ -83,6 +84,7 @@ PARAM_FIELDS = (
     "cooldown_waits",
     "liquidation_max_insurance",
     "risk_by_balance",
+    "transfer_margin_ppm",
 )
 #: Parameters of S rows [S, M] each, below those.
 STEP_FIELDS = ("risk_upper", "risk_factor_ppm")

@@ -50,6 +50,13 @@ class Cover(IntEnum):
     EVERY_BLOCK = 1  # reckoned anew each block; uncovered orders are dropped (StarkEx)
 
 
+class Gate(IntEnum):
+    """When a venue closes withdrawals for everyone, whatever an account may take."""
+
+    BAD_DEBT = 0  # for a while after an account below zero or an outage (dYdX v4)
+    NONE = 1  # never (StarkEx, Hyperliquid)
+
+
 class Deleveraging(IntEnum):
     """Who gives up how much of a position that nobody can pay for."""
 
@@ -100,11 +107,12 @@ class VenueSpec:
         slots: order slots of one account in one market.
         book_capacity: C, resting orders of one side of one book.
         self_trade: prevention mode.
-        margin, liquidation, mark, funding, cover, deleveraging: the venue's rules,
-            each chosen apart from the others.
+        margin, liquidation, mark, funding, cover, gate, deleveraging: the venue's
+            rules, each chosen apart from the others.
         vault: account that takes over what the book does not (Hyperliquid); -1 none.
         deleverages_per_block: positions of which a block's deleveraging closes
-            something, at most; a try that closes nothing does not count.
+            something, at most; a try that closes nothing does not count; ten on
+            dYdX v4, and elsewhere as many as there are.
         votes_per_sample: V, blocks in one funding sample; the rule wants 15 or more.
         samples_per_funding: samples in one funding interval.
         funding_offset_blocks: how far into an interval the run starts.
@@ -120,6 +128,7 @@ class VenueSpec:
     mark: Mark = Mark.ORACLE
     funding: Funding = Funding.VOTES
     cover: Cover = Cover.AT_ADMISSION
+    gate: Gate = Gate.BAD_DEBT
     deleveraging: Deleveraging = Deleveraging.RANDOM_WALK
     vault: int = -1
     deleverages_per_block: int = 10
@@ -161,6 +170,7 @@ class VenueParams:
         Array  # [S, M] risk factor of the step, for the whole position; rising
     )
     risk_by_balance: Array  # [M] 1: sizes are lots; 0: quanta at the oracle price
+    transfer_margin_ppm: Array  # [] of the notional that stays after a withdrawal
     # trading
     maker_fee_ppm: Array  # [] of the fill's notional; may be negative (a rebate)
     taker_fee_ppm: Array  # []

@@ -75,9 +75,12 @@ class ExchangeState:
     vote_count: Array  # [] blocks since the last sample
     oracle_us: Array  # [M] when the oracle price was last published
     counters: Array  # [STATUS_COUNT] outcomes since the start, by `Status`
-    gate_block: Array  # [] withdrawals are blocked up to this block
+    gate_block: Array  # [1 + M] up to when withdrawals are blocked, by `pool_of`
     cooldown_us: Array  # [A] end of the cooldown after a partial liquidation; 0: none
     restarted_us: Array  # [] when the last halt of the chain ended; 0: never halted
+    made_us: Array  # [] start of the last block that was made
+    samples_due: Array  # [] funding samples whose time came while the chain was halted
+    payments_due: Array  # [] funding payments whose time came then
     breaker: BreakerState
 
 
@@ -172,8 +175,11 @@ def open_exchange(
         vote_count=zero,
         oracle_us=per_market,
         counters=jnp.zeros((STATUS_COUNT,), jnp.int64),
-        gate_block=zero,
+        gate_block=jnp.zeros((1 + markets,), jnp.int64),
         cooldown_us=jnp.zeros((accounts,), jnp.int64),
         restarted_us=zero,
+        made_us=zero,
+        samples_due=zero,
+        payments_due=zero,
         breaker=open_breaker(markets),
     )

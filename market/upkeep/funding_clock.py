@@ -3,6 +3,16 @@
 The formulas stand in `market.rules.funding`; how Hyperliquid samples and pays, in
 `market.upkeep.hourly_funding`. The clock runs on the number of a block in time, which
 is the same in every lane, so that a payment is really reckoned only when it is due.
+
+What comes due while the chain is halted is not lost. The first block after the halt
+pays, at its prices and positions, from the premiums that were sampled before it; where
+more than one payment was missed, each of the next blocks makes one more, from what has
+been sampled since: on dYdX v4 an epoch that is over ends in the first block that finds
+it so, one a block. The lab pays Hyperliquid's and StarkEx's funding after a halt the
+same way: their documents do not say. A missed sample is taken afterwards too, but on
+Hyperliquid, whose mean is of the premiums that there were.
+
+Source: dYdX v4, ``x/epochs/keeper/epoch_info.go`` (``MaybeStartNextEpoch``).
 """
 
 from dataclasses import replace
@@ -26,6 +36,7 @@ from market.rules.funding import (
 from market.types.specs import Funding, VenueParams, VenueSpec
 from market.types.state import ExchangeState
 from market.upkeep import hourly_funding
+from market.upkeep.lanes import in_any_lane
 
 
 def _clamp_of(factor: Array, params: VenueParams) -> Array:
@@ -57,37 +68,56 @@ def vote_premium(state: ExchangeState, params: VenueParams, spec: VenueSpec, is_
 
 
 def keep_funding_clock(state, block, is_halted, params, spec: VenueSpec):
-    """Samples and pays on a schedule of blocks in time, the same in every lane."""
+    """Samples and pays on a schedule of blocks in time, as soon as a block is made.
+
+    Returns:
+        The state, and the quanta that changed hands.
+    """
     sample_due = (block + 1) % spec.votes_per_sample == 0
     interval = spec.votes_per_sample * spec.samples_per_funding
     payment_due = (block + 1 + spec.funding_offset_blocks) % interval == 0
     if spec.funding == Funding.HOURLY:
-        sample = partial(hourly_funding.sample_premium, is_halted=is_halted)
-        pay = partial(hourly_funding.pay_interval, spec=spec, is_halted=is_halted)
+        sample_due &= ~is_halted
+        sample, pay = hourly_funding.sample_premium, hourly_funding.pay_interval
     else:
-        sample = _sample
-        pay = partial(_pay, params=params, spec=spec, is_halted=is_halted)
-    state = jax.lax.cond(sample_due, sample, lambda state: state, state)
-    nothing = jnp.zeros((), jnp.int64)
-    return jax.lax.cond(payment_due, pay, lambda state: (state, nothing), state)
-
-
-def _sample(state: ExchangeState) -> ExchangeState:
-    blocks = jnp.broadcast_to(state.vote_count, state.premium_sum.shape)
-    return replace(
+        sample, pay = _sample, partial(_pay, params=params)
+    samples, samples_due = _begun(state.samples_due + sample_due, is_halted)
+    pays, payments_due = _begun(state.payments_due + payment_due, is_halted)
+    state = replace(state, samples_due=samples_due, payments_due=payments_due)
+    state = jax.lax.cond(
+        in_any_lane(samples), partial(sample, on=samples), lambda state: state, state
+    )
+    return jax.lax.cond(
+        in_any_lane(pays),
+        partial(pay, spec=spec, on=pays),
+        lambda state: (state, jnp.zeros((), jnp.int64)),
         state,
-        premium_sum=state.premium_sum + sample_ppm(state.votes, blocks),
-        premium_samples=state.premium_samples + 1,
-        votes=jnp.zeros_like(state.votes),
-        vote_count=jnp.zeros_like(state.vote_count),
     )
 
 
-def _pay(state: ExchangeState, params: VenueParams, spec: VenueSpec, is_halted):
-    """Pays one funding interval to every account at once.
+def _begun(due: Array, is_halted: Array) -> tuple[Array, Array]:
+    """Whether this block does one of what is due, and what then is left."""
+    on = (due > 0) & ~is_halted
+    return on, due - on
 
-    What the floors leave over goes to the residue account. An interval that ends while
-    the sequencer is halted is not charged.
+
+def _sample(state: ExchangeState, on: Array) -> ExchangeState:
+    """Takes the votes since the last sample as one, where ``on``, bool []."""
+    blocks = jnp.broadcast_to(state.vote_count, state.premium_sum.shape)
+    sample = jnp.where(on, sample_ppm(state.votes, blocks), 0)
+    return replace(
+        state,
+        premium_sum=state.premium_sum + sample,
+        premium_samples=state.premium_samples + on,
+        votes=jnp.where(on, 0, state.votes),
+        vote_count=jnp.where(on, 0, state.vote_count),
+    )
+
+
+def _pay(state: ExchangeState, params: VenueParams, spec: VenueSpec, on: Array):
+    """Pays one funding interval with every account at once, where ``on``, bool [].
+
+    What the floors leave over goes to the residue account.
     """
     premium = premium_ppm(
         state.premium_sum, state.premium_samples, spec.samples_per_funding
@@ -99,14 +129,14 @@ def _pay(state: ExchangeState, params: VenueParams, spec: VenueSpec, is_halted):
     )
     worth = state.oracle * jnp.asarray(spec.multipliers, jnp.int64)
     moves = index_delta(rate, params.funding_interval_us // US_PER_SECOND, worth)
-    moves = jnp.where(is_halted, 0, moves)
+    moves = jnp.where(on, moves, 0)
     payments = pay_funding(moves, state.position)
     state = replace(
         state,
         collateral=state.collateral + payments.payment,
         residue=state.residue + payments.residue,
         funding_index=state.funding_index + moves,
-        premium_sum=jnp.zeros_like(state.premium_sum),
-        premium_samples=jnp.zeros_like(state.premium_samples),
+        premium_sum=jnp.where(on, 0, state.premium_sum),
+        premium_samples=jnp.where(on, 0, state.premium_samples),
     )
     return state, jnp.sum(jnp.abs(payments.payment))

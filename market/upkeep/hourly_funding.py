@@ -20,30 +20,29 @@ from market.venues.hyperliquid.funding import (
 )
 
 
-def sample_premium(state: ExchangeState, is_halted: Array) -> ExchangeState:
-    """Takes the newest premium; a halted block has none."""
+def sample_premium(state: ExchangeState, on: Array) -> ExchangeState:
+    """Takes the newest premium, where ``on``, bool []; a halted block has none."""
     place = (state.vote_count - 1) % state.votes.shape[-1]
     newest = jnp.take(state.votes, place, axis=-1)
     return replace(
         state,
-        premium_sum=state.premium_sum + jnp.where(is_halted, 0, newest),
-        premium_samples=state.premium_samples + jnp.where(is_halted, 0, 1),
-        votes=jnp.zeros_like(state.votes),
-        vote_count=jnp.zeros_like(state.vote_count),
+        premium_sum=state.premium_sum + jnp.where(on, newest, 0),
+        premium_samples=state.premium_samples + on,
+        votes=jnp.where(on, 0, state.votes),
+        vote_count=jnp.where(on, 0, state.vote_count),
     )
 
 
 def pay_interval(
-    state: ExchangeState, spec: VenueSpec, is_halted: Array
+    state: ExchangeState, spec: VenueSpec, on: Array
 ) -> tuple[ExchangeState, Array]:
-    """Pays an interval with every account at once, and what was paid in all.
+    """Pays an interval with every account at once, where ``on``; what was paid in all.
 
-    Each position's payment is floored; what the floors take goes to the residue. An
-    interval that ends while the sequencer is halted is not charged.
+    Each position's payment is floored; what the floors take goes to the residue.
     """
     samples = jnp.maximum(state.premium_samples, 1)
     rate = hourly_rate(divide_toward_zero(state.premium_sum, samples))
-    rate = jnp.where(is_halted, 0, rate)
+    rate = jnp.where(on, rate, 0)
     worth = state.oracle * jnp.asarray(spec.multipliers, jnp.int64)
     payment = funding_payment(state.position, worth, rate).sum(axis=-1)
     moves = mul_div_toward_zero(rate, worth, PAYMENTS_PER_RATE)
@@ -52,7 +51,7 @@ def pay_interval(
         collateral=state.collateral + payment,
         residue=state.residue - payment.sum(),
         funding_index=state.funding_index + moves,
-        premium_sum=jnp.zeros_like(state.premium_sum),
-        premium_samples=jnp.zeros_like(state.premium_samples),
+        premium_sum=jnp.where(on, 0, state.premium_sum),
+        premium_samples=jnp.where(on, 0, state.premium_samples),
     )
     return state, jnp.sum(jnp.abs(payment))

@@ -43,6 +43,12 @@ def margin_prices(state: ExchangeState, spec: VenueSpec) -> Array:
     return state.mark if marks_itself(spec) else state.oracle
 
 
+def account_equity(state: ExchangeState, spec: VenueSpec) -> Array:
+    """What each account is worth, [A] quanta: balance, and positions at that price."""
+    worth = margin_prices(state, spec) * jnp.asarray(spec.multipliers, jnp.int64)
+    return state.collateral + jnp.sum(state.position * worth, axis=-1)
+
+
 def with_mark(
     state: ExchangeState, is_halted: Array, *, spec: VenueSpec, block_us: int
 ) -> ExchangeState:

@@ -2,12 +2,13 @@
 
 A market whose oracle price is older than the venue allows is halted until a fresh
 price comes: orders and liquidations are refused, cancels pass, nobody is deleveraged
-at that price. Withdrawals are refused while any market's price is stale, since what an
-account may take out is reckoned at all prices. After a halt of the sequencer the venue
-may hold back liquidations for a grace period, in which traders can add collateral or
-close; other orders pass.
+at that price. Withdrawals of an account with a position or an order in such a market
+are refused, since what it may take out is reckoned at that price. After a halt of the
+sequencer the venue may hold back liquidations for a grace period, in which traders can
+add collateral or close; other orders pass.
 
-Both rules are off where their time is zero.
+Both rules are off where their time is zero. They are the lab's own: under every venue
+alike, and none of the venues has them.
 
 Source: the maximum price age that oracle consumers are told to check, and the grace
 period of the feed that watches L2 sequencers (Chainlink documentation, "L2 sequencer
@@ -60,17 +61,29 @@ def stops_of(state: ExchangeState, now_us: Array, params: VenueParams) -> Stops:
     )
 
 
-def refusals(txs: Tx, stops: Stops) -> Array:
+def refusals(txs: Tx, state: ExchangeState, stops: Stops) -> Array:
     """Why each transaction is refused before it is looked at; [B], NONE if it is not.
+
+    An account is held to what it has in stale markets when the block opens. A position
+    there cannot go within the block; an order can, and frees the account in the next.
 
     Orders in stale markets are not among them: the exchange refuses those itself, in
     a market that is halted.
     """
     leaves = (txs.kind == Kind.WITHDRAW) | (txs.kind == Kind.FORCED_WITHDRAW)
-    gated = leaves & jnp.any(stops.stale)
+    accounts = state.collateral.shape[0]
+    known = (txs.account >= 0) & (txs.account < accounts)
+    bound = _depends_on(state, stops.stale)[jnp.clip(txs.account, 0, accounts - 1)]
+    gated = leaves & known & bound
     spared = (txs.kind == Kind.LIQUIDATE) & stops.grace
     reason = jnp.where(gated, Status.WITHDRAWALS_GATED, Status.NONE)
     return jnp.where(spared, Status.HALTED, reason)
+
+
+def _depends_on(state: ExchangeState, markets: Array) -> Array:
+    """Whether each account has a position or an order in those markets; bool [A]."""
+    has = (state.position != 0) | jnp.any(state.open_lots != 0, axis=-1)
+    return jnp.any(has & markets, axis=-1)
 
 
 def without_refused(txs: Tx, reasons: Array) -> Tx:

@@ -18,6 +18,7 @@ from market.numbers.randomness import block_key, run_key
 from market.numbers.units import PPM, as_int
 from market.types.orders import Kind, Receipt, Status
 from market.types.state import ExchangeInfo, open_exchange
+from market.upkeep.mark import account_equity
 from market.venues.dydx_v4.preset import dydx_v4
 from rollup import chain, histogram
 from rollup.admission import luck_of
@@ -29,7 +30,7 @@ from rollup.sequencing import SCHEMES
 from rollup.sequencing.composed import Composed
 from rollup.sequencing.contract import SequencerParams
 from rollup.settlement.stages import SETTLED
-from rollup.types import ChainParams, ChainSpec, Moment, Offered, Ordered
+from rollup.types import ChainParams, ChainSpec, Executor, Moment, Offered, Ordered
 from tests.rollup.faults.test_windows import conditions, faults
 from tests.rollup.settlement.test_pipeline import numbers, outage
 from tests.rollup.transactions import column, txs
@@ -66,6 +67,14 @@ def execute(exchange, records, mode, height, is_halted):
     return state, receipts, info
 
 
+def runs(moment):
+    """That exchange, in which positions are worth what they cost."""
+    return Executor(
+        partial(execute, is_halted=moment.conditions.halted),
+        lambda exchange: exchange.collateral + exchange.cost.sum(axis=1),
+    )
+
+
 @cache
 def compiled(scheme):
     spec = ChainSpec(scheme=scheme, queue=QUEUE, block_txs=BLOCK, batch_blocks=BATCH)
@@ -81,7 +90,7 @@ def compiled(scheme):
             moment,
             params,
             spec=spec,
-            execute=partial(execute, is_halted=moment.conditions.halted),
+            executor=runs(moment),
         )
 
     return spec, step
@@ -336,6 +345,31 @@ def test_a_fee_is_taken_as_far_as_the_money_goes_long_or_flat(collateral, cost):
     assert int(rollup.state.revenue) == 5_000
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    lots=st.integers(0, 50),
+    equity=st.integers(-10_000, 60_000),
+    gain=st.integers(-20_000, 20_000),
+    asked=st.integers(-500, 80_000),
+)
+def test_what_an_account_pays_depends_on_its_equity_and_not_on_its_side(
+    lots, equity, gain, asked
+):
+    # Taken out: the gain; so that what a position cost says nothing of what is left.
+    worth = lots * 7 * VENUE.multipliers[0]
+    exchange = open_exchange(VENUE, as_int([0] * 4), as_int(0), as_int([7]))
+    exchange = replace(
+        exchange,
+        collateral=as_int([equity - worth, equity + worth, equity, 0]),
+        position=as_int([[lots], [-lots], [0], [0]]),
+        cost=as_int([[worth - gain], [-worth - gain], [0], [0]]),
+    )
+    due, held = as_int([asked] * 3 + [0]), account_equity(exchange, VENUE)
+    after, earned = chain.charge(exchange, due, held)
+    paid = (exchange.collateral - after.collateral).tolist()
+    assert paid == [min(max(equity, 0), asked)] * 3 + [0] and int(earned) == sum(paid)
+
+
 def test_an_account_in_debt_pays_nothing():
     rollup = Rollup()
     debt = rollup.exchange.collateral.at[0].set(-5)
@@ -477,7 +511,8 @@ def test_a_refund_comes_out_of_the_fee_account_and_no_money_is_lost():
 
 def test_a_refund_is_paid_in_full_also_to_a_debtor_and_from_an_empty_account():
     exchange = open_exchange(VENUE, as_int([-50, 7, 0, 0]), as_int(0), as_int([1]))
-    exchange, earned = chain.charge(exchange, as_int([-30, 100, -2, 0]))
+    asked = as_int([-30, 100, -2, 0])
+    exchange, earned = chain.charge(exchange, asked, exchange.collateral)
     assert exchange.collateral.tolist() == [-20, 0, 2, 0]
     assert int(earned) == int(exchange.fees) == 7 - 32
 
@@ -520,7 +555,7 @@ def test_a_block_is_executed_again_from_its_outcome_without_the_scheme():
             moment,
             rollup.params,
             spec=rollup.spec,
-            execute=partial(execute, is_halted=moment.conditions.halted),
+            executor=runs(moment),
         )
         assert (again.receipts.status == outcome.receipts.status).all()
     words = scheme_words(rollup.state.scheme)

@@ -3,6 +3,7 @@
 Source: dYdX v4 ``x/subaccounts/types/update.go``, ``x/subaccounts/keeper``.
 """
 
+from market.numbers.wide import IntLike
 from market.types.limits import GATE_BLOCKS
 
 #: An interval between blocks of this many seconds counts as an outage.
@@ -29,6 +30,6 @@ def are_withdrawals_blocked(
     return any(block - height < GATE_BLOCKS for height in seen)
 
 
-def is_outage(seconds_between_blocks: int) -> bool:
+def is_outage(seconds_between_blocks: IntLike) -> IntLike:
     """Whether the chain stood still long enough to close the gate (inclusive)."""
     return seconds_between_blocks >= OUTAGE_SECONDS

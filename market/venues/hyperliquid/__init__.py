@@ -30,6 +30,7 @@ from market.venues.hyperliquid.margin import (
     maintenance_margin,
     margin_available,
     tiered_maintenance,
+    transfer_margin,
 )
 from market.venues.hyperliquid.oracle import (
     EXTERNAL_WEIGHTS,
@@ -71,6 +72,7 @@ __all__ = [
     "premium",
     "rate_8h",
     "tiered_maintenance",
+    "transfer_margin",
     "updated_ema",
     "weighted_median",
 ]

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from market.numbers.refusals import above_zero
 
+#: A transfer leaves at least this part of the notional: a tenth.
+TRANSFER_DIVISOR = 10
+
 
 def account_value(collateral, positions) -> Fraction:
     """Cross account value: collateral plus the profit of every position.
@@ -40,6 +43,19 @@ def maintenance_margin(notional, max_leverage) -> Fraction:
     Fraction(125, 1)
     """
     return Fraction(notional) / maintenance_leverage(max_leverage)
+
+
+def transfer_margin(initial, notional) -> Fraction:
+    """What a withdrawal or transfer must leave: ``max(initial, 0.1 * notional)``.
+
+    Args:
+        initial: initial margin of the account's positions.
+        notional: |notional| of all of them.
+
+    >>> transfer_margin(250, 10_000), transfer_margin(3_334, 10_000)
+    (Fraction(1000, 1), Fraction(3334, 1))
+    """
+    return max(Fraction(initial), Fraction(notional) / TRANSFER_DIVISOR)
 
 
 class MarginTier(NamedTuple):

@@ -10,6 +10,7 @@ from market.numbers.units import PPM, US_PER_SECOND, as_int
 from market.types.specs import (
     Deleveraging,
     Funding,
+    Gate,
     Liquidation,
     Mark,
     SelfTrade,
@@ -25,6 +26,7 @@ from market.venues.hyperliquid.liquidation import (
     PARTIAL_ABOVE,
     PARTIAL_DIVISOR,
 )
+from market.venues.hyperliquid.margin import TRANSFER_DIVISOR
 from market.venues.listings import checked_names, market_specs
 from market.venues.neutral import trading_numbers, venue_params
 
@@ -88,11 +90,13 @@ def hyperliquid(
         liquidation=Liquidation.STAGES,
         mark=Mark.MEDIAN,
         funding=Funding.HOURLY,
+        gate=Gate.NONE,
         markets=market_specs(names, isolated),
         accounts=accounts,
         slots=slots,
         book_capacity=book_capacity,
         self_trade=self_trade,
+        deleverages_per_block=accounts * len(names),
         deleveraging=Deleveraging.HYPERLIQUID,
         vault=vault,
         # Of blocks of a second: a premium every five, a payment every hour.
@@ -108,6 +112,7 @@ def hyperliquid(
         **_staged_numbers(),
         initial_margin_ppm=as_int([-(-PPM // times) for times in leverage]),
         maintenance_fraction_ppm=as_int([PPM // 2] * len(names)),
+        transfer_margin_ppm=as_int(PPM // TRANSFER_DIVISOR),
         impact_notional=as_int(impact),
         **trading_numbers(len(names), MAKER_FEE, TAKER_FEE),
         funding_interval_us=as_int(3600 * US_PER_SECOND),

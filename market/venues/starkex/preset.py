@@ -15,6 +15,7 @@ from market.rules.funding import RATE_CLAMP_PPM, VOTE_CLAMP_PPM
 from market.types.specs import (
     RISK_STEPS,
     Cover,
+    Gate,
     Liquidation,
     Margin,
     MarketSpec,
@@ -81,11 +82,13 @@ def starkex(
         margin=Margin.RISK_STEPS,
         liquidation=Liquidation.TAKEOVER,
         cover=Cover.EVERY_BLOCK,
+        gate=Gate.NONE,
         markets=specs,
         accounts=accounts,
         slots=slots,
         book_capacity=book_capacity,
         self_trade=self_trade,
+        deleverages_per_block=accounts * len(names),
     )
     fractions = [FRACTIONS.get(name, ALTCOIN) for name in names]
     steps = [

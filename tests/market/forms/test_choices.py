@@ -11,7 +11,15 @@ from itertools import combinations, product
 
 import pytest
 
-from market.types.specs import Cover, Deleveraging, Funding, Liquidation, Margin, Mark
+from market.types.specs import (
+    Cover,
+    Deleveraging,
+    Funding,
+    Gate,
+    Liquidation,
+    Margin,
+    Mark,
+)
 from tests.market.forms import exchange_cases as cases
 from tests.market.venues import rule_cases
 from tests.properties.test_exchange_conservation import assert_conserved
@@ -23,32 +31,33 @@ CHOICES = {
     "cover": list(Cover),
     "mark": list(Mark),
     "funding": list(Funding),
+    "gate": list(Gate),
     "vault": [-1, 2],
     "auction": [False, True],
 }
 #: Liquidation and deleveraging, then the numbers of the other choices.
 ROWS = [
-    ("FILLABLE_PRICE", "RANDOM_WALK", 1, 1, 0, 1, 0, 0),
-    ("FILLABLE_PRICE", "HYPERLIQUID", 0, 0, 0, 1, 1, 1),
-    ("FILLABLE_PRICE", "BINANCE", 0, 0, 1, 0, 1, 0),
-    ("FILLABLE_PRICE", "BITMEX", 0, 0, 0, 1, 0, 1),
-    ("FILLABLE_PRICE", "PRO_RATA", 1, 0, 0, 0, 1, 1),
-    ("FILLABLE_PRICE", "CAPPED_PRO_RATA", 1, 1, 0, 1, 1, 1),
-    ("FILLABLE_PRICE", "CONTRACT_PRO_RATA", 0, 1, 1, 0, 1, 1),
-    ("STAGES", "RANDOM_WALK", 0, 1, 1, 1, 0, 1),
-    ("STAGES", "HYPERLIQUID", 1, 1, 1, 0, 0, 1),
-    ("STAGES", "BINANCE", 1, 1, 0, 1, 0, 1),
-    ("STAGES", "BITMEX", 1, 1, 1, 0, 1, 0),
-    ("STAGES", "PRO_RATA", 1, 1, 1, 1, 0, 0),
-    ("STAGES", "CAPPED_PRO_RATA", 0, 1, 0, 0, 0, 0),
-    ("STAGES", "CONTRACT_PRO_RATA", 1, 0, 1, 0, 0, 0),
-    ("TAKEOVER", "RANDOM_WALK", 0, 0, 0, 0, 1, 1),
-    ("TAKEOVER", "HYPERLIQUID", 1, 1, 1, 1, 0, 0),
-    ("TAKEOVER", "BINANCE", 0, 0, 1, 1, 0, 0),
-    ("TAKEOVER", "BITMEX", 0, 1, 1, 1, 0, 0),
-    ("TAKEOVER", "PRO_RATA", 0, 1, 1, 0, 0, 1),
-    ("TAKEOVER", "CAPPED_PRO_RATA", 1, 0, 1, 0, 0, 0),
-    ("TAKEOVER", "CONTRACT_PRO_RATA", 1, 1, 0, 1, 0, 1),
+    ("FILLABLE_PRICE", "RANDOM_WALK", 1, 1, 0, 1, 0, 0, 0),
+    ("FILLABLE_PRICE", "HYPERLIQUID", 0, 0, 0, 1, 0, 1, 1),
+    ("FILLABLE_PRICE", "BINANCE", 0, 0, 1, 0, 0, 1, 0),
+    ("FILLABLE_PRICE", "BITMEX", 0, 0, 0, 1, 1, 0, 1),
+    ("FILLABLE_PRICE", "PRO_RATA", 1, 0, 0, 0, 0, 1, 1),
+    ("FILLABLE_PRICE", "CAPPED_PRO_RATA", 1, 1, 0, 1, 1, 1, 1),
+    ("FILLABLE_PRICE", "CONTRACT_PRO_RATA", 0, 1, 1, 0, 0, 1, 1),
+    ("STAGES", "RANDOM_WALK", 0, 1, 1, 1, 0, 0, 1),
+    ("STAGES", "HYPERLIQUID", 1, 1, 1, 0, 1, 0, 1),
+    ("STAGES", "BINANCE", 1, 1, 0, 1, 1, 0, 1),
+    ("STAGES", "BITMEX", 1, 1, 1, 0, 0, 1, 0),
+    ("STAGES", "PRO_RATA", 1, 1, 1, 1, 1, 0, 0),
+    ("STAGES", "CAPPED_PRO_RATA", 0, 1, 0, 0, 0, 0, 0),
+    ("STAGES", "CONTRACT_PRO_RATA", 1, 0, 1, 0, 0, 0, 0),
+    ("TAKEOVER", "RANDOM_WALK", 0, 0, 0, 0, 1, 1, 1),
+    ("TAKEOVER", "HYPERLIQUID", 1, 1, 1, 1, 1, 0, 0),
+    ("TAKEOVER", "BINANCE", 0, 0, 1, 1, 0, 0, 0),
+    ("TAKEOVER", "BITMEX", 0, 1, 1, 1, 1, 0, 0),
+    ("TAKEOVER", "PRO_RATA", 0, 1, 1, 0, 0, 0, 1),
+    ("TAKEOVER", "CAPPED_PRO_RATA", 1, 0, 1, 0, 0, 0, 0),
+    ("TAKEOVER", "CONTRACT_PRO_RATA", 1, 1, 0, 1, 1, 0, 1),
 ]
 #: Rows that are compared in all three forms: each choice stands in one. A row takes
 #: most of a minute to compile as arrays.

@@ -113,7 +113,7 @@ def test_what_a_bad_fill_leaves_negative_is_the_accounts():
     venue = Venue(70 * USD)
     assert venue.send(bid(1_000, 59_000), liquidation())[1] == Status.FILLED
     assert venue.equity(ALICE) == -30 * USD
-    assert int(venue.state.gate_block) == venue.block + 50
+    assert not venue.state.gate_block.any(), "Hyperliquid has no gate"
 
 
 # --- large positions ---------------------------------------------------------------

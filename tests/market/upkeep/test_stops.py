@@ -42,13 +42,13 @@ def records(*rows) -> Tx:
 class Venue:
     """A venue of two markets, stepped second by second."""
 
-    def __init__(self, params=RULED):
+    def __init__(self, params=RULED, step=STEP):
         collateral = as_int([10**9] * 3)
         self.state = open_exchange(SPEC, collateral, as_int(10**9), as_int([1_000] * 2))
-        self.params, self.second = params, 0
+        self.params, self.second, self.run = params, 0, step
 
     def step(self, *rows, reports=FRESH, halted=False) -> list[Status]:
-        self.state, receipts, self.info = STEP(
+        self.state, receipts, self.info = self.run(
             self.state,
             records(*rows),
             Environment(
@@ -111,18 +111,40 @@ def test_a_fresh_price_opens_the_market_in_its_own_block():
     assert venue.step(ORDER, WITHDRAW) == [Status.RESTING, Status.ACCEPTED]
 
 
-def test_one_stale_market_leaves_the_others_open_but_stops_all_withdrawals():
+def test_one_stale_market_leaves_the_others_open():
     venue = Venue().wait(1).wait(MAX_AGE, reports=BTC_SILENT)
     elsewhere = {**ORDER, "market": 1}
-    forced = {**WITHDRAW, "kind": Kind.FORCED_WITHDRAW}
-    assert venue.step(ORDER, elsewhere, WITHDRAW, forced, reports=BTC_SILENT) == [
+    assert venue.step(ORDER, elsewhere, reports=BTC_SILENT) == [
         Status.HALTED,
         Status.RESTING,
+    ]
+
+
+def test_a_stale_price_holds_those_with_a_position_or_an_order_in_its_market():
+    venue = Venue()
+    venue.step({**ORDER, "account": 1}, {**ORDER, "market": 1})
+    position = venue.state.position.at[2, 0].set(1)
+    venue.state = replace(venue.state, position=position)
+    venue.wait(MAX_AGE, reports=BTC_SILENT)
+    forced = {**WITHDRAW, "kind": Kind.FORCED_WITHDRAW}
+    rows = [WITHDRAW, {**forced, "account": 1}, {**WITHDRAW, "account": 2}]
+    unknown = {**WITHDRAW, "account": -1}
+    assert venue.step(*rows, unknown, reports=BTC_SILENT) == [
+        Status.ACCEPTED,
         Status.WITHDRAWALS_GATED,
         Status.WITHDRAWALS_GATED,
+        Status.UNKNOWN_ACCOUNT,
     ]
     assert venue.count(Status.WITHDRAWALS_GATED) == 2
-    assert int(venue.state.withdrawn.sum()) == 0
+    assert venue.state.withdrawn.tolist() == [5, 0, 0]
+    # An order that is cancelled frees its account in the next block.
+    leaves = {**WITHDRAW, "account": 1}
+    cancel = {"kind": Kind.CANCEL, "account": 1}
+    assert venue.step(cancel, leaves, reports=BTC_SILENT) == [
+        Status.ACCEPTED,
+        Status.WITHDRAWALS_GATED,
+    ]
+    assert venue.step(leaves, reports=BTC_SILENT) == [Status.ACCEPTED]
 
 
 def test_deposits_pass_at_any_age():
@@ -191,7 +213,10 @@ def test_in_the_grace_deleveraging_waits_too():
     assert int(venue.state.adl_pending[2, 0]) == 0
 
 
-@pytest.mark.parametrize("row", [LIQUIDATE, WITHDRAW, {"kind": Kind.FORCED_WITHDRAW}])
+LEAVES = [{**WITHDRAW, "account": 1}, {"kind": Kind.FORCED_WITHDRAW, "account": 2}]
+
+
+@pytest.mark.parametrize("row", [LIQUIDATE, *LEAVES])
 def test_a_refusal_changes_nothing_but_its_counter(row):
     def settled():
         venue = in_danger().wait(1).wait(MAX_AGE, reports=SILENT)

@@ -35,6 +35,7 @@ def staged(vault=2, waits=0):
     spec, params = ruled(Deleveraging.HYPERLIQUID, vault)
     numbers = {
         "maintenance_fraction_ppm": [500_000, 500_000],
+        "transfer_margin_ppm": 100_000,
         "liquidation_min_notional": 3_000 * QUANTA_PER_USD,
         "liquidation_max_portion_ppm": 200_000,
         "liquidation_cooldown_us": 2 * BLOCK_US + 1,

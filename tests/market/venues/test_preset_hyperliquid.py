@@ -70,7 +70,7 @@ def test_numbers_that_make_no_sense_are_refused(bad):
         hyperliquid(**{"markets": ("BTC",), "accounts": 9, **bad})
 
 
-def funded(premiums, position=(300, -100, -200), ticks=60_000, halted=NO):
+def funded(premiums, position=(300, -100, -200), ticks=60_000, due=YES):
     """Samples one after the other, then a payment; the state after it, and the sum."""
     spec, _ = hyperliquid(("BTC",), accounts=3)
     money = jnp.full(3, 10_000 * USD)
@@ -79,8 +79,8 @@ def funded(premiums, position=(300, -100, -200), ticks=60_000, halted=NO):
     for premium in premiums:
         votes = jnp.zeros_like(state.votes).at[0, 4].set(premium)
         state = replace(state, votes=votes, vote_count=jnp.asarray(5))
-        state = hourly_funding.sample_premium(state, NO)
-    return hourly_funding.pay_interval(state, spec, halted)
+        state = hourly_funding.sample_premium(state, YES)
+    return hourly_funding.pay_interval(state, spec, due)
 
 
 def test_without_a_premium_longs_pay_an_eighth_of_the_interest():
@@ -113,9 +113,10 @@ def test_every_payment_is_floored_and_the_residue_keeps_what_that_takes():
     assert int(state.residue) == 2
 
 
-def test_an_interval_that_ends_in_a_halt_is_not_charged():
-    state, paid = funded([1_000], halted=YES)
+def test_where_no_payment_is_due_none_is_made_and_the_samples_stay():
+    state, paid = funded([1_000], due=NO)
     assert int(paid) == 0 and (state.collateral == 10_000 * USD).all()
+    assert state.premium_sum.tolist() == [1_000] and int(state.premium_samples) == 1
 
 
 def test_a_halted_block_gives_no_sample():
@@ -124,9 +125,9 @@ def test_a_halted_block_gives_no_sample():
         spec, jnp.zeros(3, jnp.int64), jnp.asarray(0), jnp.array([60_000])
     )
     start = replace(start, votes=start.votes + 7, vote_count=jnp.asarray(2))
-    state = hourly_funding.sample_premium(start, YES)
-    assert int(state.premium_samples) == 0 and not state.premium_sum.any()
     state = hourly_funding.sample_premium(start, NO)
+    assert int(state.premium_samples) == 0 and not state.premium_sum.any()
+    state = hourly_funding.sample_premium(start, YES)
     assert state.premium_sum.tolist() == [7] and int(state.premium_samples) == 1
 
 

@@ -107,6 +107,7 @@ def root_by_hashlib(state: ExchangeState, rollup) -> bytes:
     names += " book_ema last funding_index"
     names += " premium_sum premium_samples votes vote_count oracle_us counters"
     names += " gate_block cooldown_us restarted_us"
+    names += " made_us samples_due payments_due"
     words = []
     for name in names.split():
         words += np.asarray(getattr(state, name)).ravel().tolist()
