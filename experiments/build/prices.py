@@ -11,6 +11,7 @@ from experiments.config.plugins import PRICE_MODEL, resolve
 from experiments.config.prices import (
     GENERIC_START,
     START_PRICES,
+    USUAL_CRASH,
     CrashConfig,
     ReplayConfig,
 )
@@ -87,7 +88,7 @@ def _model(config: Config, venue: VenueSpec) -> tuple[PriceSpec, PriceParams]:
     ]
     match prices:
         case CrashConfig():
-            figures = prices.figures
+            figures = prices.figures or USUAL_CRASH
             if prices.custom is not None:
                 own = prices.custom
                 texts = {

@@ -7,8 +7,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from experiments.config import files
 from experiments.config.declared import section_of
-from experiments.config.values import whole
+from experiments.config.errors import ConfigError
+from experiments.config.values import format_duration, whole, wrong_value
 from rollup.settlement.stages import BatchParams
 
 _Stages = section_of("SettlementNumbers", BatchParams)
@@ -40,7 +42,27 @@ class RollupConfig(_Stages):
         if self.proving_law is not None:
             from experiments.config.proving_time import read_law
 
-            law = read_law(Path(self.proving_law))
-            object.__setattr__(self, "proving", law.batch_us)
-            object.__setattr__(self, "proving_tx", law.tx_us)
+            path = _whole(self.proving_law)
+            law = read_law(path)
+            self._take("proving", law.batch_us)
+            self._take("proving_tx", law.tx_us)
+            object.__setattr__(self, "proving_law", str(path))
         return self
+
+    def _take(self, key: str, measured: int) -> None:
+        """Sets a number of the law's, which the config may not give otherwise."""
+        given = getattr(self, key)
+        if key in self.model_fields_set and given != measured:
+            raise wrong_value(
+                f"{key} = {format_duration(given)}: proving_law says "
+                f"{format_duration(measured)}; give one of them"
+            )
+        object.__setattr__(self, key, measured)
+
+
+def _whole(name: str) -> Path:
+    """The file of a law by its full name, found from any folder."""
+    try:
+        return files.expanded(name).absolute()
+    except ConfigError as error:
+        raise wrong_value(f"proving_law: {error}") from None

@@ -2,14 +2,22 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
 
-from experiments.config import documents, labels, plugin_sources, plugins, sweep
-from experiments.config.errors import ConfigError, explain, place
+from experiments.config import (
+    contradictions,
+    documents,
+    labels,
+    plugin_sources,
+    plugins,
+    sweep,
+)
+from experiments.config.errors import ConfigError, dotted, explain, place
 from experiments.config.errors import Path as KeyPath
 from experiments.config.prices import ReplayConfig
 from experiments.config.schema import Config
@@ -135,4 +143,20 @@ def _point(point: sweep.Point, origins: dict[KeyPath, str]) -> Config:
     for path, axis in moved.items():
         where = place(("sweep", axis), origins).removesuffix(": ")
         places[path] = f"{where}: sweep.{axis}" if where else f"sweep.{axis}"
-    return validate(point.document, {**origins, **places})
+    origins = {**origins, **places}
+    config = validate(point.document, origins)
+    _refuse_contradictions(config, origins, list(moved))
+    return config
+
+
+def _refuse_contradictions(
+    config: Config, origins: dict[KeyPath, str], swept: Sequence[KeyPath]
+) -> None:
+    """Refuses what a point says in vain (`experiments.config.contradictions`)."""
+    problems = [
+        f"{place(problem.key, origins)}{dotted(problem.key)} = {problem.text}"
+        for problem in contradictions.problems_of(config)
+        if not (problem.idle and any(problem.key[: len(p)] == p for p in swept))
+    ]
+    if problems:
+        raise ConfigError(problems)

@@ -35,6 +35,8 @@ from market.prices.jump_diffusion import JumpDiffusionParams
 #: First prices where a config names none, USD.
 START_PRICES = {"BTC": "100000", "ETH": "3500", "SOL": "180"}
 GENERIC_START = "10"
+#: The crash of a config that names none.
+USUAL_CRASH = "2020-03-12"
 
 
 class FollowerConfig(Section):
@@ -80,7 +82,11 @@ class CrashConfig(_Prices):
     """A random path through the published figures of a real crash."""
 
     model: Literal["crash"] = "crash"
-    figures: str = Field(default="2020-03-12", description="date of a published crash")
+    figures: str | None = Field(
+        default=None,
+        description=f"date of a published crash; {USUAL_CRASH} where neither it nor "
+        "custom is given",
+    )
     custom: CrashFigures | None = Field(
         default=None, description="figures of one's own instead"
     )
@@ -90,12 +96,21 @@ class CrashConfig(_Prices):
 
     @field_validator("figures")
     @classmethod
-    def _known(cls, figures: str) -> str:
+    def _known(cls, figures: str | None) -> str | None:
         from market.prices import FIGURES
 
-        if figures not in FIGURES:
+        if figures is not None and figures not in FIGURES:
             raise wrong_value(unknown("crash", figures, FIGURES))
         return figures
+
+    @model_validator(mode="after")
+    def _one_crash(self) -> "CrashConfig":
+        if self.figures is not None and self.custom is not None:
+            raise wrong_value(
+                f"figures = {self.figures} and custom: give one of them; the other "
+                "has no effect (null takes it back)"
+            )
+        return self
 
 
 class ReplayConfig(_Prices):

@@ -97,7 +97,7 @@ _DYDX = {
 }
 _STARKEX = {
     "venue": {"preset": "starkex"},
-    "prices": {"model": "crash"},
+    "prices": {"model": "crash", "figures": "2020-03-12"},
     "sequencer": {
         "policy": "composed",
         "composed": {

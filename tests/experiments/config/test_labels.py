@@ -8,7 +8,7 @@ from experiments.config.errors import ConfigError
 HALT = {"kind": "sequencer_halt", "start": "1m", "duration": "10s"}
 FEES = [0.001, 0.002]
 BASE = {
-    "world": {"blocks": 10},
+    "world": {"blocks": 600},
     "populations": {"whales": {"family": "leveraged_traders", "count": 2}},
 }
 
