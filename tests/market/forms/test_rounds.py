@@ -225,11 +225,13 @@ def test_a_pair_of_one_account_does_not_move_the_price_of_others(form):
 
 @pytest.mark.parametrize("mode", list(SelfTrade), ids=lambda mode: mode.name)
 def test_orders_of_one_account_that_would_not_both_trade_stay(form, mode):
-    venue = Venue(form, mode)
     far, market = order(ALICE, SELL, 61_000, 4, slot=1), order(ALICE, BUY, 1, 5, 16)
-    assert venue.send(far, order(BOB, SELL, 60_000, 5), market) == [
-        *(RESTING, FILLED, FILLED)
-    ]
+    rows = far, order(BOB, SELL, 60_000, 5), market
+    venue = Venue(form, mode)
+    assert venue.send(*rows) == [RESTING, FILLED, FILLED]
+    assert (venue.held(), venue.open()) == (5, (0, 4))
+    venue = Venue(form, mode)
+    assert venue.send(*reversed(rows)) == [FILLED, FILLED, RESTING]
     assert (venue.held(), venue.open()) == (5, (0, 4))
 
 
