@@ -172,7 +172,7 @@ def _same(value: Any, held: Any) -> bool | None:
 
 
 def _changes_nothing(point: Point, key: str, value: Any, config: Config) -> bool:
-    """Whether setting the key once more, after all other axes, gives the same config."""
+    """Whether setting the key once more, after all axes, gives the same config."""
     try:
         again = Config.model_validate(with_value(point.document, key, value))
     except (ConfigError, ValidationError):

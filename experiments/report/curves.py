@@ -38,12 +38,14 @@ class Curves:
         values: point -> series (`NAME` or `NAME.MARKET`) -> float64[3, T]: the
             quantiles of `QUANTILES`.
         left_out: points whose curves did not fit the budget.
+        sampled: times at which the longest series was sampled; fewer may be kept.
     """
 
     times: list[np.ndarray]
     grid: dict[int, int]
     values: dict[int, dict[str, np.ndarray]]
     left_out: list[int]
+    sampled: int = 0
 
 
 def thin(count: int, most: int) -> np.ndarray:
@@ -142,7 +144,9 @@ def read_curves(directory: RunDirectory, wanted: frozenset[str]) -> Curves:
         for point in kept:
             values[point][name] = over_runs(layouts[point].matrix(column))
     grids, grid = _grids({point: times[point] for point in kept})
-    return Curves(grids, grid, values, [p for p in present if p not in values])
+    left_out = [point for point in present if point not in values]
+    sampled = max((layout.shape[1] for layout in layouts.values()), default=0)
+    return Curves(grids, grid, values, left_out, sampled)
 
 
 def _grids(

@@ -158,6 +158,11 @@ def _section(
     }
 
 
+def _undrawn(charted: list[Metric], drawn: int) -> str:
+    """The measures whose spread over the seeds found no room on the page."""
+    return ", ".join(metric.label for metric in charted[drawn:])
+
+
 def _context(directory: RunDirectory) -> dict[str, Any]:
     curves = read_curves(directory, SHOWN_SERIES)
     measured, earned = measures.compared(directory), measures.profits(directory)
@@ -188,6 +193,8 @@ def _context(directory: RunDirectory) -> dict[str, Any]:
         "turned": turned,
         "turned_away": tables.points(directory, turned),
         "axes": [axis.label for axis in directory.axes] or ["point"],
+        "sampling": notices.sampling(directory, curves),
+        "undrawn": _undrawn(charted, len(data["distributions"])),
         "has_curves": bool(data["panels"]),
         "side_by_side": bool(data["sideBySide"]) and bool(data["panels"]),
         "has_seeds": len(directory.runs) > 1,

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from experiments.report import findings, formats
+from experiments.report.bounds import full_points, reached
 from experiments.report.curves import Curves, packed
 from experiments.report.differences import Comparison, Difference, Row
-from experiments.report.notices import full_points, reached
 from experiments.report.panel_titles import HIGH, Sample
 from experiments.report.panels import PANELS, Panel, compared, statistic, title
 from experiments.report.rundir import RunDirectory
@@ -210,8 +210,11 @@ def page_data(
         "faultAxis": axis,
         "base": None if axis is None else directory.base_of(axis),
         "markets": directory.markets,
-        "metrics": {m.name: m._asdict() for m in metrics},
-        "profits": {m.name: m._asdict() for m in profits},
+        "metrics": {
+            m.name: m._asdict() | {"bounds": reached(directory, measure=m.name)}
+            for m in metrics
+        },
+        "profits": {m.name: m._asdict() | {"bounds": []} for m in profits},
         "points": _point_data(directory, curves),
         "comparisons": [
             comparison_data(directory, c, [*metrics, *profits]) for c in comparisons

@@ -123,7 +123,8 @@ function drawMeasures(container, metrics, comparison, rows, chosen) {
     })).filter((group) => group.rows.length);
     if (!groups.length) continue;
     const title = comparison.titles[metric.name][chosen];
-    const chart = figure(container, { title, note: metric.meaning });
+    const note = [metric.meaning, ...metric.bounds].filter(Boolean).join(". ");
+    const chart = figure(container, { title, note });
     drawIntervals(chart, groups, metric.unit, axis.labels[comparison.base]);
   }
   if (unmoved.length) {

@@ -433,3 +433,21 @@ def test_a_browser_draws_every_chart_without_a_complaint(demo, tmp_path, shape):
     assert 'data-ready="yes"' in document
     drawn = len(re.findall(r'class="chart js-plotly-plot"', document))
     assert drawn == document.count('class="chart') >= charts - 10
+
+
+def test_guests_without_money_and_many_refusals_are_warned_of(tmp_path):
+    folder = write_run_directory(tmp_path, runs=8, samples=12)
+    groups = {"populations": {"dippers": {"agent": "dipper:Dipper", "count": 2}}}
+    with_manifest(folder, config=groups, warnings=["A fault ends after the run."])
+    changed(folder, refused_of_dippers=40, txs_rejected=90_000, txs_entered=410_000)
+    page = write_report(folder).read_text()
+    assert "transactions of dippers, agents in plain Python, were refused" in page
+    assert "refused 22\u202f% of all transactions" in page
+    assert "A fault ends after the run." in page
+
+
+def test_the_page_says_how_densely_series_were_sampled_and_are_drawn(tmp_path):
+    folder = write_run_directory(tmp_path, runs=1, samples=450, policies=("fcfs",))
+    assert "Sampled every 4 blocks, drawn at 300 of 450 times" in (
+        write_report(folder).read_text()
+    )
