@@ -22,12 +22,14 @@ class Decided(NamedTuple):
     Attributes:
         memories: of the groups after it, by name.
         offered: [X] transactions sent, in the order of those who sent them.
+        heard_us: when each member's last message arrives, by name of the group.
         trends: of the outside price as each group sees it, by name.
         public: what everyone saw.
     """
 
     memories: dict[str, Any]
     offered: Tx
+    heard_us: dict[str, Array]
     trends: dict[str, Trend]
     public: Public
 
@@ -57,6 +59,7 @@ def decide(
     trends = _follow(world, setting, params)
     ways = draw_words(key, network.STREAM, (spec.venue.accounts, 2))
     memories: dict[str, Any] = {}
+    heard_us: dict[str, Array] = {}
     sent: list[Tx] = []
 
     def let(group: GroupSpec, pending: Pending | None) -> None:
@@ -71,8 +74,15 @@ def decide(
             spec=group,
         )
         intents = kept_home(intents, spec.venue)
-        way = ways[group.rows]
-        sent.append(network.sent(intents, numbers.latency, way, now_us, spec.block_us))
+        messages, heard_us[group.name] = network.sent(
+            intents,
+            numbers.latency,
+            ways[group.rows],
+            world.heard_us[group.name],
+            now_us,
+            spec.block_us,
+        )
+        sent.append(messages)
 
     for group in spec.populations:
         if not group.code.watches:
@@ -83,7 +93,7 @@ def decide(
     for group in spec.populations:
         if group.code.watches:
             let(group, visible(world, unseen, group, params.chain, spec=spec))
-    return Decided(memories, concatenate(*sent), trends, public)
+    return Decided(memories, concatenate(*sent), heard_us, trends, public)
 
 
 def _follow(world: World, setting: Setting, params: WorldParams) -> dict[str, Trend]:

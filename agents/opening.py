@@ -6,6 +6,7 @@ from jax import Array
 from agents import views
 from agents.measure.accumulators import open_measures
 from agents.measure.contract import opened
+from agents.network import nobody_heard
 from agents.world import Setting, World, WorldParams, WorldSpec
 from market.numbers.quantiles import log_normal
 from market.numbers.randomness import (
@@ -54,10 +55,12 @@ def set_up(
             spec=spec.chain,
             blocks=spec.blocks,
             accounts=spec.venue.accounts,
+            groups=len(spec.groups),
         ),
         said=jnp.tile(path[0][:, None], (1, spec.reporters)),
         memories=_memories(whole, params, collateral, spec),
         trends={group.name: views.no_trend(markets) for group in spec.populations},
+        heard_us={group.name: nobody_heard(group) for group in spec.populations},
         measures=open_measures(spec.venue.accounts, len(spec.groups)),
         kept=opened(spec.metrics, spec.venue),
     )

@@ -91,7 +91,8 @@ def step(
         said=reports.said,
         memories=decided.memories,
         trends=decided.trends,
-        measures=measures.take(world.measures, seen),
+        heard_us=decided.heard_us,
+        measures=measures.take(world.measures, seen, spec.blocks),
         kept=contract.taken(spec.metrics, world.kept, seen),
     )
     return world, Block(outcome, reports.heard, seed_word)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax import Array
 
 from agents.family import GroupParams, GroupSpec
@@ -15,10 +16,15 @@ from agents.measure.accumulators import Measures
 from agents.measure.contract import Metric
 from agents.views import Trend
 from market.prices import PriceParams, PriceSpec
+from market.types.limits import MAX_AUCTION_LOTS, MAX_AUCTION_ORDERS, check_range
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState
 from rollup.chain import BlockOutcome, ChainParams, ChainSpec, ChainState
 from rollup.faults.windows import FaultParams, FaultWindows
+from rollup.sequencing.contract import Mode
+
+#: Longest run, in microseconds (8.9 years): arrivals a year later still rank.
+MAX_RUN_US = 1 << 48
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,34 @@ class WorldSpec:
     reporters: int = 5
     series_every: int = 10
     metrics: tuple[Metric, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses shapes that do not fit into one another.
+
+        Raises:
+            ValueError: a number is out of range, the accounts are not the groups', or
+                an auction could hold more orders than one sort key tells apart.
+        """
+        check_range("blocks", self.blocks, 1)
+        check_range("block_us", self.block_us, 1)
+        check_range("blocks * block_us", self.blocks * self.block_us, 1, MAX_RUN_US)
+        check_range("reporters", self.reporters, 1)
+        check_range("series_every", self.series_every, 1)
+        first = 0
+        for group in self.groups:
+            if group.first != first:
+                raise ValueError(
+                    f"{group.name}: its accounts begin at {group.first}, not at {first}"
+                )
+            first += group.count
+        check_range("accounts of all groups", first, 1, self.venue.accounts)
+        if Mode.AUCTION in self.chain.scheme.modes:
+            check_range(
+                "2 * book_capacity + block_txs, orders of an auction",
+                2 * self.venue.book_capacity + self.chain.block_txs,
+                1,
+                MAX_AUCTION_ORDERS,
+            )
 
     @property
     def guests(self) -> tuple[GroupSpec, ...]:
@@ -82,6 +116,25 @@ class WorldParams:
     insurance: Array  # [1 + M] quanta in the funds at the start: shared, by market
 
 
+def check_lots(spec: WorldSpec, params: VenueParams) -> None:
+    """Holds the largest auction of a world within exact arithmetic.
+
+    Raises:
+        ValueError: as many orders of the largest size as an auction may hold are more
+            lots than it shares out exactly.
+    """
+    if Mode.AUCTION not in spec.chain.scheme.modes:
+        return
+    orders = 2 * spec.venue.book_capacity + spec.chain.block_txs
+    largest = int(np.max(np.asarray(params.max_order_lots)))
+    check_range(
+        f"lots of {orders:,} orders of {largest:,} lots, as an auction may hold",
+        orders * largest,
+        0,
+        MAX_AUCTION_LOTS,
+    )
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -105,6 +158,7 @@ class World:
     said: Array  # [M, N] ticks that each oracle reporter said last
     memories: dict[str, Any]  # by name of the group
     trends: dict[str, Trend]  # of the outside price as each group sees it
+    heard_us: dict[str, Array]  # [N] when each member's last message arrived
     measures: Measures
     kept: dict[str, Any]  # accumulators of the metrics that bring their own
 

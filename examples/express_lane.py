@@ -36,6 +36,7 @@ class LaneState(NamedTuple):
 class ExpressLane:
     name, params, modes = "express_lane", LaneParams, (shakeout.Mode.CONTINUOUS,)
     replicas, notes, intake = 1, 0, ()
+    sender_order = shakeout.SenderOrder.NOT_KEPT
 
     def init(self, params, *, spec):
         return LaneState(*(jnp.int64(number) for number in (0, -1, -1, 0)))
@@ -51,7 +52,7 @@ class ExpressLane:
         release = tx.arrival_us + jnp.where(is_held, params.lane_delay_us, 0)
         due = release < clock.now_us + clock.block_us
         due &= shakeout.ready(waiting, clock)
-        ranked = shakeout.by_key(release, due)
+        ranked = shakeout.by_time(release, tx, due)
         index, live = shakeout.first_of(ranked, due, room, spec)
         charge = shakeout.charge_senders(waiting, index, live, params.gas_fee, spec)
         price = jnp.where(opens & (holder >= 0), state.bid, 0)

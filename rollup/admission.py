@@ -33,9 +33,9 @@ def admit(
     """Empties what expired, takes in what was sent, notes the facts of the block."""
     waiting, expired = mempool.drop_expired(state.waiting, state.height)
     new = mempool.arriving(offered.txs, offered.seen_us, scheme.replicas, scheme.notes)
-    admitted = mempool.admit(waiting, new)
-    tx = admitted.waiting.tx
     group_of = offered.group_of
+    admitted = mempool.admit(waiting, new, state.full, group_of)
+    tx = admitted.waiting.tx
     group = group_of[jnp.clip(tx.account, 0, group_of.shape[0] - 1)]
     touch = _touch(exchange.book)
     waiting = replace(
@@ -50,7 +50,8 @@ def admit(
         waiting=waiting,
         entered=state.entered + admitted.entered,
         expired=state.expired + expired,
-        full=state.full + admitted.full,
+        full=admitted.full,
+        full_blocks=state.full_blocks + jnp.any(admitted.full != state.full),
         censored=state.censored + jnp.sum(passed_over),
         queue_peak=jnp.maximum(state.queue_peak, jnp.sum(tx.kind != Kind.NONE)),
     )
@@ -72,6 +73,19 @@ def take_out(state: ChainState, ordering: Ordering) -> ChainState:
         waiting=mempool.without(waiting, gone | dropped),
         dropped=state.dropped.at[reason].add(dropped.astype(jnp.int64)),
     )
+
+
+def is_filled(state: ChainState, ordering: Ordering, room: Array, clock: Clock):
+    """Whether the block carries all it may while others that had arrived wait on; [].
+
+    Args:
+        state: the rollup, its mempool already without what the block carries.
+        ordering: the block.
+        room: [] how many transactions it may carry.
+        clock: the block's.
+    """
+    left = arrived(state.waiting, clock) & ~state.waiting.censored
+    return (jnp.sum(ordering.live) >= room) & jnp.any(left)
 
 
 def without_intake(ordering: Ordering, waiting: Waiting, scheme: Scheme) -> Ordering:

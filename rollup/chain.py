@@ -18,7 +18,7 @@ from market.numbers.units import PPM
 from market.types.orders import Kind, Receipt, Status, Tx
 from market.types.state import ExchangeState
 from rollup import histogram, mempool
-from rollup.admission import admit, take_out, without_intake
+from rollup.admission import admit, is_filled, take_out, without_intake
 from rollup.commitments.roots import accounts_root
 from rollup.sequencing.contract import REASONS, Clock, Ordering, Scheme
 from rollup.settlement import pipeline as batches
@@ -37,9 +37,17 @@ from rollup.types import (
 
 
 def open_chain(
-    params: ChainParams, *, spec: ChainSpec, blocks: int, accounts: int
+    params: ChainParams, *, spec: ChainSpec, blocks: int, accounts: int, groups: int = 1
 ) -> ChainState:
-    """A rollup before its first block, for a run of so many blocks."""
+    """A rollup before its first block.
+
+    Args:
+        params: its numbers.
+        spec: its shapes.
+        blocks: length of the run.
+        accounts: A.
+        groups: G, groups of senders whose drops are counted apart.
+    """
     zero, scheme = jnp.zeros((), jnp.int64), spec.scheme
     return ChainState(
         waiting=mempool.no_one_waits(spec.queue, scheme.replicas, scheme.notes),
@@ -51,7 +59,9 @@ def open_chain(
         executed=zero,
         rejected=zero,
         expired=zero,
-        full=zero,
+        full=jnp.zeros((groups, mempool.KINDS), jnp.int64),
+        full_blocks=zero,
+        filled_blocks=zero,
         dropped=jnp.zeros((REASONS,), jnp.int64),
         censored=zero,
         halted=zero,
@@ -106,6 +116,8 @@ def step(
         after=_after(spec.scheme, remembered, ordering, params.sequencer),
     )
     state = take_out(replace(state, scheme=remembered), ordering)
+    filled = is_filled(state, ordering, room, clock) & ~moment.conditions.halted
+    state = replace(state, filled_blocks=state.filled_blocks + filled)
     return apply_block(
         state, exchange, ordered, moment, params, spec=spec, executor=executor
     )
@@ -144,7 +156,7 @@ def apply_block(
         state, earned = replace(state, scheme=remembered), earned + more
     state = _count(state, txs, receipts, moment)
     pipeline, exchange = _settle(
-        state.batches, exchange, jnp.sum(txs.kind != Kind.NONE), moment, params.batches
+        state.batches, exchange, txs, receipts, moment, params.batches
     )
     state = replace(
         state,
@@ -169,8 +181,8 @@ def apply_block(
 def unaccounted(state: ChainState) -> Array:
     """Transactions that entered and are nowhere: 0 unless the chain lost one."""
     queued = jnp.sum(state.waiting.tx.kind != Kind.NONE)
-    left = state.executed + state.rejected + state.expired + state.full + queued
-    return state.entered - left - jnp.sum(state.dropped)
+    left = state.executed + state.rejected + state.expired + queued
+    return state.entered - left - jnp.sum(state.full) - jnp.sum(state.dropped)
 
 
 def charge(
@@ -227,23 +239,23 @@ def _count(state: ChainState, txs: Tx, receipts: Receipt, moment: Moment) -> Cha
 def _settle(
     pipeline: BatchState,
     exchange: ExchangeState,
-    txs: Array,
+    txs: Tx,
+    receipts: Receipt,
     moment: Moment,
     params: BatchParams,
 ) -> tuple[BatchState, ExchangeState]:
-    """Lets settlement work on, and ties what this block brought to the open batch."""
-    unpaid = pipeline.pending
-    fresh = exchange.withdrawn - unpaid
+    """Ties what this block brought to the open batch, and lets settlement work on."""
+    asks = (txs.kind == Kind.WITHDRAW) | (txs.kind == Kind.FORCED_WITHDRAW)
+    asks &= receipts.status == Status.ACCEPTED
+    fresh = exchange.withdrawn - pipeline.payouts.unpaid
+    pipeline = batches.request_payouts(pipeline, fresh, jnp.sum(asks), moment.now_us)
+    pipeline = replace(
+        pipeline, open_txs=pipeline.open_txs + jnp.sum(txs.kind != Kind.NONE)
+    )
     pipeline = batches.advance(
         pipeline, moment.conditions, params, moment.now_us, moment.block_us
     )
-    paid = unpaid - pipeline.pending
-    # What this block brought joins its batch after the servers' time of this block.
-    pipeline = replace(
-        batches.request_payouts(pipeline, fresh, moment.now_us),
-        open_txs=pipeline.open_txs + txs,
-    )
-    return pipeline, replace(exchange, withdrawn=exchange.withdrawn - paid)
+    return pipeline, replace(exchange, withdrawn=pipeline.payouts.unpaid)
 
 
 def _seal_on_schedule(
@@ -260,6 +272,5 @@ def _seal_on_schedule(
         lambda _: jnp.zeros((8,), jnp.uint32),
         exchange,
     )
-    sealed = batches.seal(pipeline, root, moment.end_us)
     due = is_last & ~moment.conditions.halted
-    return jax.tree.map(lambda new, old: jnp.where(due, new, old), sealed, pipeline)
+    return batches.seal(pipeline, root, moment.end_us, due)

@@ -1,18 +1,24 @@
 """The mempool: transactions on their way into a block, first come first kept.
 
-Capacity is fixed. A transaction that finds no room is dropped aloud: it is counted
-as `full`, never lost silently.
+Capacity is fixed. Where more wait than it has places for, those that arrive last are
+dropped, be they new or still on their way from an earlier block: what has arrived has
+its place before what has not. Of those that arrive in the same microsecond a lot
+decides, drawn from the transaction itself (`rollup.sequencing.ranking.lot_of`), so that
+nobody's place in an array is a priority. Whatever is dropped is counted.
 """
 
 from dataclasses import dataclass, fields, replace
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from market.types.orders import Kind, Tx, no_transactions
 from rollup.sequencing.contract import Waiting
+from rollup.sequencing.ranking import time_key
 
+#: Kinds of transactions are counted apart, by their number.
+KINDS = max(Kind) + 1
 #: Where a transaction stood that was not there in the block before.
 NEW = -1
 
@@ -24,7 +30,7 @@ class Admitted:
 
     waiting: Waiting  # [Q]
     entered: Array  # [] live transactions offered
-    full: Array  # [] of those, dropped for want of room
+    full: Array  # [G, `KINDS`] dropped so far for want of room, by group and kind
 
 
 def no_one_waits(places: int, replicas: int, notes: int) -> Waiting:
@@ -82,16 +88,19 @@ def concatenate(*parts: Tx) -> Tx:
     )
 
 
-def admit(waiting: Waiting, new: Waiting) -> Admitted:
-    """Appends the live ones of ``new`` to those that wait, and closes the gaps.
+def admit(waiting: Waiting, new: Waiting, full: Array, group_of: Array) -> Admitted:
+    """Puts the live ones of ``new`` behind those that wait, and closes the gaps.
 
     Args:
         waiting: [Q] the mempool, with gaps where some were taken.
         new: [N] new ones; kind `NONE` is not a transaction.
+        full: [G, `KINDS`] how many were dropped before.
+        group_of: [A] number of the group of each account.
     """
     capacity = waiting.tx.kind.shape[0]
     everyone = joined(waiting, new)
-    rank = jnp.cumsum((everyone.tx.kind != Kind.NONE).astype(jnp.int32))
+    fits, full = _that_fit(everyone.tx, capacity, full, group_of)
+    rank = jnp.cumsum(fits.astype(jnp.int32))
     places = jnp.arange(1, capacity + 1, dtype=jnp.int32)
     source = jnp.searchsorted(rank, places)
     kept = places <= rank[-1]
@@ -102,8 +111,39 @@ def admit(waiting: Waiting, new: Waiting) -> Admitted:
     return Admitted(
         waiting=replace(moved, came_from=came_from.astype(jnp.int64)),
         entered=jnp.sum(new.tx.kind != Kind.NONE),
-        full=jnp.maximum(rank[-1].astype(jnp.int64) - capacity, 0),
+        full=full,
     )
+
+
+def _that_fit(
+    tx: Tx, capacity: int, full: Array, group_of: Array
+) -> tuple[Array, Array]:
+    """Which transactions [Q + N] keep or find a place, and the counts of the others.
+
+    The loop has one turn or none, and none where no lane of a shard overflows: ranking
+    everyone costs nothing while there is room.
+    """
+    live = tx.kind != Kind.NONE
+
+    def overflows(carry) -> Array:
+        fits, _ = carry
+        return jnp.sum(fits) > capacity
+
+    def drop_the_last(carry) -> tuple[Array, Array]:
+        _, full = carry
+        key = time_key(tx.arrival_us, tx, live)
+        last = jnp.sort(key)[capacity - 1]
+        earlier = key < last
+        # The rarest case of all, the same time and the same lot: by place.
+        tied = live & (key == last)
+        left = capacity - jnp.sum(earlier)
+        fits = earlier | (tied & (jnp.cumsum(tied) <= left))
+        account = jnp.clip(tx.account, 0, group_of.shape[0] - 1)
+        kind = jnp.clip(tx.kind, 0, KINDS - 1)
+        missed = (live & ~fits).astype(full.dtype)
+        return fits, full.at[group_of[account], kind].add(missed)
+
+    return lax.while_loop(overflows, drop_the_last, (live, full))
 
 
 def drop_expired(waiting: Waiting, height: Array) -> tuple[Waiting, Array]:

@@ -17,9 +17,12 @@ from market.types.orders import Receipt, Tx
 from market.types.specs import VenueParams, VenueSpec
 from market.types.state import ExchangeState, open_exchange
 from rollup import chain
+from rollup.commitments.merkle import account_leaf, merkle_root
 from rollup.commitments.roots import state_root
 from rollup.execution import executor
 from rollup.faults.windows import FaultWindows, conditions_of
+from rollup.settlement.payouts import unsettled
+from rollup.settlement.pipeline import SETTLED, BatchState
 from rollup.types import ChainParams, ChainSpec, ChainState, Moment, Ordered
 
 
@@ -124,7 +127,7 @@ def _ordered(given: _Given, state: ChainState) -> Ordered:
 
 
 def run_root(exchange: ExchangeState, state: ChainState, scheme: Array) -> Array:
-    """The state root of a run: exchange, what the chain counted, its scheme's state.
+    """The state root of a run: exchange, chain, and its scheme's state.
 
     Args:
         exchange: the exchange at the end.
@@ -142,11 +145,25 @@ def run_root(exchange: ExchangeState, state: ChainState, scheme: Array) -> Array
             state.rejected,
             state.revenue,
             pipeline.sealed,
-            pipeline.paid,
-            pipeline.payouts,
+            pipeline.payouts.paid,
+            pipeline.payouts.payments,
         ]
     )
-    return state_root(exchange, jnp.concatenate([counts, pipeline.done, scheme]))
+    payouts = payout_words(pipeline)
+    words = jnp.concatenate([counts, pipeline.done, payouts, scheme])
+    return state_root(exchange, words)
+
+
+def payout_words(pipeline: BatchState) -> Array:
+    """What the root binds of the withdrawals on their way, as int64 words.
+
+    For each row of the ring the number of its requests and the sum of their times, and
+    a Merkle root over what every account asked for in each batch.
+    """
+    payouts = pipeline.payouts
+    asked = unsettled(payouts, pipeline.sealed, pipeline.done[SETTLED])
+    root = merkle_root(account_leaf(asked.T)).astype(jnp.int64)
+    return jnp.concatenate([payouts.requests, payouts.asked_us, root])
 
 
 def scheme_words(state: Any) -> Array:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 from jax import Array
 
+from market.types.limits import check_range
 from market.types.orders import Receipt, Tx
 from market.types.state import ExchangeInfo, ExchangeState
 from rollup.faults import FAULTS, Conditions, Fault
@@ -17,6 +18,7 @@ from rollup.sequencing.contract import (
     Waiting,
 )
 from rollup.sequencing.fcfs import FCFS
+from rollup.sequencing.ranking import MAX_PLACES
 from rollup.settlement.pipeline import BatchParams, BatchState
 
 
@@ -37,6 +39,16 @@ class ChainSpec:
     block_txs: int = 256
     batch_blocks: int = 60
     faults: tuple[Fault, ...] = tuple(FAULTS.values())
+
+    def __post_init__(self) -> None:
+        """Refuses shapes that do not fit into one another.
+
+        Raises:
+            ValueError: a number is out of range; says which.
+        """
+        check_range("queue", self.queue, 1, MAX_PLACES)
+        check_range("block_txs", self.block_txs, 1, self.queue)
+        check_range("batch_blocks", self.batch_blocks, 1)
 
     def sequencer(self, accounts: int) -> SequencerSpec:
         """The shapes in which the scheme works, for so many accounts."""
@@ -61,12 +73,14 @@ class ChainState:
     scheme: Any  # state of the ordering scheme
     height: Array  # [] blocks made; stands still while the sequencer is halted
     batches: BatchState
-    latency: Array  # [256] histogram of send-to-execution, all transactions
+    latency: Array  # [BUCKETS] send-to-execution, by `rollup.histogram`
     entered: Array  # [] transactions offered to the mempool
     executed: Array  # [] accepted by the exchange
     rejected: Array  # [] refused by the exchange, with a reason in its counters
     expired: Array  # []
-    full: Array  # [] dropped because the mempool was full
+    full: Array  # [G, KINDS] dropped because the mempool was full, by group and kind
+    full_blocks: Array  # [] blocks in which it dropped anything
+    filled_blocks: Array  # [] blocks that had no room for all that had arrived
     dropped: Array  # [REASONS] taken out by the scheme, by its reason
     censored: Array  # [] transaction-blocks passed over by a censor
     halted: Array  # [] blocks not made

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         Mode,
         Ordering,
         Scheme,
+        SenderOrder,
         SequencerParams,
         SequencerSpec,
         Waiting,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from rollup.sequencing.ranking import (
         arrived,
         by_key,
+        by_time,
         charge_senders,
         first_of,
         ready,
@@ -119,6 +121,7 @@ _NAMES = {
         "Mode",
         "Ordering",
         "Scheme",
+        "SenderOrder",
         "SequencerParams",
         "SequencerSpec",
         "Waiting",
@@ -126,6 +129,7 @@ _NAMES = {
     "rollup.sequencing.ranking": (
         "arrived",
         "by_key",
+        "by_time",
         "charge_senders",
         "first_of",
         "ready",

@@ -45,6 +45,8 @@ class Measures:
     deposits: Array  # [G] quanta that came in later
     withdrawals: Array  # [G] quanta that left
     withdrawal_count: Array  # []
+    refused: Array  # [G] transactions that the exchange refused
+    unlisted: Array  # [] account-blocks in danger beyond the danger list
 
 
 def open_measures(accounts: int, groups: int) -> Measures:
@@ -54,5 +56,6 @@ def open_measures(accounts: int, groups: int) -> Measures:
     fields["first_fault"] = zero - 1
     fields["was_in_danger"] = jnp.zeros((accounts,), jnp.int64)
     fields["deposits"] = jnp.zeros((groups,), jnp.int64)
-    fields["withdrawals"] = jnp.zeros((groups,), jnp.int64)
+    for name in ("withdrawals", "refused"):
+        fields[name] = jnp.zeros((groups,), jnp.int64)
     return Measures(**fields)

@@ -7,18 +7,18 @@ from jax import Array
 
 from agents.measure.accumulators import Measures
 from agents.measure.contract import Seen
-from agents.measure.soundness import soundness
-from agents.views import Risk, best_quotes
+from agents.measure.soundness import Fault, soundness
+from agents.views import DANGER, Risk, best_quotes
 from market.numbers.units import PPM
 from market.types.orders import Kind, Status
 from market.types.specs import VenueSpec
 from market.types.state import ExchangeState
 
 
-def take(measures: Measures, seen: Seen) -> Measures:
-    """Measures one block."""
+def take(measures: Measures, seen: Seen, blocks: int) -> Measures:
+    """Measures one block of a run of so many."""
     info = seen.outcome.exchange
-    measures = _check(measures, seen)
+    measures = _check(measures, seen, blocks)
     measures = _watch_market(measures, seen)
     measures = _watch_danger(measures, seen.risk)
     measures = _follow_money(measures, seen)
@@ -41,8 +41,9 @@ def take(measures: Measures, seen: Seen) -> Measures:
     )
 
 
-def _check(measures: Measures, seen: Seen) -> Measures:
+def _check(measures: Measures, seen: Seen, blocks: int) -> Measures:
     status, error = soundness(seen.after, seen.chain)
+    status |= (seen.block >= blocks) * Fault.OVERRUN
     fresh = (measures.status == 0) & (status != 0)
     return replace(
         measures,
@@ -90,6 +91,7 @@ def _watch_danger(measures: Measures, risk: Risk) -> Measures:
         endangered=measures.endangered + jnp.sum(now),
         spells=measures.spells + jnp.sum(now * (1 - measures.was_in_danger)),
         was_in_danger=now,
+        unlisted=measures.unlisted + jnp.maximum(jnp.sum(now) - DANGER, 0),
         peak_negative=jnp.maximum(measures.peak_negative, negative),
     )
 
@@ -99,12 +101,14 @@ def _follow_money(measures: Measures, seen: Seen) -> Measures:
     done = status == Status.ACCEPTED
     group = seen.group_of[jnp.clip(txs.account, 0, seen.group_of.shape[0] - 1)]
     came = done & (txs.kind == Kind.DEPOSIT)
+    refused = (status >= Status.REJECTED).astype(jnp.int64)
     left = done & ((txs.kind == Kind.WITHDRAW) | (txs.kind == Kind.FORCED_WITHDRAW))
     return replace(
         measures,
         deposits=measures.deposits.at[group].add(jnp.where(came, txs.lots, 0)),
         withdrawals=measures.withdrawals.at[group].add(jnp.where(left, txs.lots, 0)),
         withdrawal_count=measures.withdrawal_count + jnp.sum(left),
+        refused=measures.refused.at[group].add(refused),
     )
 
 

@@ -19,6 +19,7 @@ class Fault(IntFlag):
     ORDERS = 4  # lots in a book differ from the lots of open orders
     TRANSACTIONS = 8  # a transaction is unaccounted for
     RANGE = 16  # an amount left the range in which arithmetic is exact
+    OVERRUN = 32  # a block was made after the run's last
 
 
 #: What each bit of a status says.
@@ -28,6 +29,7 @@ FAULT_MEANINGS = {
     Fault.ORDERS: "a book holds other lots than the accounts' open orders",
     Fault.TRANSACTIONS: "a transaction is unaccounted for",
     Fault.RANGE: "an amount left the range of exact arithmetic",
+    Fault.OVERRUN: "the run went on after its last block, without prices or room",
 }
 
 
@@ -59,7 +61,7 @@ def conservation_errors(state: ExchangeState, paid_out: Array) -> Errors:
 
 def soundness(state: ExchangeState, chain: ChainState) -> tuple[Array, Array]:
     """Status bits of a state, and its largest error in quanta, lots or transactions."""
-    errors = conservation_errors(state, chain.batches.paid)
+    errors = conservation_errors(state, chain.batches.payouts.paid)
     lost = jnp.abs(unaccounted(chain))
     largest = jnp.max(jnp.abs(state.collateral))
     status = (

@@ -15,7 +15,7 @@ from agents.measure.contract import Metric
 from agents.measure.metrics import metrics_of
 from agents.measure.series import SERIES
 from agents.measure.soundness import explain
-from agents.world import OracleParams, WorldParams, WorldSpec
+from agents.world import OracleParams, WorldParams, WorldSpec, check_lots
 from experiments.build.chain import (
     chain_params,
     chain_spec,
@@ -83,17 +83,21 @@ def _world(
     )
     groups = with_rule(groups, venue.liquidation)
     block_us = config.world.block_us
-    spec = WorldSpec(
-        venue=venue,
-        chain=chain_spec(config, kinds),
-        groups=groups,
-        prices=price_spec,
-        blocks=config.world.length,
-        block_us=block_us,
-        reporters=config.oracle.reporters,
-        series_every=config.world.sampling,
-        metrics=own_metrics(config),
-    )
+    try:
+        spec = WorldSpec(
+            venue=venue,
+            chain=chain_spec(config, kinds),
+            groups=groups,
+            prices=price_spec,
+            blocks=config.world.length,
+            block_us=block_us,
+            reporters=config.oracle.reporters,
+            series_every=config.world.sampling,
+            metrics=own_metrics(config),
+        )
+        check_lots(spec, venue_params)
+    except ValueError as error:
+        raise ConfigError(f"the world cannot be built: {error}") from None
     params = WorldParams(
         venue=venue_params,
         chain=chain_params(config),

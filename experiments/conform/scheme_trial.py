@@ -35,9 +35,10 @@ BLOCKS, BLOCK_US = 24, 1_000_000
 SENT = 10  # transactions in a block
 SPEC = SequencerSpec(accounts=12, queue=32, block_txs=8)
 HALTED, HALF_ROOM, CENSORED = 9, range(12, 15), range(4, 18)
-#: Senders of this group are censored.
+#: Senders of this group are censored, but for their cancels.
 CENSORED_GROUP = 1
 GROUP_OF = np.arange(SPEC.accounts) % 3
+_NO_DROPS = np.zeros((3, mempool.KINDS), np.int64)
 
 
 class Block(NamedTuple):
@@ -92,10 +93,11 @@ def room_of(block: Array) -> Array:
     return jnp.where(block == HALTED, 0, room)
 
 
-def is_censored(block: Array, account: Array) -> Array:
-    """Whose transactions are censored in a block."""
+def is_censored(block: Array, tx: Tx) -> Array:
+    """Which transactions are censored in a block: all of a group but its cancels."""
     now = (block >= CENSORED.start) & (block < CENSORED.stop)
-    return now & (jnp.asarray(GROUP_OF)[account] == CENSORED_GROUP)
+    is_of_group = jnp.asarray(GROUP_OF)[tx.account] == CENSORED_GROUP
+    return now & is_of_group & (tx.kind != Kind.CANCEL)
 
 
 def params_of(scheme: Scheme) -> Any:
@@ -118,11 +120,11 @@ def run(scheme: Scheme, seed: Array, offered: Tx, params: Any) -> Run:
         present = mempool.joined(left, new)
         shown = scheme.show(state, present, clock, 0, params)
         kept, _ = mempool.drop_expired(left, height)
-        waiting = mempool.admit(kept, new).waiting
+        waiting = mempool.admit(kept, new, _NO_DROPS, as_int(GROUP_OF)).waiting
         account = waiting.tx.account
         waiting = replace(
             waiting,
-            censored=is_censored(block, account),
+            censored=is_censored(block, waiting.tx),
             group=jnp.asarray(GROUP_OF)[account],
         )
         key = block_key(run_key(seed, 0), block)

@@ -29,7 +29,8 @@ from experiments.conform.scheme_trial import (
 )
 from market.numbers.units import as_int
 from market.types.orders import Kind, Tx
-from rollup.sequencing.contract import REASONS, Drop, Scheme
+from rollup.sequencing.contract import REASONS, Drop, Scheme, SenderOrder
+from rollup.sequencing.ranking import has_sequence
 
 #: More than any charge of a sane scheme: 2^50 quanta are a billion dollars.
 _MOST = 1 << 50
@@ -93,7 +94,9 @@ def _ready(scheme: Scheme) -> str:
     block = np.arange(BLOCKS)[:, None]
     early = live & (tx.arrival_us >= (block + 1) * BLOCK_US)
     require(not early.any(), f"{early.sum()} taken before they arrived")
-    passed = live & np.asarray(is_censored(jnp.asarray(block), tx.account))
+    passed = live & np.asarray(
+        is_censored(jnp.asarray(block), jax.tree.map(jnp.asarray, tx))
+    )
     require(not passed.any(), f"{passed.sum()} taken that a censor passes over")
     return "arrived, and passed over by no censor"
 
@@ -145,6 +148,30 @@ def _shown(scheme: Scheme) -> str:
     return f"{int(there.sum())} transactions shown, each column as it is or hidden"
 
 
+def _sender_order(scheme: Scheme) -> str:
+    kept = SenderOrder(scheme.sender_order)
+    if kept == SenderOrder.NOT_KEPT:
+        return "a sender's later transaction may be executed first, as it says"
+    overtaken = 0
+    blocks, (live, index, _) = alone(scheme).blocks, _taken(scheme)
+    waits = np.asarray(has_sequence(blocks.waiting.tx))
+    if kept == SenderOrder.BY_TIME:
+        waits &= ~np.asarray(blocks.waiting.censored)
+    account, arrival = (
+        np.asarray(getattr(blocks.waiting.tx, name))
+        for name in ("account", "arrival_us")
+    )
+    for block in range(BLOCKS):
+        still = waits[block].copy()
+        for place in index[block][live[block]]:
+            own = still & (account[block] == account[block, place])
+            earlier = own & (arrival[block] < arrival[block, place])
+            overtaken += int(earlier.any() and waits[block, place])
+            still[place] = False
+    require(not overtaken, f"{overtaken} taken before an earlier one of their sender")
+    return f"kept, {kept.name.lower().replace('_', ' ')}"
+
+
 def _again(scheme: Scheme) -> str:
     again = jax.jit(partial(run, scheme))
     made = again(as_int(0), offered_in(0), params_of(scheme))
@@ -179,6 +206,7 @@ RULES = (
     Rule("charges are whole quanta of accounts", _charges),
     Rule("blocks match in its modes alone", _modes),
     Rule("what it shows is true", _shown),
+    Rule("it keeps the order of a sender as it says", _sender_order),
     Rule("the same run again is the same", _again),
     Rule("the same alone and in a lane", _lanes),
     Rule("integers only", _integers),

@@ -30,6 +30,9 @@ MAX_PAID_IN = 1 << 61
 #: that a run may pay in as much again.
 MAX_FIRST_BALANCES = 1 << 60
 
+#: Accounts of a venue: 20 bits of a sort key, beside a shortfall or an arrival.
+MAX_ACCOUNTS = 1 << 20
+
 # --- of a block --------------------------------------------------------------------
 
 #: Counterparties that a deleveraging looks at, at most.
@@ -61,3 +64,14 @@ MAX_SIDE_ORDERS = (1 << 15) - 1
 #: The highest price of an outside path, in ticks. Below it a price survives the way
 #: through its logarithm to the tick, and a bar's range times a Q24 draw fits 63 bits.
 MAX_OUTSIDE_TICKS = 1 << 28
+
+
+def check_range(name: str, value: int, least: int, most: int | None = None) -> None:
+    """Holds a number of a spec within its bounds, which are inclusive.
+
+    Raises:
+        ValueError: it is outside; says what is allowed.
+    """
+    if value < least or (most is not None and value > most):
+        allowed = f"{least:,} or more" if most is None else f"{least:,} to {most:,}"
+        raise ValueError(f"{name} = {value:,}: must be {allowed}")

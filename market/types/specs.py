@@ -10,6 +10,8 @@ from enum import IntEnum
 import jax
 from jax import Array
 
+from market.types.limits import MAX_ACCOUNTS, check_range
+
 #: S, steps of a market's risk factor.
 RISK_STEPS = 4
 
@@ -135,6 +137,27 @@ class VenueSpec:
     votes_per_sample: int = 60
     samples_per_funding: int = 60
     funding_offset_blocks: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses what would be indexed past its end.
+
+        Raises:
+            ValueError: a number is out of range; says which.
+        """
+        interval = self.votes_per_sample * self.samples_per_funding
+        for name, least, most in (
+            ("accounts", 1, MAX_ACCOUNTS),
+            ("slots", 1, None),
+            ("book_capacity", 1, None),
+            ("vault", -1, self.accounts - 1),
+            ("deleverages_per_block", 0, None),
+            ("votes_per_sample", 1, None),
+            ("samples_per_funding", 1, None),
+            ("funding_offset_blocks", 0, interval - 1),
+        ):
+            check_range(name, getattr(self, name), least, most)
+        if not self.markets:
+            raise ValueError("markets: a venue has one at least")
 
     @property
     def multipliers(self) -> tuple[int, ...]:

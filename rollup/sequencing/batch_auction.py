@@ -9,9 +9,11 @@ min(1, x/τ). Matching: `market.twin.rounds`.
 Source: Budish, Cramton and Shim, The High-Frequency Trading Arms Race, QJE 2015.
 """
 
-from rollup.sequencing.contract import Mode
+from rollup.sequencing.contract import Mode, SenderOrder
 from rollup.sequencing.fcfs import by_arrival
 from rollup.sequencing.stateless import stateless
 
 #: The earliest arrivals enter the auction of a block; everyone pays the gas fee.
-BATCH_AUCTION = stateless("batch_auction", by_arrival, mode=Mode.AUCTION)
+BATCH_AUCTION = stateless(
+    "batch_auction", by_arrival, mode=Mode.AUCTION, sender_order=SenderOrder.BY_TIME
+)

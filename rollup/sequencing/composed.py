@@ -14,7 +14,8 @@ without compiling anew.
    ready.
 3. Earlier ticks come first; in a tick (or, without ticks, among all that are ready)
    the classes as they are listed, those not listed after them; in a class the
-   earliest release, the highest bid or a fresh random order.
+   earliest release, the highest bid or a fresh random order. Ties go by release, and
+   of the same release a lot decides.
 4. What is included pays the gas fee, or its bid besides.
 """
 
@@ -34,6 +35,7 @@ from rollup.sequencing.contract import (
     Clock,
     Mode,
     Ordering,
+    SenderOrder,
     SequencerParams,
     SequencerSpec,
     Waiting,
@@ -43,6 +45,7 @@ from rollup.sequencing.ranking import (
     arrived,
     bid_of,
     by_key,
+    by_time,
     charge_senders,
     first_of,
     hidden_but,
@@ -116,6 +119,12 @@ class Composed:
     intake = ()
     modes = (Mode.CONTINUOUS,)
     params = ComposedParams
+
+    @property
+    def sender_order(self) -> SenderOrder:
+        """Kept where nothing but the arrival decides; holds and classes break it."""
+        by_arrival = self.rank == "arrival" and not self.held
+        return SenderOrder(by_arrival and len(set(self.places)) == 1)
 
     @property
     def notes(self) -> int:
@@ -195,7 +204,7 @@ class Composed:
 
     def _ranked(self, key, waiting: Waiting, number, release, due, params) -> Array:
         """The places in order, those not due last."""
-        ranked = by_key(release, due)
+        ranked = by_time(release, waiting.tx, due)
         if self.rank == "fee":
             ranked = by_key(MAX_BID - bid_of(waiting.tx, params), due, ranked)
         if self.rank == "random":

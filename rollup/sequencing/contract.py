@@ -35,6 +35,18 @@ class Mode(IntEnum):
     AUCTION = 1  # at one uniform price a market
 
 
+class SenderOrder(IntEnum):
+    """How a scheme treats the transactions that one sender sends one after the other.
+
+    Over its connection they arrive in the order sent (`agents.network`); deposits and
+    forced withdrawals come through the settlement layer and have no place in it.
+    """
+
+    NOT_KEPT = 0  # a later one may go first: by class, fee, chance or delay
+    BY_TIME = 1  # its own ranking keeps the order, but for what a censor passes over
+    NUMBERED = 2  # a later one waits for every earlier one, censored ones too
+
+
 class Drop(IntEnum):
     """Why a scheme takes a transaction out of the mempool without executing it.
 
@@ -135,6 +147,11 @@ class Scheme(Protocol):
     @property
     def modes(self) -> tuple[Mode, ...]:
         """Every mode in which its blocks match; no other is compiled."""
+        ...
+
+    @property
+    def sender_order(self) -> SenderOrder:
+        """Whether it keeps the order in which a sender sent, and how."""
         ...
 
     @property

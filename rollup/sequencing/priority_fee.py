@@ -1,7 +1,9 @@
 """Priority-fee ordering: the highest bid goes first and pays what it bid.
 
 The mempool is public: searchers see waiting transactions and their bids. A bid is
-paid on inclusion, whether or not the transaction succeeds.
+paid on inclusion, whether or not the transaction succeeds. A sender's transactions
+are numbered: a later one, whatever it bids, waits for the earlier ones, and so for one
+that a censor passes over.
 
 Source: first-price priority gas auctions (Daian et al., Flash Boys 2.0, 2019); ties by
 arrival.
@@ -10,7 +12,7 @@ arrival.
 from jax import Array
 
 from market.types.orders import Tx
-from rollup.sequencing.contract import Clock, SequencerParams, Waiting
+from rollup.sequencing.contract import Clock, SenderOrder, SequencerParams, Waiting
 from rollup.sequencing.fcfs import by_arrival
 from rollup.sequencing.ranking import MAX_BID, arrived, bid_of, by_key, hidden_but
 from rollup.sequencing.stateless import stateless
@@ -37,5 +39,9 @@ def all_that_arrived(
 
 
 PRIORITY_FEE = stateless(
-    "priority_fee", by_bid, price=bid_and_gas, shows=all_that_arrived
+    "priority_fee",
+    by_bid,
+    price=bid_and_gas,
+    shows=all_that_arrived,
+    sender_order=SenderOrder.NUMBERED,
 )

@@ -11,11 +11,12 @@ from rollup.sequencing.contract import (
     Clock,
     Mode,
     Ordering,
+    SenderOrder,
     SequencerParams,
     SequencerSpec,
     Waiting,
 )
-from rollup.sequencing.ranking import charge_senders, first_of, ready
+from rollup.sequencing.ranking import charge_senders, first_of, in_sequence, ready
 
 #: (key, waiting, those ready [Q], params) -> the places in order, those not ready last.
 Rank = Callable[[Array, Waiting, Array, Any], Array]
@@ -44,6 +45,7 @@ class Stateless:
     shows: Show
     modes: tuple[Mode, ...]
     params: type[SequencerParams]
+    sender_order: SenderOrder = SenderOrder.NOT_KEPT
     replicas: int = 1
     notes: int = 0
     intake: tuple[Kind, ...] = ()
@@ -72,6 +74,8 @@ class Stateless:
         """The first of the ranking; each of them pays the price."""
         those = ready(waiting, clock)
         ranked = self.rank(key, waiting, those, params)
+        if self.sender_order == SenderOrder.NUMBERED:
+            ranked, those = in_sequence(ranked, waiting, those)
         index, live = first_of(ranked, those, room, spec)
         price = self.price(waiting, params)
         charge = charge_senders(waiting, index, live, price, spec)
@@ -86,6 +90,7 @@ def stateless(
     shows: Show = nothing,
     mode: Mode = Mode.CONTINUOUS,
     params: type[SequencerParams] = SequencerParams,
+    sender_order: SenderOrder = SenderOrder.NOT_KEPT,
 ) -> Stateless:
     """A scheme that remembers nothing, from what is its own.
 
@@ -96,5 +101,6 @@ def stateless(
         shows: what others see before inclusion.
         mode: how its blocks match.
         params: the class of its numbers.
+        sender_order: whether and how it keeps a sender's transactions in order.
     """
-    return Stateless(name, rank, price, shows, (mode,), params)
+    return Stateless(name, rank, price, shows, (mode,), params, sender_order)

@@ -4,7 +4,7 @@ The sequencer seals a batch every so many blocks with a Merkle root over the acc
 Its data is posted, its proof is made, and the settlement contract accepts it: servers
 in a row (`rollup.settlement.stages`), each taking the batches in order, one at a time,
 as fast as what it relies on works. A withdrawal pays when its batch has passed the last
-stage, not before.
+stage, not before (`rollup.settlement.payouts`).
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +15,8 @@ from jax import Array
 
 from market.numbers.units import PPM
 from rollup.faults.contract import Conditions
+from rollup.settlement import payouts
+from rollup.settlement.payouts import Payouts
 from rollup.settlement.stages import (
     POSTED,
     PROVEN,
@@ -43,18 +45,13 @@ class BatchState:
     stage_us: Array  # [S, K] when it passed each stage; NOT_YET before
     root: Array  # uint32 [K, 8] Merkle root over the accounts
     open_txs: Array  # [] transactions in the batch being filled
-    pending: Array  # [A] quanta withdrawn and not yet paid
-    pending_batch: Array  # [A] the batch that carries them
-    pending_us: Array  # [A] when they were asked for
-    paid: Array  # [] quanta paid out in all
-    payouts: Array  # [] payments made
-    payout_delay_us: Array  # [] sum of their delays
+    postponed: Array  # [] batches not sealed when due, for want of room
+    payouts: Payouts
 
 
 def open_batches(batches: int, accounts: int) -> BatchState:
     """The pipeline before the first block, with room for ``batches``."""
     zero = jnp.zeros((), jnp.int64)
-    per_account = jnp.zeros((accounts,), jnp.int64)
     return BatchState(
         sealed=zero,
         done=jnp.zeros((len(STAGES),), jnp.int64),
@@ -64,41 +61,50 @@ def open_batches(batches: int, accounts: int) -> BatchState:
         stage_us=jnp.full((len(STAGES), batches), NOT_YET, jnp.int64),
         root=jnp.zeros((batches, 8), jnp.uint32),
         open_txs=zero,
-        pending=per_account,
-        pending_batch=per_account,
-        pending_us=per_account,
-        paid=zero,
-        payouts=zero,
-        payout_delay_us=zero,
+        postponed=zero,
+        payouts=payouts.no_payouts(batches, accounts),
     )
 
 
-def seal(state: BatchState, root: Array, now_us: Array) -> BatchState:
-    """Closes the open batch under ``root``, uint32 [8]."""
-    batch = state.sealed
-    return replace(
-        state,
-        sealed=batch + 1,
-        txs=state.txs.at[batch].set(state.open_txs, mode="drop"),
-        sealed_us=state.sealed_us.at[batch].set(now_us, mode="drop"),
-        root=state.root.at[batch].set(root, mode="drop"),
-        open_txs=jnp.zeros_like(state.open_txs),
-    )
+def has_room(state: BatchState) -> Array:
+    """Whether the open batch may be sealed; if not, it waits for a batch to settle."""
+    may_wait = payouts.has_room(state.payouts, state.sealed, state.done[SETTLED])
+    return may_wait & (state.sealed < state.txs.shape[0])
 
 
-def request_payouts(state: BatchState, withdrawn: Array, now_us: Array) -> BatchState:
-    """Ties new withdrawals, [A] quanta, to the batch being filled.
+def seal(state: BatchState, root: Array, now_us: Array, due: Array) -> BatchState:
+    """Closes the open batch under ``root``, uint32 [8], where it is due and has room.
 
-    An account has one payment on its way: a second withdrawal joins it, and both wait
-    for the later batch.
+    A batch without room stays open until the next is due, and is counted.
     """
-    fresh = withdrawn > 0
-    joined = fresh & (state.pending == 0)
+    seals = due & has_room(state)
+    # Only a batch that is sealed is written, so the place may be clamped.
+    place = jnp.minimum(state.sealed, state.txs.shape[0] - 1)
+
+    def written(column: Array, value: Array) -> Array:
+        return column.at[place].set(jnp.where(seals, value, column[place]))
+
     return replace(
         state,
-        pending=state.pending + withdrawn,
-        pending_batch=jnp.where(fresh, state.sealed, state.pending_batch),
-        pending_us=jnp.where(joined, now_us, state.pending_us),
+        sealed=state.sealed + seals,
+        txs=written(state.txs, state.open_txs),
+        sealed_us=written(state.sealed_us, now_us),
+        root=written(state.root, root),
+        open_txs=jnp.where(seals, 0, state.open_txs),
+        postponed=state.postponed + (due & ~seals),
+        payouts=payouts.closed(state.payouts, seals),
+    )
+
+
+def request_payouts(
+    state: BatchState, withdrawn: Array, requests: Array, now_us: Array
+) -> BatchState:
+    """Ties new withdrawals, [A] quanta in so many requests, to the open batch."""
+    return replace(
+        state,
+        payouts=payouts.request(
+            state.payouts, withdrawn, requests, state.sealed, now_us
+        ),
     )
 
 
@@ -115,11 +121,13 @@ def advance(
     the next call. Work that is left over is kept only while the next batch waits
     already, so idle time is never saved up. A stage of no work still takes one call.
     """
+    settled = state.done[SETTLED]
     for stage in reversed(range(len(STAGES))):
         speed_ppm = conditions.work_ppm[STAGES[stage].relies_on]
         progress_us = elapsed_us * speed_ppm // PPM
         state = _work(state, stage, progress_us, params, now_us + elapsed_us)
-    return _pay(state, now_us)
+    settles = state.done[SETTLED] > settled
+    return replace(state, payouts=payouts.pay(state.payouts, settled, settles, now_us))
 
 
 def backlog(state: BatchState) -> Array:
@@ -142,32 +150,20 @@ def _work(
     state: BatchState, stage: int, progress_us, params: BatchParams, end_us
 ) -> BatchState:
     """One stage after so much more work."""
-    batch = state.done[stage]
+    # Once all are through there is no next batch, and what is read of it is not used.
+    batch = jnp.minimum(state.done[stage], state.txs.shape[0] - 1)
     before = state.sealed if stage == 0 else state.done[stage - 1]
-    waiting = batch < before
+    waiting = state.done[stage] < before
     progress = state.work_us[stage] + progress_us
     needed = STAGES[stage].work(params, Batch(txs=state.txs[batch]))
     finished = waiting & (progress >= needed)
-    another = batch + 1 < before
+    another = state.done[stage] + 1 < before
     left = jnp.where(finished, jnp.where(another, progress - needed, 0), progress)
     return replace(
         state,
         done=state.done.at[stage].add(finished.astype(jnp.int64)),
         work_us=state.work_us.at[stage].set(jnp.where(waiting, left, 0)),
         stage_us=state.stage_us.at[stage, batch].set(
-            jnp.where(finished, end_us, state.stage_us[stage, batch]),
-            mode="drop",
+            jnp.where(finished, end_us, state.stage_us[stage, batch])
         ),
-    )
-
-
-def _pay(state: BatchState, now_us) -> BatchState:
-    due = (state.pending > 0) & (state.pending_batch < state.done[SETTLED])
-    return replace(
-        state,
-        pending=jnp.where(due, 0, state.pending),
-        paid=state.paid + jnp.sum(jnp.where(due, state.pending, 0)),
-        payouts=state.payouts + jnp.sum(due),
-        payout_delay_us=state.payout_delay_us
-        + jnp.sum(jnp.where(due, now_us - state.pending_us, 0)),
     )

@@ -96,8 +96,9 @@ def test_a_da_outage_holds_back_settlement_and_payment():
     assert sealed == int(calm.world.chain.batches.sealed) == 8
     for stage in (POSTED, SETTLED):
         assert world.chain.batches.done[stage] < calm.world.chain.batches.done[stage]
-    assert int(world.chain.batches.payouts) < int(calm.world.chain.batches.payouts)
-    assert int(world.chain.batches.pending.sum()) > 0
+    payouts, paid = world.chain.batches.payouts, calm.world.chain.batches.payouts
+    assert int(payouts.payments) < int(paid.payments)
+    assert int(payouts.unpaid.sum()) > 0
     assert int(world.measures.status) == 0
 
 
@@ -118,11 +119,11 @@ def test_withdrawals_are_paid_in_whole_batches_after_they_settle():
     for _ in range(40):
         world = run.advance(1)
         pipeline = world.chain.batches
-        if int(pipeline.paid) > paid:
+        if int(pipeline.payouts.paid) > paid:
             assert int(pipeline.done[SETTLED]) == settled + 1
-        paid, settled = int(pipeline.paid), int(pipeline.done[SETTLED])
+        paid, settled = int(pipeline.payouts.paid), int(pipeline.done[SETTLED])
         owed = int(world.exchange.withdrawn.sum())
-        assert owed == int(pipeline.pending.sum())
+        assert owed == int(pipeline.payouts.unpaid.sum())
     assert paid > 0
 
 

@@ -220,6 +220,6 @@ def test_nothing_is_created_or_lost_in_any_world(policy, numbers, struck, run, c
         assert int(state.measures.error) == 0
         assert int(unaccounted(state.chain)) == 0
         assert int(state.exchange.insurance.min()) >= 0
-        owed = state.exchange.withdrawn - state.chain.batches.pending
+        owed = state.exchange.withdrawn - state.chain.batches.payouts.unpaid
         assert not owed.any(), "unpaid withdrawals are those of the batches"
         assert int(state.chain.height + state.chain.halted) == int(state.block)

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market.numbers.units import as_int
 from market.types.orders import Kind
 from rollup import mempool
 from tests.rollup.transactions import column, txs
 
 QUEUE, OFFERED = 6, 5
-ADMIT = jax.jit(mempool.admit)
+GROUP_OF = as_int([0, 0, 1, 1])
+NO_DROPS = as_int([[0] * mempool.KINDS] * 2)
+ADMIT = jax.jit(lambda old, new: mempool.admit(old, new, NO_DROPS, GROUP_OF))
 DROP = jax.jit(mempool.drop_expired)
 
 presence = st.lists(st.booleans(), min_size=QUEUE, max_size=QUEUE)
@@ -54,7 +57,7 @@ def test_admission_appends_in_order_and_counts_what_finds_no_room(queued, offere
     wanted = numbers(waiting) + numbers(new)
     assert numbers(admitted.waiting) == wanted[:QUEUE]
     assert int(admitted.entered) == sum(offered)
-    assert int(admitted.full) == max(len(wanted) - QUEUE, 0)
+    assert int(admitted.full.sum()) == max(len(wanted) - QUEUE, 0)
 
 
 @pytest.mark.parametrize(("clocks", "notes"), [(1, 0), (1, 2), (3, 0), (4, 2)])
@@ -96,11 +99,80 @@ def test_gaps_are_closed_and_empty_records_hold_nothing(queued, offered):
         assert not np.asarray(getattr(tx, name))[live:].any()
 
 
+def sent(*rows):
+    """Transactions (kind, account, arrival) as they reach a mempool."""
+    return mempool.arriving(
+        txs(
+            {"kind": kind, "account": account, "arrival_us": time, "sent_us": number}
+            for number, (kind, account, time) in enumerate(rows)
+        ),
+        None,
+        1,
+        0,
+    )
+
+
+def admitted_to(places, *rows):
+    """What an empty mempool keeps of transactions offered in this order."""
+    return ADMIT(mempool.no_one_waits(places, 1, 0), sent(*rows))
+
+
+def test_whoever_arrives_first_is_kept_whatever_its_place_in_the_array():
+    orders = [(Kind.ORDER, 0, 900_000)] * 4
+    admitted = admitted_to(4, *orders, (Kind.LIQUIDATE, 3, 10_000))
+    kinds = admitted.waiting.tx.kind.tolist()
+    assert kinds == [Kind.ORDER] * 3 + [Kind.LIQUIDATE]
+    assert admitted.full[0, Kind.ORDER] == 1 == admitted.full.sum()
+
+
+def test_what_is_still_on_its_way_gives_its_place_to_what_arrives_now():
+    far = sent(*[(Kind.DEPOSIT, 2, 15_000_000)] * 3)
+    admitted = ADMIT(far, sent((Kind.ORDER, 0, 20), (Kind.CANCEL, 1, 30)))
+    assert column(admitted.waiting.tx, "arrival_us") == [15_000_000, 20, 30]
+    assert admitted.full[1, Kind.DEPOSIT] == 2 == admitted.full.sum()
+
+
+def test_drops_are_counted_by_group_and_kind():
+    rows = [(Kind.ORDER, 0, 1), (Kind.CANCEL, 1, 5), (Kind.CANCEL, 2, 6)]
+    full = admitted_to(1, *rows, (Kind.LIQUIDATE, 3, 7)).full
+    assert full[0].tolist() == [0, 0, 1] + [0] * 7
+    assert full[1].tolist() == [0, 0, 1, 0, 0, 1] + [0] * 4
+
+
+def test_of_those_that_arrive_together_every_place_is_as_good():
+    """Of two senders that tie, each is kept about every second time."""
+    kept = []
+    for block in range(200):
+        rows = txs(
+            {"account": account, "sent_us": block * 1_000_000, "arrival_us": 77}
+            for account in range(2)
+        )
+        new = mempool.arriving(rows, None, 1, 0)
+        waiting = ADMIT(mempool.no_one_waits(1, 1, 0), new).waiting
+        kept.append(int(waiting.tx.account[0]))
+    assert 70 < sum(kept) < 130
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=12),
+    st.integers(1, 6),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_earliest_arrivals_are_kept(offered, places):
+    rows = [(Kind.ORDER, account, time) for account, time in offered]
+    rows += [(Kind.NONE, 0, 0)] * (12 - len(rows))
+    admitted = admitted_to(places, *rows)
+    kept = sorted(column(admitted.waiting.tx, "arrival_us"))
+    times = sorted(time for _, time in offered)
+    assert kept == times[:places]
+    assert int(admitted.full.sum()) == max(len(times) - places, 0)
+
+
 def test_what_waits_keeps_its_room_before_what_is_new():
     waiting = records([True] * QUEUE, 100)
     admitted = ADMIT(waiting, records([True] * OFFERED, 200))
     assert numbers(admitted.waiting) == numbers(waiting)
-    assert int(admitted.full) == OFFERED
+    assert int(admitted.full.sum()) == OFFERED
 
 
 def test_without_clocks_of_their_own_all_see_a_transaction_as_it_arrives():

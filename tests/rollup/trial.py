@@ -11,7 +11,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from market.types.orders import Kind, Status
-from rollup.sequencing.contract import Drop, Mode, Ordering, SequencerParams
+from rollup.sequencing.contract import (
+    Drop,
+    Mode,
+    Ordering,
+    SenderOrder,
+    SequencerParams,
+)
 from rollup.sequencing.ranking import by_key, charge_senders, first_of, ready
 
 #: Reasons of its own; the second is beyond those that are counted apart.
@@ -30,6 +36,7 @@ class Trial:
     name = "trial"
     modes = (Mode.CONTINUOUS, Mode.AUCTION)
     replicas, notes = 3, 2
+    sender_order = SenderOrder.NOT_KEPT
     intake = (Kind.DEPOSIT,)
     params = SequencerParams
 

@@ -1,7 +1,14 @@
 """The metrics of a run: the lab's, those of its people, and those from outside."""
 
 from agents.measure.contract import Metric
-from agents.measure.metrics import inclusion, losses, refusals, settlement, trading
+from agents.measure.metrics import (
+    caps,
+    inclusion,
+    losses,
+    refusals,
+    settlement,
+    trading,
+)
 from agents.measure.metrics.profits import profits
 from agents.world import WorldSpec
 
@@ -12,6 +19,7 @@ METRICS: dict[str, Metric] = {
         *losses.METRICS,
         *trading.METRICS,
         *inclusion.METRICS,
+        *caps.METRICS,
         *settlement.METRICS,
         *refusals.METRICS,
     )
@@ -24,7 +32,12 @@ def metrics_of(spec: WorldSpec) -> dict[str, Metric]:
     Raises:
         ValueError: two metrics have one name.
     """
-    every = (*METRICS.values(), *profits(spec.groups), *spec.metrics)
+    every = (
+        *METRICS.values(),
+        *profits(spec.groups),
+        *caps.of_groups(spec.groups),
+        *spec.metrics,
+    )
     names = [metric.name for metric in every]
     for name in names:
         if names.count(name) > 1:

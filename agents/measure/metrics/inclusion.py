@@ -5,31 +5,43 @@ import jax.numpy as jnp
 from agents.measure.contract import Metric
 from rollup import histogram
 
+
+def _percentile(percent: int, meaning: str, label: str) -> tuple[Metric, Metric]:
+    """A percentile of the inclusion time, and how far from the truth it may be."""
+    share_ppm = percent * 10_000
+    return (
+        Metric(
+            f"inclusion_p{percent}_us",
+            "us",
+            meaning,
+            "low",
+            lambda run: histogram.percentile_us(run.chain.latency, share_ppm),
+            label=label,
+        ),
+        Metric(
+            f"inclusion_p{percent}_error_us",
+            "us",
+            f"what inclusion_p{percent}_us is less than from the exact percentile",
+            None,
+            lambda run: histogram.error_us(run.chain.latency, share_ppm),
+            label=f"error of the {label}",
+        ),
+    )
+
+
+_PERCENTILES = (
+    _percentile(
+        50,
+        "median time from sending to execution, interpolated in a histogram",
+        "median inclusion time",
+    ),
+    _percentile(95, "95th percentile of the same", "p95 inclusion time"),
+    _percentile(99, "99th percentile of the same", "p99 inclusion time"),
+)
+
 METRICS = (
-    Metric(
-        "inclusion_p50_us",
-        "us",
-        "median time from sending to execution",
-        "low",
-        lambda run: histogram.percentile_us(run.chain.latency, 500_000),
-        label="median inclusion time",
-    ),
-    Metric(
-        "inclusion_p95_us",
-        "us",
-        "95th percentile of the same",
-        "low",
-        lambda run: histogram.percentile_us(run.chain.latency, 950_000),
-        label="p95 inclusion time",
-    ),
-    Metric(
-        "inclusion_p99_us",
-        "us",
-        "99th percentile of the same",
-        "low",
-        lambda run: histogram.percentile_us(run.chain.latency, 990_000),
-        label="p99 inclusion time",
-    ),
+    *(value for value, _ in _PERCENTILES),
+    *(error for _, error in _PERCENTILES),
     Metric(
         "txs_entered",
         "count",
@@ -67,7 +79,7 @@ METRICS = (
         "count",
         "dropped by a full mempool or the scheme",
         "low",
-        lambda run: run.chain.full + jnp.sum(run.chain.dropped),
+        lambda run: jnp.sum(run.chain.full) + jnp.sum(run.chain.dropped),
         label="transactions dropped",
     ),
     Metric(

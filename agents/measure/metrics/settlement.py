@@ -25,16 +25,18 @@ METRICS = (
     Metric(
         "withdrawals_paid",
         "count",
-        "payments made",
+        "of these, paid",
         None,
-        lambda run: run.chain.batches.payouts,
+        lambda run: run.chain.batches.payouts.payments,
     ),
     Metric(
         "withdrawal_delay_us",
         "us",
         "mean time to payment",
         "low",
-        lambda run: mean(run.chain.batches.payout_delay_us, run.chain.batches.payouts),
+        lambda run: mean(
+            run.chain.batches.payouts.delay_us, run.chain.batches.payouts.payments
+        ),
     ),
     Metric(
         "batches_sealed",
@@ -63,6 +65,13 @@ METRICS = (
         "batches settled",
         "high",
         lambda run: run.chain.batches.done[SETTLED],
+    ),
+    Metric(
+        "seals_postponed",
+        "count",
+        "batches not sealed when due because as many as have room are on their way",
+        "low",
+        lambda run: run.chain.batches.postponed,
     ),
     Metric(
         "settle_delay_us",

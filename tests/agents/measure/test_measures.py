@@ -17,14 +17,14 @@ from agents.measure.metrics import METRICS
 from agents.measure.metrics.refusals import _REFUSED
 from agents.measure.series import SERIES
 from agents.measure.soundness import Fault, conservation_errors, explain
-from agents.views import Risk
+from agents.views import DANGER, Risk
 from market.numbers.units import as_int
 from market.types.orders import Kind, Receipt, Status
 from market.types.state import open_exchange
 from market.venues.dydx_v4.preset import dydx_v4
 from rollup.chain import BlockOutcome
 from tests.rollup.transactions import txs
-from tests.worlds import watched
+from tests.worlds import BLOCKS, watched
 
 FAMILIES = ("maker", "trader", "searcher", "liquidator", "vault", "guest")
 GROUPS = ("market_makers", "leveraged_traders", "searchers", "liquidators")
@@ -43,7 +43,7 @@ def figures(run):
 
 def errors(run, **changes):
     state = replace(run.world.exchange, **changes)
-    found = conservation_errors(state, run.world.chain.batches.paid)
+    found = conservation_errors(state, run.world.chain.batches.payouts.paid)
     return tuple(int(error) for error in found)
 
 
@@ -81,7 +81,7 @@ def check(run, before, exchange=None, chain=None, block=9):
         chain=chain or run.world.chain,
         block=jnp.int64(block),
     )
-    return measures._check(before, seen)
+    return measures._check(before, seen, BLOCKS)
 
 
 def broken(run, fault):
@@ -92,6 +92,7 @@ def broken(run, fault):
         Fault.CONTRACTS: {"exchange": replace(state, position=state.position + 1)},
         Fault.ORDERS: {"exchange": replace(state, open_lots=state.open_lots + 1)},
         Fault.TRANSACTIONS: {"chain": replace(chain, entered=chain.entered + 1)},
+        Fault.OVERRUN: {"block": BLOCKS},
         Fault.RANGE: {
             "exchange": replace(
                 state,
@@ -105,12 +106,13 @@ def broken(run, fault):
 @pytest.mark.parametrize("fault", list(Fault))
 def test_each_broken_law_sets_its_own_bit_and_the_first_block_is_kept(run, fault):
     fresh = open_measures(56, 5)
-    seen = check(run, fresh, **broken(run, fault), block=9)
+    given = {"block": 9, **broken(run, fault)}
+    seen = check(run, fresh, **given)
     assert int(seen.status) == fault
-    assert int(seen.first_fault) == 9
+    assert int(seen.first_fault) == given["block"]
     later = check(run, seen, **broken(run, Fault.MONEY), block=12)
     assert int(later.status) == fault | Fault.MONEY
-    assert int(later.first_fault) == 9
+    assert int(later.first_fault) == given["block"]
     assert int(check(run, seen).status) == fault, "a fault is never forgotten"
 
 
@@ -126,7 +128,8 @@ def test_a_fault_is_explained_with_its_run_and_block():
 
 
 def test_the_metrics_read_are_those_described(figures):
-    people = {*(f"{title}_pnl" for title in FAMILIES), *(f"pnl_{g}" for g in GROUPS)}
+    people = {f"{title}_pnl" for title in FAMILIES}
+    people |= {f"{of}{g}" for g in GROUPS for of in ("pnl_", "full_of_", "refused_of_")}
     assert set(figures) == {*METRICS, *people}
 
 
@@ -164,6 +167,10 @@ def test_transactions_add_up(figures):
     assert figures["txs_entered"] == sum(figures[name] for name in done) + queued
     reasons = sum(v for k, v in figures.items() if k.startswith("reject_"))
     assert reasons >= figures["txs_rejected"] > 0
+    kinds = [f"full_{kind.name.lower()}" for kind in Kind if kind]
+    assert figures["txs_full"] == sum(figures[name] for name in kinds)
+    for total, part in (("txs_full", "full_of_"), ("txs_rejected", "refused_of_")):
+        assert figures[total] == sum(figures[part + group] for group in GROUPS)
 
 
 def test_every_reason_of_a_refusal_has_a_column_and_a_meaning():
@@ -292,3 +299,14 @@ def test_money_that_came_and_left_is_kept_by_group():
     assert seen.deposits.tolist() == [12, 0, 0, 0, 0]
     assert seen.withdrawals.tolist() == [0, 11, 0, 0, 0]
     assert int(seen.withdrawal_count) == 1
+    assert seen.refused.tolist() == [0, 1, 0, 0, 0]
+
+
+def test_those_in_danger_beyond_the_list_are_counted():
+    many = DANGER + 6
+    poor = as_int([1] * many)
+    risk = Risk(equity=poor, maintenance=poor + 1, initial=poor)
+    seen = measures._watch_danger(open_measures(many, 5), risk)
+    assert int(seen.unlisted) == 6
+    calm = measures._watch_danger(seen, replace(risk, equity=poor + 5))
+    assert int(calm.unlisted) == 6

@@ -9,8 +9,9 @@ from examples.express_lane import EXPRESS_LANE
 from experiments.conform.rules import findings
 from experiments.conform.schemes import RULES
 from market.types.orders import Kind
-from rollup.sequencing.contract import Mode, Ordering, SequencerParams
+from rollup.sequencing.contract import Mode, Ordering, SenderOrder, SequencerParams
 from rollup.sequencing.ranking import (
+    MAX_BID,
     arrived,
     by_key,
     charge_senders,
@@ -19,9 +20,9 @@ from rollup.sequencing.ranking import (
 )
 
 #: Rules that need no second compilation of the scheme.
-CHEAP = RULES[:8]
-EACH_ONCE, DROPS, READY, ROOM, CHARGES, MODES, SHOWN = RULES[1:8]
-AGAIN, LANES, INTEGERS = RULES[8:]
+CHEAP = RULES[:9]
+EACH_ONCE, DROPS, READY, ROOM, CHARGES, MODES, SHOWN, SENDERS = RULES[1:9]
+AGAIN, LANES, INTEGERS = RULES[9:]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Honest:
     modes = (Mode.CONTINUOUS,)
     params = SequencerParams
     replicas, notes, intake = 1, 0, ()
+    sender_order = SenderOrder.BY_TIME
 
     def init(self, params, *, spec):
         return jnp.zeros((), jnp.int64)
@@ -61,6 +63,8 @@ class Honest:
 
 
 class Doubles(Honest):
+    sender_order = SenderOrder.NOT_KEPT
+
     def block(self, index, live):
         return index.at[1].set(index[0]), live.at[1].set(live[0])
 
@@ -100,6 +104,19 @@ class NamesAnotherMode(Honest):
         return state, ordering._replace(mode=Mode.AUCTION)
 
 
+class ByFee(Honest):
+    """Says that it keeps a sender's order, and takes the highest bid first."""
+
+    def rank(self, key, waiting):
+        return MAX_BID - waiting.tx.fee_bid
+
+
+class Unnumbered(Honest):
+    """Says that a later one waits for a censored one, and lets it go."""
+
+    sender_order = SenderOrder.NUMBERED
+
+
 class Raises(Honest):
     def rank(self, key, waiting):
         raise ValueError("not today")
@@ -123,6 +140,8 @@ def test_a_scheme_from_outside_keeps_every_rule(scheme):
         (ShowsMore(), SHOWN),
         (DropsNobody(), DROPS),
         (NamesAnotherMode(), MODES),
+        (ByFee(), SENDERS),
+        (Unnumbered(), SENDERS),
     ],
 )
 def test_a_rule_that_is_broken_is_named(scheme, rule):

@@ -59,14 +59,21 @@ def state():
 @pytest.fixture(scope="module")
 def rollup():
     nothing = ChainParams(sequencer=None, batches=None)
-    pipeline = chain.open_chain(nothing, spec=CHAIN, blocks=8, accounts=ACCOUNTS)
+    pipeline = chain.open_chain(nothing, spec=CHAIN, blocks=4, accounts=ACCOUNTS)
     numbers = dict(height=31, executed=77, rejected=5, revenue=900)
+    payouts = replace(
+        pipeline.batches.payouts,
+        asked=as_int(np.arange(3 * ACCOUNTS).reshape(3, ACCOUNTS)),
+        requests=as_int([0, 2, 1]),
+        asked_us=as_int([0, 70, 50]),
+        paid=jnp.int64(123),
+        payments=jnp.int64(6),
+    )
     batches = replace(
         pipeline.batches,
-        sealed=jnp.int64(4),
-        paid=jnp.int64(123),
-        payouts=jnp.int64(6),
-        done=as_int([3, 2, 1]),
+        sealed=jnp.int64(5),
+        payouts=payouts,
+        done=as_int([5, 4, 4]),
     )
     given = {name: jnp.int64(value) for name, value in numbers.items()}
     return replace(pipeline, batches=batches, **given)
@@ -118,7 +125,12 @@ def root_by_hashlib(state: ExchangeState, rollup) -> bytes:
     names = "height executed rejected revenue"
     words += [int(getattr(rollup, name)) for name in names.split()]
     pipeline = rollup.batches
-    words += [pipeline.sealed, pipeline.paid, pipeline.payouts, *pipeline.done]
+    payouts = pipeline.payouts
+    words += [pipeline.sealed, payouts.paid, payouts.payments, *pipeline.done]
+    words += [*payouts.requests.tolist(), *payouts.asked_us.tolist()]
+    # Batches 4 and 5 are on their way: of three rows the first is free.
+    asked = np.asarray(payouts.asked) * [[0], [1], [1]]
+    words += np.frombuffer(merkle(asked.T), "<u4").tolist()
     message = accounts_by_hashlib(state) + books_by_hashlib(state) + packed(words)
     return hashlib.blake2s(message, person=b"lab root").digest()
 
@@ -162,6 +174,14 @@ def test_every_field_of_a_breaker_is_bound(state, rollup, name):
 @pytest.mark.parametrize("name", ["height", "executed", "rejected", "revenue"])
 def test_what_the_chain_did_is_bound(state, rollup, name):
     other = replace(rollup, **{name: getattr(rollup, name) + 1})
+    assert as_bytes(root_of(state, other)) != as_bytes(root_of(state, rollup))
+
+
+@pytest.mark.parametrize("name", ["asked", "requests", "asked_us", "paid", "payments"])
+def test_withdrawals_on_their_way_are_bound(state, rollup, name):
+    payouts = rollup.batches.payouts
+    payouts = replace(payouts, **{name: changed(getattr(payouts, name), -1)})
+    other = replace(rollup, batches=replace(rollup.batches, payouts=payouts))
     assert as_bytes(root_of(state, other)) != as_bytes(root_of(state, rollup))
 
 

@@ -78,6 +78,38 @@ def places(ordering):
     return np.asarray(ordering.index)[np.asarray(ordering.live)].tolist()
 
 
+def lot(row) -> int:
+    """The lot that decides between equal times, in plain Python."""
+    word = row.get("account", 0) * 0x9E3779B97F4A7C15
+    word = (word + row.get("sent_us", 0) * 0xC2B2AE3D27D4EB4F) % 2**64
+    word = (word ^ (word >> 29)) * 0xBF58476D1CE4E5B9 % 2**64
+    word = (word ^ (word >> 32)) * 0x94D049BB133111EB % 2**64
+    return word >> 54
+
+
+def best_next_of_each_sender(queue, ranked):
+    """Places taken one after the other, each sender's in the order of its arrivals.
+
+    The rule of geth: of the senders' next transactions the best is taken, time after
+    time; whoever's next one is not ``ranked`` has no more turns.
+    """
+    lines: dict = {}
+    there = [place for place, row in enumerate(queue) if row["kind"] != Kind.NONE]
+    for place in sorted(
+        there, key=lambda p: (queue[p]["arrival_us"], lot(queue[p]), p)
+    ):
+        through_l1 = queue[place]["kind"] in (Kind.DEPOSIT, Kind.FORCED_WITHDRAW)
+        sender = ("alone", place) if through_l1 else queue[place]["account"]
+        lines.setdefault(sender, []).append(place)
+    taken = []
+    while heads := {line[0]: line for line in lines.values() if line}:
+        best = min((p for p in heads if p in ranked), key=ranked.index, default=None)
+        if best is None:
+            break
+        taken.append(heads[best].pop(0))
+    return taken
+
+
 def is_ready(row, end_us=NOW_US + BLOCK_US):
     """Whether a block may take a row at all."""
     there = row["kind"] != Kind.NONE and not row["censored"]

@@ -11,6 +11,7 @@ from market.types.orders import BUY, SELL, Flag, Kind
 from rollup.sequencing import SCHEMES
 from rollup.sequencing.classes import CLASSES, by_label, by_outcome
 from rollup.sequencing.composed import MAX_HOLD_US, composed
+from rollup.sequencing.contract import SenderOrder
 from tests.rollup.sequencing.queues import (
     ACCOUNTS,
     BLOCK,
@@ -22,6 +23,7 @@ from tests.rollup.sequencing.queues import (
     NOW_US,
     QUEUE,
     is_ready,
+    lot,
     order,
     places,
     queues,
@@ -240,7 +242,7 @@ def oracle(parts, queue, room):
         turn = next((n for n, g in enumerate(groups) if name in g), len(groups))
         bid = min(max(each["fee_bid"], LEAST), (1 << 31) - 1)
         by_fee = -bid if parts["rank"] == "fee" else 0
-        ranked.append((tick, turn, by_fee, release, place))
+        ranked.append((tick, turn, by_fee, release, lot(each), place))
     return [key[-1] for key in sorted(ranked)][: min(room, BLOCK)]
 
 
@@ -274,7 +276,11 @@ def test_a_composition_is_what_its_parts_say(rank, every, queue, room, hold, cla
 @given(queue=queues, room=st.integers(0, BLOCK + 2))
 @settings(max_examples=40, deadline=None)
 def test_a_named_scheme_is_a_composition(name, parts, queue, room):
-    named, built, waiting = SCHEMES[name], composed(**parts), waiting_of(queue)
+    named, built = SCHEMES[name], composed(**parts)
+    if named.sender_order == SenderOrder.NUMBERED:
+        # A composition by fee is the same where nobody has an order to be kept.
+        queue = [{**row, "kind": min(row["kind"], 1) * Kind.DEPOSIT} for row in queue]
+    waiting = waiting_of(queue)
     ours = order(built, waiting, built.numbers(COMMON), room=room)[1]
     theirs = order(named, waiting, COMMON, room=room)[1]
     assert places(ours) == places(theirs)

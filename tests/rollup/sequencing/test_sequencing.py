@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from market.types.orders import Kind
 from rollup.sequencing import SCHEMES
-from rollup.sequencing.composed import Composed
-from rollup.sequencing.contract import Mode
+from rollup.sequencing.composed import Composed, composed
+from rollup.sequencing.contract import Mode, SenderOrder
 from rollup.sequencing.ranking import MAX_BID
 from rollup.types import ChainSpec
 from tests.rollup.sequencing.queues import (
@@ -21,7 +21,10 @@ from tests.rollup.sequencing.queues import (
     GAS,
     LEAST,
     NOW_US,
+    QUEUE,
+    best_next_of_each_sender,
     is_ready,
+    lot,
     order,
     places,
     queues,
@@ -30,11 +33,11 @@ from tests.rollup.sequencing.queues import (
 
 
 def by_arrival(row, place):
-    return row["arrival_us"], place
+    return row["arrival_us"], lot(row), place
 
 
 def by_bid(row, place):
-    return -paid_bid(row), row["arrival_us"], place
+    return -paid_bid(row), row["arrival_us"], lot(row), place
 
 
 def paid_bid(row):
@@ -65,6 +68,8 @@ def expected(name, queue, room):
     key, _ = RULES[name]
     there = [place for place, row in enumerate(queue) if is_ready(row)]
     ranked = sorted(there, key=lambda place: key(queue[place], place))
+    if SCHEMES[name].sender_order == SenderOrder.NUMBERED:
+        ranked = best_next_of_each_sender(queue, ranked)
     return ranked[: min(room, BLOCK)]
 
 
@@ -102,6 +107,45 @@ def test_senders_in_the_block_pay_gas_and_bid_and_no_one_else_pays(name, queue, 
     for place in places(ordering):
         owed[queue[place]["account"]] += GAS + RULES[name][1](queue[place])
     assert ordering.charge.tolist() == owed
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@given(queue=queues, room=st.integers(0, BLOCK + 2))
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_a_sender_is_kept_as_the_scheme_says(name, queue, room):
+    # Times apart: over one connection no two messages arrive together.
+    queue = [
+        {**row, "arrival_us": row["arrival_us"] // QUEUE * QUEUE + place}
+        for place, row in enumerate(queue)
+    ]
+    kept = SCHEMES[name].sender_order
+    assert kept != SenderOrder.NOT_KEPT
+    block = places(made(name, queue, room))
+    for turn, place in enumerate(block):
+        earlier = [
+            other
+            for other, row in enumerate(queue)
+            if row["kind"] != Kind.NONE and row["account"] == queue[place]["account"]
+            if row["arrival_us"] < queue[place]["arrival_us"]
+            if not row["censored"] or kept == SenderOrder.NUMBERED
+        ]
+        assert set(earlier) <= set(block[:turn])
+
+
+@pytest.mark.parametrize(
+    ("parts", "kept"),
+    [
+        ({}, True),
+        ({"every": 10}, True),
+        ({"classes": [["take", "rest"]]}, False),
+        ({"classes": ["cancel"]}, False),
+        ({"hold": {"take": 5}}, False),
+        ({"rank": "fee"}, False),
+        ({"rank": "random"}, False),
+    ],
+)
+def test_holds_classes_fees_and_chance_do_not_keep_a_senders_order(parts, kept):
+    assert (composed(**parts).sender_order != SenderOrder.NOT_KEPT) == kept
 
 
 @pytest.mark.parametrize("name", SCHEMES)

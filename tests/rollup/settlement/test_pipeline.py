@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from market.numbers.randomness import run_key
 from market.numbers.units import PPM, as_int
 from rollup.faults.windows import draw_windows
+from rollup.settlement import payouts
 from rollup.settlement import pipeline as batches
 from rollup.settlement.stages import POSTED, PROVEN, SETTLED, BatchParams
 from tests.rollup.faults.test_windows import conditions, faults
@@ -70,12 +71,13 @@ def run(seconds, sealed, params=None, *rows, withdrawn=None):
         now = jnp.int64(second * BLOCK)
         state = advance(state, windows, params, now, jnp.int64(BLOCK))
         asked = (withdrawn or {}).get(second, [0] * ACCOUNTS)
-        state = ASK(state, as_int(asked), now)
+        requests = jnp.int64(sum(quanta > 0 for quanta in asked))
+        state = ASK(state, as_int(asked), requests, now)
         if second in sealed:
             txs = sealed[second] if isinstance(sealed, dict) else 0
             state = batches.replace(state, open_txs=jnp.int64(txs))
             root = jnp.full((8,), second, jnp.uint32)
-            state = SEAL(state, root, jnp.int64((second + 1) * BLOCK))
+            state = SEAL(state, root, jnp.int64((second + 1) * BLOCK), jnp.bool_(True))
         states.append(state)
     return states
 
@@ -146,33 +148,73 @@ def test_a_backlog_of_zero_never_throttles():
 
 def test_a_withdrawal_pays_when_its_batch_settles_and_not_before():
     states = run(30, [4], withdrawn={2: [700, 0]})
-    pending = [int(state.pending[0]) for state in states]
+    unpaid = [int(state.payouts.unpaid[0]) for state in states]
     # Asked in second 2, sealed at 5, settled at 15: the end of second 14.
-    assert pending == [0] * 2 + [700] * 12 + [0] * 16
-    end = states[-1]
-    assert int(end.paid) == 700 and int(end.payouts) == 1
-    assert int(end.payout_delay_us) == 12 * BLOCK
+    assert unpaid == [0] * 2 + [700] * 12 + [0] * 16
+    end = states[-1].payouts
+    assert int(end.paid) == 700 and int(end.payments) == 1
+    assert int(end.delay_us) == 12 * BLOCK
 
 
 def test_a_withdrawal_after_the_seal_waits_for_the_next_batch():
     states = run(60, [4, 20], withdrawn={5: [700, 0]})
-    assert [int(state.paid) for state in states].index(700) == 30
+    assert [int(state.payouts.paid) for state in states].index(700) == 30
 
 
-def test_a_second_withdrawal_joins_the_first_and_both_wait_for_the_later_batch():
+def test_a_later_withdrawal_postpones_no_earlier_one():
     states = run(60, [4, 20], withdrawn={2: [100, 0], 6: [11, 5]})
-    assert int(states[16].paid) == 0, "the first batch has settled"
-    assert int(states[-1].paid) == 116
-    assert int(states[-1].payouts) == 2
-    # The joined payment counts from its first part.
-    assert int(states[-1].payout_delay_us) == (30 - 2 + 30 - 6) * BLOCK
+    assert [int(state.payouts.paid) for state in states].index(100) == 14
+    end = states[-1].payouts
+    assert int(end.paid) == 116 and int(end.payments) == 3
+    assert int(end.delay_us) == (14 - 2 + 2 * (30 - 6)) * BLOCK
+
+
+def test_a_quantum_each_second_postpones_nothing():
+    asked = {second: [1, 0] for second in range(3, 60)}
+    states = run(60, [4, *range(9, 60, 5)], withdrawn={2: [100, 100], **asked})
+    first = [state.payouts.unpaid.tolist() for state in states]
+    settled = [int(state.done[SETTLED]) for state in states].index(1)
+    # Both are paid with the first batch; what came after its seal is still owed.
+    assert first[settled - 1] == [100 + settled - 3, 100]
+    assert first[settled] == [settled - 4, 0]
+
+
+def test_each_batch_pays_what_was_asked_for_while_it_was_open():
+    rng = np.random.default_rng(6)
+    asked = {second: rng.integers(0, 3, ACCOUNTS).tolist() for second in range(90)}
+    seals = [4, 11, 30, 31, 32, 33, 50, 70]
+    down = outage("prover_delay", 12, 25)
+    states = run(90, seals, None, down, withdrawn=asked)
+    for second, state in enumerate(states):
+        settled = int(state.done[SETTLED])
+        last = seals[settled - 1] if settled else -1
+        paid = np.array([asked[at] for at in range(90) if at <= last]).sum()
+        assert int(state.payouts.paid) == paid, second
+        ever = np.array([asked[at] for at in range(second + 1)]).sum(axis=0)
+        assert int(state.payouts.unpaid.sum()) == ever.sum() - paid
+
+
+def test_no_batch_is_sealed_for_which_there_is_no_room_and_no_money_is_lost(
+    monkeypatch,
+):
+    monkeypatch.setattr(payouts, "MOST_WORDS", 1)
+    monkeypatch.setattr(payouts, "LEAST_ROWS", 3)
+    asked = {second: [1, 2] for second in range(60)}
+    down = outage("prover_delay", 0, 40)
+    states = run(100, list(range(0, 60, 5)), None, down, withdrawn=asked)
+    assert max(int(s.sealed - s.done[SETTLED]) for s in states) == 2
+    end = states[-1]
+    assert int(end.postponed) > 0 and int(end.sealed + end.postponed) == 12
+    for second, state in enumerate(states):
+        asked_for = 3 * min(second + 1, 60)
+        assert int(state.payouts.paid + state.payouts.unpaid.sum()) == asked_for
 
 
 def test_a_da_outage_delays_withdrawals():
     down = outage("da_outage", 5, 10)
-    calm = run(60, [4], None, withdrawn={2: [700, 0]})[-1]
-    struck = run(60, [4], None, down, withdrawn={2: [700, 0]})[-1]
-    assert int(struck.payout_delay_us - calm.payout_delay_us) == 10 * BLOCK
+    calm = run(60, [4], None, withdrawn={2: [700, 0]})[-1].payouts
+    struck = run(60, [4], None, down, withdrawn={2: [700, 0]})[-1].payouts
+    assert int(struck.delay_us - calm.delay_us) == 10 * BLOCK
 
 
 def test_a_sealed_batch_keeps_its_root_and_its_transactions():
