@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agents.family import Endowment, GroupParams, GroupSpec
+from agents.family import MAX_MEMBERS, Endowment, GroupParams, GroupSpec
+from agents.messages import whole, within
 from agents.world import WorldParams, WorldSpec
 from market.numbers.units import QUANTA_PER_USD, as_int
+from market.types.limits import MAX_COLLATERAL
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,18 @@ class Guests:
     collateral: int = 10_000 * QUANTA_PER_USD
     collateral_spread_ppm: int = 0
     numbers: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that are not whole, before they are cut to it unseen.
+
+        Raises:
+            TypeError: a count or an amount is no whole number.
+            ValueError: it is negative or more than an account may hold.
+        """
+        most = {"count": MAX_MEMBERS, "collateral": MAX_COLLATERAL}
+        for name in ("count", "collateral", "collateral_spread_ppm"):
+            value = whole(self.group, name, getattr(self, name))
+            within(self.group, name, value, 0, most.get(name, 3_000_000))
 
     @property
     def group(self) -> str:

@@ -10,14 +10,37 @@ from market.types.orders import Tx
 
 
 def transactions(shape: tuple[int, ...], **columns: Array | int) -> Tx:
-    """Transactions of a shape from the columns that matter; the rest is zero."""
+    """Transactions of a shape from the columns that matter; the rest is zero.
+
+    Raises:
+        TypeError: a column is unknown, or its values are not whole.
+        ValueError: a value does not fit 64 bits.
+    """
     values = {}
     for field in fields(Tx):
-        value = jnp.asarray(columns.pop(field.name, 0), jnp.int64)
+        value = _whole(field.name, columns.pop(field.name, 0))
         values[field.name] = jnp.broadcast_to(value, shape)
     if columns:
         raise TypeError(f"a transaction has no {', '.join(columns)}")
     return Tx(**values)
+
+
+def _whole(name: str, value: Array | int) -> Array:
+    """A column as int64.
+
+    Raises:
+        TypeError: it has decimals, which would be cut off unseen.
+        ValueError: it does not fit 64 bits.
+    """
+    try:
+        column = jnp.asarray(value)
+    except OverflowError:
+        raise ValueError(f"{name} = {value}: does not fit 64 bits") from None
+    if not jnp.issubdtype(column.dtype, jnp.integer) and column.dtype != bool:
+        raise TypeError(
+            f"{name} is {column.dtype}: a transaction's columns are whole numbers"
+        )
+    return column.astype(jnp.int64)
 
 
 def stacked(*intents: Tx) -> Tx:

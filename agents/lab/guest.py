@@ -1,8 +1,11 @@
 """An agent in plain Python, with an account of its own and a voice in every block."""
 
+from typing import SupportsIndex
+
 from agents.families import GUESTS
 from agents.lab.participants import Participant
-from market.types.orders import Flag, Kind, Tx
+from agents.messages import checked
+from market.types.orders import Flag, Kind
 
 
 class Guest(Participant):
@@ -14,7 +17,11 @@ class Guest(Participant):
 
     In `step`, look at `self.model.snapshot` and at your own account, and call `buy`,
     `sell`, `cancel`, `deposit`, `withdraw` or `send`. What you send reaches the
-    sequencer after your latency, like everyone's; the sequencer decides the order.
+    sequencer after your latency, like everyone's; the sequencer decides the order. On
+    your connection nothing overtakes what you sent before.
+
+    `remove` takes the agent out of the model: it sends nothing any more, and its money,
+    positions and orders stay in the exchange.
     """
 
     family = GUESTS
@@ -27,6 +34,8 @@ class Guest(Participant):
         """A guest without transactions."""
         super().__init__(model, account)
         self.outbox: list[dict[str, int]] = []
+        #: When its last message over its own connection arrives.
+        self.heard_us = -1
 
     def step(self) -> None:
         """Called once a block, before the families decide; override it."""
@@ -52,23 +61,22 @@ class Guest(Participant):
         """Takes out free collateral; it is paid when its batch has settled."""
         self.send(kind=Kind.WITHDRAW, lots=quanta)
 
-    def send(self, **columns: int) -> None:
+    def send(self, **columns: SupportsIndex) -> None:
         """Sends any transaction by the columns of `market.types.orders.Tx`.
 
         The account and the times are not the sender's to choose.
 
         Raises:
-            ValueError: more than `INTENTS` in one block, or a column that is unknown or
-                not the sender's.
+            TypeError: a value is no whole number.
+            ValueError: more than `INTENTS` in one block, or a column that is unknown,
+                not the sender's, or out of its bounds.
         """
-        unknown = set(columns) - set(Tx.__dataclass_fields__)
-        if unknown:
-            raise ValueError(f"a transaction has no {', '.join(sorted(unknown))}")
-        if fixed := set(columns) & {"account", "sent_us", "arrival_us"}:
-            raise ValueError(f"a guest does not choose {', '.join(sorted(fixed))}")
+        sender = type(self).__name__
         if len(self.outbox) >= self.INTENTS:
-            raise ValueError(f"a guest sends at most {self.INTENTS} in one block")
-        self.outbox.append({name: int(value) for name, value in columns.items()})
+            raise ValueError(
+                f"{sender}: a guest sends at most {self.INTENTS} in one block"
+            )
+        self.outbox.append(checked(sender, columns))
 
     def _order(self, side, market, lots, ticks, terms) -> None:
         flags = terms.pop("flags", Flag.MARKET if ticks is None else 0)
@@ -77,7 +85,7 @@ class Guest(Participant):
             market=market,
             side=side,
             lots=lots,
-            ticks=ticks or 0,
+            ticks=0 if ticks is None else ticks,
             flags=flags,
             **terms,
         )

@@ -3,7 +3,8 @@
 `LabModel.step` advances one block on the visible path: guests (agents in plain Python)
 act first, then the same compiled step runs that a fleet scans. `advance(k)` fuses k
 blocks. Both reach the state root of the fleet's run. Mesa's activation order decides
-nothing here: the sequencer does.
+nothing here: the sequencer does. After the run's last block `running` is false, which
+ends Mesa's runners, and a further step is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +21,19 @@ from agents import views
 from agents.families import FAMILIES, GUESTS
 from agents.guests import Guests, with_guests
 from agents.lab.guest import Guest
-from agents.lab.participants import participant_of
+from agents.lab.participants import Member, Participant, participant_of
+from agents.lab.post import Post
 from agents.lab.snapshot import Snapshot, snapshot_of
 from agents.measure import series
 from agents.measure.soundness import explain
 from agents.run import RunOutput, advance, output_of, root_of, start
-from agents.world import World, WorldParams, WorldSpec
+from agents.world import World, WorldParams, WorldSpec, check_lots
 from market.native.jit import jit_step
 from market.types.orders import Tx
+
+
+class RunOverError(RuntimeError):
+    """More blocks were asked for than the run has left."""
 
 
 class LabModel(mesa.Model):
@@ -37,6 +43,7 @@ class LabModel(mesa.Model):
         spec: shapes of the world, guests included.
         params: its numbers.
         snapshot: the world on the host, made at most once a block.
+        running: whether the run has blocks left.
     """
 
     def __init__(
@@ -59,7 +66,8 @@ class LabModel(mesa.Model):
                 those that it does not have already.
 
         Raises:
-            ValueError: the world has a group in plain Python that is not among them.
+            ValueError: the world has a group in plain Python that is not among them, or
+                numbers beyond exact arithmetic.
         """
         super().__init__(rng=np.random.default_rng([seed, run]))
         seated = {group.name for group in spec.guests}
@@ -67,12 +75,15 @@ class LabModel(mesa.Model):
             raise ValueError(f"nobody plays {', '.join(sorted(unknown))}")
         newcomers = [group for group in guests if group.group not in seated]
         spec, params = with_guests(spec, params, newcomers)
+        check_lots(spec, params.venue)
         self.spec, self.params = spec, params
         self._setting, self._world = start(
             jnp.int64(seed), jnp.int64(run), params, spec=spec
         )
         self._snapshot: Snapshot | None = None
         self.run = run
+        self._made = 0
+        self._post = Post(spec, guests)
         self._fill({group.group: group for group in guests})
 
     def _fill(self, guests: Mapping[str, Guests]) -> None:
@@ -85,34 +96,78 @@ class LabModel(mesa.Model):
                 for name, value in (guest.numbers if guest else {}).items():
                     setattr(agent, name, value)
 
+    def register_agent(self, agent: mesa.Agent) -> None:
+        """Takes an agent in; everyone with an account came with the world.
+
+        Raises:
+            TypeError: a participant is made after that, for whom there is no account.
+        """
+        if isinstance(agent, Participant) and len(self.agents) >= len(self.group_names):
+            raise TypeError(
+                f"{type(agent).__name__}: every account of this world has its agent; "
+                "name more of them in guests when you make the model"
+            )
+        super().register_agent(agent)
+
+    def deregister_agent(self, agent: mesa.Agent) -> None:
+        """Lets an agent go that is a guest or a stranger.
+
+        Raises:
+            TypeError: it is of a family, which decides for all its members.
+        """
+        if isinstance(agent, Member):
+            raise TypeError(
+                f"{type(agent).__name__} of account {agent.account} cannot be removed: "
+                f"its group {agent.group} decides as arrays; set "
+                f"populations.{agent.group}.count in the config, before the run"
+            )
+        super().deregister_agent(agent)
+
     def step(self) -> None:
-        """One block: the guests act, then the world advances."""
-        self._world = advance(
-            self._world,
-            self._setting,
-            self._collect(),
-            self.params,
-            jnp.int64(1),
-            spec=self.spec,
-        )
-        self._snapshot = None
+        """One block: the guests act, then the world advances.
+
+        Raises:
+            RunOverError: the run has had its last block; nothing has changed.
+        """
+        self._refuse_more_than_left(1)
+        self._make(1, self._collect())
 
     def advance(self, blocks: int) -> None:
-        """Several blocks at once; a world with guests goes one by one."""
+        """Several blocks at once; a world with guests goes one by one.
+
+        Raises:
+            RunOverError: the run has fewer blocks left; nothing has changed.
+        """
+        self._refuse_more_than_left(blocks)
         if self.spec.guests:
             for _ in range(blocks):
                 self.step()
             return
+        self._make(blocks, None)
+        self.steps = self._made
+
+    def _refuse_more_than_left(self, blocks: int) -> None:
+        left = self.spec.blocks - self._made
+        if blocks > left:
+            # Mesa has counted a step that is not made.
+            self.steps = self._made
+            raise RunOverError(
+                f"{blocks:,} more blocks were asked for, and this run has {left:,} of "
+                f"its {self.spec.blocks:,} left; set world.blocks for a longer one"
+            )
+
+    def _make(self, blocks: int, guests: Tx | None) -> None:
         self._world = advance(
             self._world,
             self._setting,
-            None,
+            guests,
             self.params,
             jnp.int64(blocks),
             spec=self.spec,
         )
         self._snapshot = None
-        self.steps += blocks
+        self._made += blocks
+        self.running = self._made < self.spec.blocks
 
     @property
     def world(self) -> World:
@@ -175,32 +230,15 @@ class LabModel(mesa.Model):
         return self.agents.select(lambda agent: getattr(agent, kind) == name)
 
     def _collect(self) -> Tx | None:
-        """The guests' transactions, [G, K], sent in the order of their calls."""
-        groups = self.spec.guests
-        if not groups:
+        """Lets the guests act; their transactions, [G, K], None without guests."""
+        if not self.spec.guests:
             return None
-        members = sum(group.count for group in groups)
-        columns = {
-            name: np.zeros((members, Guest.INTENTS), np.int64)
-            for name in Tx.__dataclass_fields__
-        }
-        now_us = int(self._world.block) * self.spec.block_us
+        now_us = self._made * self.spec.block_us
         for agent in self.agents.select(agent_type=Guest):
             guest = cast(Guest, agent)
             guest.step()
-            row = guest.account - groups[0].first
-            for place, sent in enumerate(guest.outbox):
-                sent_us = now_us + place
-                signed = {
-                    **sent,
-                    "account": guest.account,
-                    "sent_us": sent_us,
-                    "arrival_us": sent_us + guest.latency_us,
-                }
-                for name, value in signed.items():
-                    columns[name][row, place] = value
-            guest.outbox.clear()
-        return Tx(**{name: jnp.asarray(column) for name, column in columns.items()})
+            self._post.take(guest, now_us)
+        return self._post.sent()
 
 
 _root = jax.jit(root_of)

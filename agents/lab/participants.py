@@ -8,7 +8,7 @@ Reading a value costs an index into the model's snapshot of the block, not a tra
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import mesa
@@ -44,6 +44,9 @@ class _Numbers(WeakKeyDictionary):
 class Participant(mesa.Agent):
     """Someone with an account.
 
+    What it says of its money, positions and orders is a view: these change by
+    transactions alone, and setting them is refused.
+
     Attributes:
         account: number of the account, its row in the exchange's arrays.
         family: name of its family.
@@ -57,6 +60,20 @@ class Participant(mesa.Agent):
         """Takes its place in the model under its account number."""
         super().__init__(model)
         self.account = account
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets an attribute, unless it is the account or a view of it.
+
+        Raises:
+            AttributeError: setting it would reach nothing.
+        """
+        is_view = isinstance(getattr(Participant, name, None), property)
+        if is_view or (name == "account" and "account" in vars(self)):
+            raise AttributeError(
+                f"{type(self).__name__}.{name} is a view of the exchange and cannot be "
+                f"set: what account {self.account} has changes by transactions alone"
+            )
+        super().__setattr__(name, value)
 
     @property
     def lab(self) -> Lab:
@@ -104,12 +121,34 @@ class Participant(mesa.Agent):
         return self.equity - int(self.lab.snapshot.start[self.account])
 
 
+class Member(Participant):
+    """One of a family: all of it is a view, for the family decides as arrays."""
+
+    #: What Mesa itself sets on an agent.
+    _MESAS = frozenset({"model", "unique_id", "pos", "cell", "account"})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuses every attribute that is not Mesa's own.
+
+        Raises:
+            AttributeError: nobody would read what is set.
+        """
+        if name not in self._MESAS and not name.startswith("_"):
+            raise AttributeError(
+                f"{type(self).__name__}.{name} cannot be set: account {self.account} "
+                f"is a view of the group {self.group}, which decides as arrays and "
+                f"reads no agent; set populations.{self.group}.{name} in the config, "
+                "before the run, or write a Guest"
+            )
+        super().__setattr__(name, value)
+
+
 @cache
-def participant_of(family: Family) -> type[Participant]:
+def participant_of(family: Family) -> type[Member]:
     """The agent class of a family: ``market_makers`` gives ``MarketMaker``."""
     name = "".join(word.title() for word in family.name.removesuffix("s").split("_"))
     told = f"A member of the family {family.name}, which decides for it as arrays."
-    return type(name, (Participant,), {"family": family.name, "__doc__": told})
+    return type(name, (Member,), {"family": family.name, "__doc__": told})
 
 
 MarketMaker = participant_of(FAMILIES["market_makers"])

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from agents.guests import Guests, with_guests
-from agents.lab.guest import Guest
-from agents.lab.model import LabModel
+from agents.lab.model import LabModel, RunOverError
 from agents.lab.participants import (
     LeveragedTrader,
     Liquidator,
@@ -19,31 +18,16 @@ from agents.lab.participants import (
     Participant,
     Searcher,
 )
-from market.types.orders import Kind, Status
-from tests.worlds import SEED, small, watched
-
-USD = 1_000_000
-
-
-class Idle(Guest):
-    def step(self):
-        pass
+from agents.measure.soundness import Fault
+from market.types.orders import Status
+from tests.agents.lab import guests
+from tests.agents.lab.guests import Idle, Scripted
+from tests.worlds import BLOCKS, SEED, Watched, small
 
 
-class Scripted(Guest):
-    """Does what the test says for each block, by a function of the agent."""
-
-    def __init__(self, model, account):
-        super().__init__(model, account)
-        self.script = {}
-
-    def step(self):
-        self.script.get(self.model.snapshot.block, lambda agent: None)(self)
-
-
-def model(*kinds, **changes):
-    guests = [Guests(kind, collateral=50_000 * USD) for kind in kinds]
-    return LabModel(*small(**changes), seed=SEED, guests=guests)
+def model():
+    """The small world without guests."""
+    return LabModel(*small(), seed=SEED)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +41,7 @@ def plain():
 @pytest.fixture
 def scripted():
     """A world with a guest to be scripted, and an idle one."""
-    lab = model(Scripted, Idle)
+    lab = guests.model()
     (guest,) = lab.agents.select(agent_type=Scripted)
     return lab, guest
 
@@ -124,103 +108,62 @@ def test_advancing_counts_its_steps():
     assert lab.steps == 4 == lab.snapshot.block
 
 
-def test_a_guest_trades_with_its_own_money(scripted):
-    lab, guest = scripted
-    assert guest.collateral == 50_000 * USD
-    guest.script = {5: lambda agent: agent.buy(0, 3)}
-    lab.advance(5)
-    assert guest.positions.tolist() == [0, 0, 0]
-    lab.step()
-    assert guest.positions.tolist() == [3, 0, 0]
-    price = lab.snapshot.oracle[0] * 100
-    assert guest.collateral == pytest.approx(
-        50_000 * USD - 3 * price, abs=int(price) // 10
-    )
+def test_a_participant_without_an_account_is_refused(scripted):
+    lab, _ = scripted
+    with pytest.raises(TypeError, match="every account of this world has its agent"):
+        Idle(lab, 56)
+    assert len(lab.agents) == 58
+
+
+def test_a_run_stops_at_its_end_and_says_so():
+    lab = model()
+    lab.advance(60)
+    with pytest.raises(RunOverError, match=r"100 more .* 20 of its 80 left"):
+        lab.advance(100)
+    assert lab.steps == 60 and lab.running
+    lab.run_model()
+    assert lab.steps == lab.snapshot.block == 80 and not lab.running
+    root, price = lab.state_root, lab.snapshot.price.tolist()
+    for more in (lab.step, lambda: lab.advance(100)):
+        with pytest.raises(RunOverError, match="0 of its 80 left"):
+            more()
+    assert (lab.steps, lab.state_root, lab.running) == (80, root, False)
+    assert lab.snapshot.price.tolist() == price
+    assert int(lab.world.chain.batches.sealed) == 8
+    lab.advance(0)
     lab.check()
 
 
-def test_a_guests_limit_order_rests_and_can_be_cancelled(scripted):
-    lab, guest = scripted
-    low = int(lab.snapshot.oracle[0] * 95 // 100)
-    guest.script = {
-        3: lambda agent: agent.buy(0, 7, low, slot=2),
-        4: lambda agent: agent.cancel(0, 2),
-    }
-    lab.advance(4)
-    assert guest.open_orders[0].tolist() == [7, 0]
-    lab.step()
-    assert guest.open_orders[0].tolist() == [0, 0]
+def test_a_block_after_the_last_makes_the_compiled_run_unsound():
+    run = Watched(*small())
+    run.advance(BLOCKS)
+    assert int(run.world.measures.status) == 0
+    world = run.advance(3)
+    assert int(world.measures.status) == Fault.OVERRUN
+    assert int(world.measures.first_fault) == BLOCKS
+    # Nothing is written beyond the room of the run.
+    assert int(world.chain.batches.sealed) <= world.chain.batches.txs.shape[0]
 
 
-def test_a_guest_deposits_and_withdraws(scripted):
-    lab, guest = scripted
-    guest.script = {
-        1: lambda agent: agent.deposit(5 * USD),
-        3: lambda agent: agent.withdraw(2 * USD),
-    }
-    gas = 10_000
-    lab.advance(2)
-    assert guest.collateral == 50_005 * USD - gas
-    lab.advance(2)
-    assert guest.collateral == 50_003 * USD - 2 * gas
-    assert int(lab.world.exchange.withdrawn[guest.account]) == 2 * USD
-    lab.advance(20)
-    assert int(lab.world.exchange.withdrawn[guest.account]) == 0, "it is paid"
-    lab.check()
+def test_what_a_family_decides_cannot_be_set_on_its_agents(plain):
+    maker = plain.agents_by_type[MarketMaker][3]
+    for name in ("half_spread", "half_spread_ppm", "collateral", "account", "latency"):
+        with pytest.raises(AttributeError, match=f"MarketMaker.{name} "):
+            setattr(maker, name, 5)
+    with pytest.raises(
+        AttributeError, match=r"populations\.market_makers\.half_spread"
+    ):
+        maker.half_spread = 5
+    maker.pos = (1, 2)
+    assert maker.pos == (1, 2), "what Mesa's spaces set"
 
 
-def test_a_guests_order_takes_its_latency(scripted):
-    lab, guest = scripted
-    guest.latency_us = 2_500_000
-    guest.script = {5: lambda agent: agent.buy(0, 3)}
-    lab.advance(7)
-    assert guest.positions[0] == 0
-    lab.step()
-    assert guest.positions[0] == 3
-
-
-def test_what_a_guest_sends_is_sent_once(scripted):
-    lab, guest = scripted
-    guest.script = {5: lambda agent: agent.buy(0, 3)}
-    lab.advance(12)
-    assert guest.positions[0] == 3
-    assert guest.outbox == []
-
-
-def test_too_many_intents_are_refused_and_the_first_ones_stay(scripted):
-    _, guest = scripted
-    for _ in range(Guest.INTENTS):
-        guest.buy(0, 1)
-    with pytest.raises(ValueError, match="at most 8"):
-        guest.sell(0, 1)
-    assert len(guest.outbox) == Guest.INTENTS
-
-
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [("lot", "has no lot"), ("account", "choose account"), ("arrival_us", "choose")],
-)
-def test_a_guest_cannot_send_what_is_unknown_or_not_its_own(scripted, column, message):
-    _, guest = scripted
-    with pytest.raises(ValueError, match=message):
-        guest.send(kind=Kind.ORDER, **{column: 1})
-
-
-def test_a_guest_must_say_what_it_does(scripted):
-    lab, _ = scripted
-    with pytest.raises(NotImplementedError, match="Guest"):
-        Guest(lab, 56).step()
-
-
-def test_an_idle_guest_changes_nothing_for_anyone_else(scripted):
-    lab, _ = scripted
-    lab.advance(30)
-    alone = watched(blocks=30).world
-    for name in ("collateral", "position", "cost", "open_lots"):
-        with_idle = getattr(lab.world.exchange, name)
-        assert (with_idle[:56] == getattr(alone.exchange, name)).all(), name
-    assert (lab.world.exchange.counters == alone.exchange.counters).all()
-    assert lab.world.exchange.collateral[56:].tolist() == [50_000 * USD] * 2
+def test_a_member_of_a_family_cannot_be_removed(plain):
+    maker = plain.agents_by_type[MarketMaker][0]
+    for remove in (maker.remove, plain.remove_all_agents):
+        with pytest.raises(TypeError, match="MarketMaker of account 0 cannot be rem"):
+            remove()
+    assert len(plain.agents) == 56
 
 
 def test_no_guests_is_the_same_world():
