@@ -46,7 +46,8 @@ def open_chain(
         spec: its shapes.
         blocks: length of the run.
         accounts: A.
-        groups: G, groups of senders whose drops are counted apart.
+        groups: G, groups of senders whose drops by the full mempool are counted apart;
+            the last row also counts those of groups beyond it.
     """
     zero, scheme = jnp.zeros((), jnp.int64), spec.scheme
     return ChainState(

@@ -94,7 +94,8 @@ def admit(waiting: Waiting, new: Waiting, full: Array, group_of: Array) -> Admit
     Args:
         waiting: [Q] the mempool, with gaps where some were taken.
         new: [N] new ones; kind `NONE` is not a transaction.
-        full: [G, `KINDS`] how many were dropped before.
+        full: [G, `KINDS`] how many were dropped before; the last group's row also
+            counts those of groups beyond it.
         group_of: [A] number of the group of each account.
     """
     capacity = waiting.tx.kind.shape[0]
@@ -139,9 +140,10 @@ def _that_fit(
         left = capacity - jnp.sum(earlier)
         fits = earlier | (tied & (jnp.cumsum(tied) <= left))
         account = jnp.clip(tx.account, 0, group_of.shape[0] - 1)
+        group = jnp.clip(group_of[account], 0, full.shape[0] - 1)
         kind = jnp.clip(tx.kind, 0, KINDS - 1)
         missed = (live & ~fits).astype(full.dtype)
-        return fits, full.at[group_of[account], kind].add(missed)
+        return fits, full.at[group, kind].add(missed)
 
     return lax.while_loop(overflows, drop_the_last, (live, full))
 

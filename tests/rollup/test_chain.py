@@ -124,7 +124,7 @@ class Rollup:
             batches=params or numbers(),
         )
         self.state = chain.open_chain(
-            self.params, spec=self.spec, blocks=RUN_BLOCKS, accounts=4
+            self.params, spec=self.spec, blocks=RUN_BLOCKS, accounts=4, groups=2
         )
         self.block = 0
         self.outcomes = []

@@ -109,8 +109,8 @@ REASONS: dict[str, tuple[str, ...]] = {
         "rollup/settlement/pipeline.py::_work",
         "rollup/settlement/pipeline.py::seal.written",
     ),
-    "an account that does not exist counts as the last one; the exchange refuses what "
-    "it sent": (
+    "an account or a group that does not exist counts as the last one; the exchange "
+    "refuses what the account sent": (
         "agents/measure/measures.py::_follow_money",
         "rollup/mempool.py::_that_fit.drop_the_last",
         "rollup/sequencing/ranking.py::charge_senders",
