@@ -38,7 +38,7 @@ HALTED, HALF_ROOM, CENSORED = 9, range(12, 15), range(4, 18)
 #: Senders of this group are censored, but for their cancels.
 CENSORED_GROUP = 1
 GROUP_OF = np.arange(SPEC.accounts) % 3
-_NO_DROPS = np.zeros((3, mempool.KINDS), np.int64)
+_NO_DROPS = np.zeros((3, mempool.KINDS))
 
 
 class Block(NamedTuple):
@@ -120,7 +120,7 @@ def run(scheme: Scheme, seed: Array, offered: Tx, params: Any) -> Run:
         present = mempool.joined(left, new)
         shown = scheme.show(state, present, clock, 0, params)
         kept, _ = mempool.drop_expired(left, height)
-        waiting = mempool.admit(kept, new, _NO_DROPS, as_int(GROUP_OF)).waiting
+        waiting = mempool.admit(kept, new, as_int(_NO_DROPS), as_int(GROUP_OF)).waiting
         account = waiting.tx.account
         waiting = replace(
             waiting,
