@@ -180,8 +180,8 @@ def _headline_of(
     value = sentence_case(value_label(directory, comparison, row))
     where = _under(directory, comparison, row)
     calm = base_label(directory, comparison)
-    part = share(found.mean, found.base)
-    size = f" ({part})" if part else ""
+    part = share(found.mean, found.base) or f"from {number(0, metric.unit)}"
+    size = f" ({part})"
     title = f"{value}: {_moved(metric, found)} than {calm}{size}{where}"
     if found.low is not None and not found.settled:
         label, by = sentence_case(metric.label), sized_change(found, metric)

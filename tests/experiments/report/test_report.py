@@ -93,8 +93,8 @@ def test_the_headline_states_a_comparison_and_its_size(text, demo):
     there = auction[auction["fault"] == "liquidators censored"]["bad_debt"]
     added = (there - auction[auction["fault"] == "none"]["bad_debt"]).mean()
     assert headline(text) == (
-        f"Liquidators censored: ${added / 1e6:.2f}M more bad debt than no fault under "
-        "batch auction"
+        f"Liquidators censored: ${added / 1e6:.2f}M more bad debt than no fault "
+        "(from $0) under batch auction"
     )
     assert "the first loss of a fixed order that differs between runs" in text
     assert "at the largest of its 9 differences" in text
