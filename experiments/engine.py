@@ -119,6 +119,10 @@ class Engine(Protocol):
         """How to read the integers of a point's results."""
         ...
 
+    def lane_bytes(self, world: World) -> int:
+        """Bytes of memory that one run of a world takes, about."""
+        ...
+
     def simulate(
         self, runs: Any, seed: Any, params: Any, *, spec: Any
     ) -> RunOutputLike:

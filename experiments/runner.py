@@ -21,6 +21,7 @@ from experiments.config.errors import ConfigError
 from experiments.engine import DEFAULT_ENGINE
 from experiments.fleet.plan import Plan, Shard, make_plan, work_of
 from experiments.fleet.pool import Failure, Pool, open_pool
+from experiments.fleet.room import check_room
 from experiments.fleet.simulate import ShardResult
 from experiments.preparation import Prepared
 from experiments.progress import Tally, reporter
@@ -69,6 +70,8 @@ def run(prepared: Prepared, options: Options, console: Console) -> Summary:
         total = len(prepared.experiment.points) * prepared.experiment.config.runs
         pool = _open_pool(prepared, options, total - len(kept.lanes))
         stack.callback(pool.close)
+        if options.address is None:  # else the machines of a cluster are the room
+            check_room(prepared, options.out, pool.workers, pool.gpus > 0)
         if not options.out.is_dir():
             stack.enter_context(lock.held(options.out))
         store = Store(options.out)

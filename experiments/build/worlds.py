@@ -16,6 +16,7 @@ from agents.measure.metrics import metrics_of
 from agents.measure.series import SERIES
 from agents.measure.soundness import explain
 from agents.world import OracleParams, WorldParams, WorldSpec, check_lots
+from experiments.build import footprint
 from experiments.build.chain import (
     chain_params,
     chain_spec,
@@ -47,6 +48,7 @@ __all__ = [
     "build",
     "explain",
     "fault_windows",
+    "lane_bytes",
     "layout",
     "metrics",
     "simulate",
@@ -163,6 +165,11 @@ def layout(config: Config) -> Layout:
         blocks=config.world.length,
         series_every=config.world.sampling,
     )
+
+
+def lane_bytes(world: World) -> int:
+    """Bytes of memory that one run of a world takes, about."""
+    return footprint.lane_bytes(world.spec)
 
 
 def fault_windows(world: World, seed: int, runs: int) -> list[dict[str, int | str]]:

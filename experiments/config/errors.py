@@ -168,7 +168,7 @@ def explain(
         value = f" = {shown(item['input'])}" if scalar else ""
         if item["type"] == "missing":
             value = ""
-        key = f"{dotted(path)}{value}: " if path else ""
+        key = f"{shortened(dotted(path))}{value}: " if path else ""
         problems.append(f"{place(path, origins)}{key}{told}")
     return ConfigError(problems)
 

@@ -111,6 +111,7 @@ def expand(document: dict, origins: dict[KeyPath, str] | None = None) -> Experim
     where = place(("sweep",), origins)
     try:
         axes = sweep.axes_of(document)
+        _refuse_too_many(config, sweep.count_of(axes))
         labels.refuse_conflicts(axes)
         points = sweep.expand(document, axes)
     except ConfigError as error:
@@ -122,6 +123,22 @@ def expand(document: dict, origins: dict[KeyPath, str] | None = None) -> Experim
     except ConfigError as error:
         raise ConfigError([where + problem for problem in error.problems]) from None
     return Experiment(config, tuple(points), tuple(configs))
+
+
+def _refuse_too_many(config: Config, points: int) -> None:
+    """Refuses a sweep whose points alone would fill the memory, before any is made."""
+    bounds = config.plan
+    if points > bounds.most_points:
+        raise ConfigError(
+            f"{points:,} points; plan.most_points = {bounds.most_points:,} are "
+            "allowed: fewer values, or raise it if this is meant"
+        )
+    if points * config.runs > bounds.most_runs:
+        raise ConfigError(
+            f"{points:,} points x {config.runs:,} runs are {points * config.runs:,}; "
+            f"plan.most_runs = {bounds.most_runs:,} are allowed: fewer runs, or raise "
+            "it if this is meant"
+        )
 
 
 def validate(document: dict, origins: dict[KeyPath, str]) -> Config:

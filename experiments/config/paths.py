@@ -18,7 +18,7 @@ from experiments.config import files
 from experiments.config.documents import parse_key
 from experiments.config.errors import ConfigError
 from experiments.config.errors import Path as KeyPath
-from experiments.config.sweep import is_variant, label_of
+from experiments.config.sweep import MAX_VALUES, is_variant, label_of
 
 #: The keys whose values name files.
 FILES: tuple[KeyPath, ...] = (("prices", "file"), ("rollup", "proving_law"))
@@ -49,8 +49,8 @@ def in_value(key: KeyPath, value: Any, homes: Sequence[Path]) -> Any:
 
 def in_axis(axis: Any, values: Any, homes: Sequence[Path]) -> Any:
     """The values of an axis; where they name files, as variants of their old names."""
-    if not isinstance(values, list):
-        return values
+    if not isinstance(values, list) or len(values) > MAX_VALUES:
+        return values  # which is refused where the axis is read
     key = _key_of(axis)
     found = []
     changed = False

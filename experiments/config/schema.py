@@ -38,6 +38,14 @@ class PlanConfig(Section):
     workers: whole(0, 4096) | None = Field(
         default=None, description="0: in this process"
     )
+    most_points: whole(1, 10_000_000) = Field(
+        default=10_000,
+        description="a larger sweep is refused: each point takes some 30 ms and 40 kB "
+        "before the start",
+    )
+    most_runs: whole(1, 1_000_000_000) = Field(
+        default=1_000_000, description="more runs of all points together are refused"
+    )
 
 
 class ReportConfig(Section):

@@ -7,12 +7,14 @@ the order written, the last axis fastest.
 
 import itertools
 import json
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.config.documents import with_value
-from experiments.config.errors import ConfigError, shown
+from experiments.config.errors import ConfigError, shortened, shown
 from experiments.config.kinds import without_old_kinds
 
 #: Sections that say how an experiment is run, not what world a run lives in.
@@ -27,8 +29,8 @@ NOT_SWEPT = (
     "report",
     "plan",
 )
-#: More points than this are a slip of the pen.
-MAX_POINTS = 100_000
+#: Values of one axis.
+MAX_VALUES = 100_000
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ def axis_settings(axis: str, values: Any) -> list[Setting]:
         raise ConfigError(
             f"{where} = {shown(values)}: must be a list with at least one value"
         )
+    if len(values) > MAX_VALUES:
+        raise ConfigError(
+            f"{where}: {len(values):,} values; at most {MAX_VALUES:,} are read"
+        )
     named = [is_variant(value) for value in values]
     if all(named):
         settings = [_variant(axis, value) for value in values]
@@ -107,10 +113,10 @@ def axis_settings(axis: str, values: Any) -> list[Setting]:
     else:
         _refuse_unswept(where, axis)
         settings = [Setting(axis, label_of(v), ((axis, v),)) for v in values]
-    labels = [str(setting.label) for setting in settings]
-    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    counted = Counter(str(setting.label) for setting in settings)
+    repeated = sorted(label for label, count in counted.items() if count > 1)
     if repeated:
-        raise ConfigError(f"{where}: {', '.join(repeated)} stands twice")
+        raise ConfigError(f"{where}: {shortened(', '.join(repeated))} stands twice")
     return settings
 
 
@@ -122,16 +128,14 @@ def axes_of(document: dict) -> list[list[Setting]]:
     return [axis_settings(str(axis), values) for axis, values in sweep.items()]
 
 
+def count_of(axes: Sequence[Sequence[Setting]]) -> int:
+    """How many points the product of axes has."""
+    return math.prod(map(len, axes))
+
+
 def expand(document: dict, axes: Sequence[Sequence[Setting]]) -> list[Point]:
     """The points of a document whose sweep has these axes: their product."""
     base = {key: value for key, value in document.items() if key != "sweep"}
-    count = 1
-    for axis in axes:
-        count *= len(axis)
-    if count > MAX_POINTS:
-        raise ConfigError(
-            f"sweep: {count:,} points; at most {MAX_POINTS:,} are allowed"
-        )
     points = []
     for number, settings in enumerate(itertools.product(*axes)):
         changed = base

@@ -33,7 +33,7 @@ DURATION_UNITS = {
 }
 #: Longest duration: about 17 years, so that sums of a few stay far below 2**63.
 MAX_DURATION_US = 1 << 49
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d)$")
+_DURATION = re.compile(r"^([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|m|h|d)$")
 _LENGTHS = "a duration such as 250ms, 30s, 5m, 2h or 7d"
 
 
@@ -62,11 +62,13 @@ def _decimal(value: Any, allowed: str) -> Decimal:
 
 def _scaled(number: Decimal, scale: int, what: str) -> int:
     """``number * scale`` rounded half to even; a value that vanishes is refused."""
-    whole = int((number * scale).to_integral_value())
+    # No multiplication of a number whose exponent alone would fill the memory.
+    size = number.adjusted() if number else 0
+    whole = int((number * scale).to_integral_value()) if abs(size) < 40 else 0
+    if size >= 40 or abs(whole) >= 1 << 62:
+        raise wrong_value("is too large: it does not fit the lab's 63-bit integers")
     if whole == 0 and number != 0:
         raise wrong_value(f"is finer than {what}, the lab's smallest step")
-    if abs(whole) >= 1 << 62:
-        raise wrong_value("is too large: it does not fit the lab's 63-bit integers")
     return whole
 
 

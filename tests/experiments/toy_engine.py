@@ -92,6 +92,10 @@ def layout(config):
     )
 
 
+def lane_bytes(world):
+    return 1_000
+
+
 def simulate(runs, seed, params, *, spec):
     _make_trouble(spec.trouble)
 

@@ -32,6 +32,8 @@ NOT_OF_THE_WORLD = {
     "report.headline": "how results are told",
     "plan.lanes": "how, never what",
     "plan.workers": "how, never what",
+    "plan.most_points": "how, never what",
+    "plan.most_runs": "how, never what",
     "rollup.prove": "what is done with finished runs",
     "rollup.prove_runs": "what is done with finished runs",
     "rollup.prove_every": "what is done with finished runs",
