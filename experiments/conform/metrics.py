@@ -13,6 +13,7 @@ from agents.measure.contract import Better, Metric, Unit
 from agents.measure.metrics import METRICS
 from experiments.conform.rules import Rule, must_be_integer, require
 from experiments.conform.small import small_world
+from experiments.results.columns import IDENTITY, SAMPLE
 from market.numbers.units import as_int
 
 
@@ -26,6 +27,8 @@ def _whole_run(metric: Metric):
 def _is_a_value(metric: Metric) -> str:
     require(metric.name.isidentifier(), f"name = {metric.name!r}: must be a word")
     require(metric.name not in METRICS, f"{metric.name} is a metric of the lab's own")
+    taken = {*IDENTITY, *SAMPLE}
+    require(metric.name not in taken, f"{metric.name} is a column of every table")
     units, ways = get_args(Unit), get_args(Better)
     require(metric.unit in units, f"unit = {metric.unit!r}, not of {', '.join(units)}")
     require(

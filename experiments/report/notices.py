@@ -52,7 +52,6 @@ def warnings(directory: RunDirectory, curves: Curves) -> list[str]:
         *_few_seeds(directory),
         *(f"{text}." for text in reached(directory)),
         *_refusals(directory),
-        *map(str, directory.manifest.get("warnings") or []),
         *_left_out(curves),
     ]
 

@@ -189,6 +189,13 @@ def _point_data(directory: RunDirectory, curves: Curves) -> list[dict[str, Any]]
     ]
 
 
+def _caveats(directory: RunDirectory, metric: Metric) -> list[str]:
+    """How finely a measure is known, where that is no single unit, and what cut it."""
+    known = formats.number(metric.resolution, metric.unit)
+    precision = [f"known to {known}"] if metric.resolution > 1 else []
+    return precision + reached(directory, measure=metric.name)
+
+
 def page_data(
     directory: RunDirectory,
     curves: Curves,
@@ -211,8 +218,7 @@ def page_data(
         "base": None if axis is None else directory.base_of(axis),
         "markets": directory.markets,
         "metrics": {
-            m.name: m._asdict() | {"bounds": reached(directory, measure=m.name)}
-            for m in metrics
+            m.name: m._asdict() | {"bounds": _caveats(directory, m)} for m in metrics
         },
         "profits": {m.name: m._asdict() | {"bounds": []} for m in profits},
         "points": _point_data(directory, curves),

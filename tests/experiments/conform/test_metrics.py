@@ -51,6 +51,7 @@ def test_a_metric_from_outside_is_a_value_with_unit_and_meaning():
     [
         ({"name": "two words"}, VALUE),
         ({"name": next(iter(METRICS))}, VALUE),
+        ({"name": "state_root"}, VALUE),
         ({"unit": "dollars"}, VALUE),
         ({"better": "best"}, VALUE),
         ({"meaning": ""}, VALUE),
