@@ -9,6 +9,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import uuid
@@ -22,6 +24,8 @@ from experiments.results import files, lock
 
 #: Seconds until somebody listens at an address.
 KNOCK_S = 3.0
+#: Seconds until a process has joined a cluster.
+CONNECT_S = 10.0
 #: Seconds for a question to a cluster, and for leaving it.
 QUESTION_S, LEAVE_S = 4.0, 2.0
 _ADDRESS = re.compile(r"(?:ray://)?\[?(?P<host>[^/\[\]]+?)\]?:(?P<port>\d{1,5})")
@@ -34,7 +38,7 @@ _QUIET: dict[str, Any] = {
 
 
 @contextlib.contextmanager
-def joined(address: str, seconds: float) -> Iterator[None]:
+def joined(address: str) -> Iterator[None]:
     """A part in a running cluster.
 
     Raises:
@@ -43,8 +47,9 @@ def joined(address: str, seconds: float) -> Iterator[None]:
     import ray
 
     _knock(address)
+    _try(address)
     try:
-        within(seconds, lambda: ray.init(address=address, **_QUIET))
+        within(CONNECT_S, lambda: ray.init(address=address, **_QUIET))
     except NoAnswerError as error:
         raise ConfigError(f"--ray-address {address}: {error}: {_LOOK}") from None
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -56,6 +61,31 @@ def joined(address: str, seconds: float) -> Iterator[None]:
 
 
 _LOOK = "is a Ray cluster of this version running there (`ray status`)?"
+#: What another process does first: Ray ends a process that cannot join a node.
+_TRIAL = """
+import sys, ray
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="error")
+ray.nodes()
+"""
+
+
+def _try(address: str) -> None:
+    """Joins the cluster in a process of its own, which Ray may end or never answer."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _TRIAL, address],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CONNECT_S,
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"no answer within {CONNECT_S:.0f} s"
+    else:
+        if done.returncode == 0:
+            return
+        problem = (done.stderr.strip().splitlines() or ["Ray ended the process"])[-1]
+    raise ConfigError(f"--ray-address {address}: {problem}: {_LOOK}")
 
 
 def _knock(address: str) -> None:

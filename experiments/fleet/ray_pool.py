@@ -31,8 +31,8 @@ from shakeout.namesakes import ShadowedError, check_folder
 MAX_LOSSES = 2
 #: Beyond one each, workers that may fail to start before no more are started.
 MAX_FALSE_STARTS = 3
-#: Seconds until a cluster answers, and from then until it has placed a worker.
-CONNECT_S, PLACE_S = 6.0, 7.0
+#: Seconds until a cluster has placed a worker.
+PLACE_S = 6.0
 #: Seconds until a worker that has a place stands: its node may be busy.
 START_S = 90.0
 #: Seconds that a cluster may be silent, or without any worker.
@@ -98,7 +98,7 @@ class RayPool:
             self.gpus = min(environment.gpu_count(), self.workers)
             cluster = connection.started(self.workers, self.gpus)
         else:
-            cluster = connection.joined(self._address, CONNECT_S)
+            cluster = connection.joined(self._address)
         self._stack.enter_context(cluster)
         try:
             nodes = connection.living_nodes()

@@ -55,9 +55,21 @@ def clear(folder: Path) -> None:
     for path in found_in(folder):
         files.remove(path)
     for name in (parts.FOLDER, *_FILES):
-        files.remove_temporaries(folder / name, alone=True)
-        with contextlib.suppress(OSError):  # Somebody keeps something else in it.
-            (folder / name).rmdir()
+        _remove_empty(folder / name)
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes the parts of an experiment whose runs stand in its tables."""
+    for part in parts.folders_in(folder / parts.FOLDER):
+        files.remove(part)
+    _remove_empty(folder / parts.FOLDER)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Removes a folder of the lab's, unless somebody keeps something else in it."""
+    files.remove_temporaries(folder, alone=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def check_clearable(folder: Path) -> None:

@@ -131,7 +131,7 @@ class Store:
 
     def drop_parts(self) -> None:
         """Removes the parts."""
-        files.remove(self.parts)
+        leftovers.remove_parts(self.path)
 
     def runs(self) -> pa.Table:
         """The table of runs, known to be what the manifest says.

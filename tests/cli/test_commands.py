@@ -74,13 +74,15 @@ def test_a_lost_shard_exits_3_names_point_and_seed_and_can_be_resumed(
     assert len(rows(out)) == 6
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("sent", "stuck"), [(signal.SIGINT, "native"), (signal.SIGTERM, "sleep:120")]
+)
 def test_ctrl_c_keeps_what_is_finished_exits_130_and_resumes_to_the_same_rows(
-    toy_config, toy_run, tmp_path, sent
+    toy_config, toy_run, tmp_path, sent, stuck
 ):
     out = tmp_path / "broken; it's"
     arguments = ["run", toy_config, "--out", out, "--workers", 0]
-    trouble = {"SHAKEOUT_ENGINE": TOY, "TOY_TROUBLE": "sleep:120@priority_fee"}
+    trouble = {"SHAKEOUT_ENGINE": TOY, "TOY_TROUBLE": f"{stuck}@priority_fee"}
     process = command(*arguments, **trouble)
     deadline = time.monotonic() + 100
     while not list(out.glob("parts/[!.]*")) and time.monotonic() < deadline:
@@ -88,6 +90,7 @@ def test_ctrl_c_keeps_what_is_finished_exits_130_and_resumes_to_the_same_rows(
     process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
+    assert "Traceback" not in errors and "ignored" not in errors
     told = errors.partition("go on with: ")[2]
     assert len(rows(out)) == 3
     assert json.loads((out / "manifest.json").read_text())["status"] == "interrupted"

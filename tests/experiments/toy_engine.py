@@ -4,6 +4,7 @@ Each run draws a walk from its seed and run number alone, scaled by the config's
 fee; so rows are exact, paired across points, and known in advance.
 """
 
+import ctypes
 import os
 import time
 from pathlib import Path
@@ -128,8 +129,8 @@ def simulate(runs, seed, params, *, spec):
 def _make_trouble(trouble):
     """What goes wrong: `KIND@POLICY`.
 
-    `raise`, `interrupt`, `die`, `die-once:FILE`, `sleep:SECONDS` while compiling, and
-    `slow:SECONDS` in every shard.
+    `raise`, `interrupt`, `die`, `die-once:FILE`, `sleep:SECONDS` while compiling,
+    `native` for ever, and `slow:SECONDS` in every shard.
     """
     kind = trouble.split("@")[0]
     if kind == "raise":
@@ -138,6 +139,8 @@ def _make_trouble(trouble):
         raise KeyboardInterrupt
     if kind.startswith("sleep:"):
         time.sleep(float(kind.removeprefix("sleep:")))
+    if kind == "native":
+        _stay_in_native_code()
     if kind == "die":
         os._exit(7)
     if kind.startswith("die-once:"):
@@ -145,6 +148,17 @@ def _make_trouble(trouble):
         if not marker.exists():
             marker.touch()
             os._exit(7)
+
+
+def _stay_in_native_code():
+    """Sorts for ever, comparing in Python: an exception there is lost.
+
+    Compilers call back into Python like that.
+    """
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    compare = kind(lambda a, b: time.sleep(0.01) or 0)
+    count = 1_000_000
+    ctypes.CDLL(None).qsort((ctypes.c_int * count)(), count, 4, compare)
 
 
 def explain(status, block, run):
