@@ -21,13 +21,28 @@ COMPILERS = ("numba", "llvmlite", "numpy")
 
 @functools.cache
 def fingerprint_of(module: str) -> int:
-    """A number of 56 bits that changes with whatever source a module is made of.
+    """A number of 56 bits that changes with whatever compiled code is made of.
 
     Args:
-        module: dotted name; its sources are its own file, those of every module of the
-            lab or of its own package that it imports, directly or through others, and
-            the `__init__` of each package on the way. The versions of what compiles it
-            count as well.
+        module: dotted name of the module that defines the handler. Its `sources_of`
+            count, and the versions of `COMPILERS`.
+
+    Raises:
+        FileNotFoundError: a module that is imported has no source file.
+    """
+    digest = hashlib.sha256()
+    for compiler in COMPILERS:
+        digest.update(f"{compiler} {metadata.version(compiler)}\0".encode())
+    for name, source in sorted(sources_of(module).items()):
+        digest.update(name.encode() + b"\0" + source)
+    return int.from_bytes(digest.digest()[:7], "big")
+
+
+def sources_of(module: str) -> dict[str, bytes]:
+    """The sources that a module is made of, by dotted name.
+
+    They are its own, those of every module of the lab or of its own package that it
+    imports, directly or through others, and the `__init__` of each package on the way.
 
     Raises:
         FileNotFoundError: a module that is imported has no source file. Code that
@@ -46,12 +61,7 @@ def fingerprint_of(module: str) -> int:
         sources[name] = path.read_bytes()
         waiting += _imported(name, ast.parse(sources[name]), packages)
         waiting += _parents(name)
-    digest = hashlib.sha256()
-    for compiler in COMPILERS:
-        digest.update(f"{compiler} {metadata.version(compiler)}\0".encode())
-    for name in sorted(sources):
-        digest.update(name.encode() + b"\0" + sources[name])
-    return int.from_bytes(digest.digest()[:7], "big")
+    return sources
 
 
 def _package(module: str) -> str:

@@ -1,7 +1,10 @@
 """Compiled code is known by all its sources; one that cannot be read is refused."""
 
 import importlib
+import re
 import sys
+import types
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +71,64 @@ def test_a_module_that_is_gone_is_named_with_the_one_that_asks_for_it(lab):
     (lab.folder / "callee.py").unlink()
     with pytest.raises(FileNotFoundError, match=r"lab\.callee, which lab\.entry"):
         lab(entry=ENTRY)
+
+
+@pytest.mark.parametrize("name", ["__init__", "inner/__init__", "inner/leaf"])
+def test_packages_on_the_way_and_relative_imports_count(lab, name):
+    (lab.folder / "inner").mkdir()
+    sources = {
+        "__init__": "",
+        "inner/__init__": "from . import leaf\nfrom ..callee import add\n",
+        "inner/leaf": "x = 1\n",
+    }
+    before = lab(entry="import lab.inner\n", callee=CALLEE, **sources)
+    assert lab(**{name: sources[name] + "y = 2\n"}) != before
+    assert lab(**{name: sources[name]}) == before
+    assert lab(callee=CALLEE + "z = 3\n") != before
+
+
+def test_another_version_of_a_compiler_changes_it(lab, monkeypatch):
+    before = lab(entry=ENTRY, callee=CALLEE)
+    monkeypatch.setattr(fingerprint.metadata, "version", lambda name: "0.0")
+    assert lab() != before
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "market.kernels.entry",
+        "market.kernels.messages",
+        "rollup.commitments.hashing.blake2s_native",
+    ],
+)
+def test_every_function_that_a_handler_reaches_is_in_its_fingerprint(module):
+    sources, seen = fingerprint.sources_of(module), set()
+    waiting = list(vars(importlib.import_module(module)).values())
+    while waiting:
+        value = waiting.pop()
+        function = getattr(value, "py_func", value)
+        if not isinstance(function, types.FunctionType) or function in seen:
+            continue
+        if function.__module__.partition(".")[0] not in fingerprint.LAB:
+            continue
+        seen.add(function)
+        assert function.__module__ in sources, function
+        names = function.__code__.co_names
+        waiting += [function.__globals__.get(name) for name in names]
+        waiting += [cell.cell_contents for cell in function.__closure__ or ()]
+    assert len(seen) > 5
+
+
+def test_nothing_else_is_kept_on_disk():
+    """A kernel that Numba keeps by itself would know its callees by nothing."""
+    home = Path(fingerprint.__file__).resolve().parents[2]
+    kept = [
+        path.relative_to(home).as_posix()
+        for package in fingerprint.LAB
+        for path in (home / package).rglob("*.py")
+        if re.search(r"\bcache\s*=\s*True", path.read_text("utf-8"))
+    ]
+    assert kept == ["market/native/ffi.py"]
 
 
 @pytest.mark.parametrize(
