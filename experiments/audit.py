@@ -83,7 +83,7 @@ def _check_series(
         raise ConfigError(f"{path}: holds other runs than {RUNS}")
     every, blocks = manifest["series_every"], manifest["blocks"]
     sizes = found.size()
-    if sizes.nunique() != 1:
+    if len(set(sizes.tolist())) != 1:
         raise ConfigError(f"{path}: some runs have fewer samples than others")
     wanted = np.minimum(np.arange(1, sizes.iloc[0] + 1) * every, blocks)
     if not np.array_equal(series["block"].to_numpy(), np.tile(wanted, len(lanes))):

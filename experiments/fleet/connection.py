@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.errors import ConfigError
-from experiments.fleet.deadline import NoAnswerError, within
+from experiments.fleet.deadline import NoAnswerError, patient, within
 from experiments.results import files, lock
 
 #: Seconds until somebody listens at an address.
@@ -49,7 +49,7 @@ def joined(address: str) -> Iterator[None]:
     _knock(address)
     _try(address)
     try:
-        within(CONNECT_S, lambda: ray.init(address=address, **_QUIET))
+        within(patient(CONNECT_S), lambda: ray.init(address=address, **_QUIET))
     except NoAnswerError as error:
         raise ConfigError(f"--ray-address {address}: {error}: {_LOOK}") from None
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -71,16 +71,17 @@ ray.nodes()
 
 def _try(address: str) -> None:
     """Joins the cluster in a process of its own, which Ray may end or never answer."""
+    limit = patient(CONNECT_S)
     try:
         done = subprocess.run(
             [sys.executable, "-c", _TRIAL, address],
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=CONNECT_S,
+            timeout=limit,
         )
     except subprocess.TimeoutExpired:
-        problem = f"no answer within {CONNECT_S:.0f} s"
+        problem = f"no answer within {limit:.0f} s"
     else:
         if done.returncode == 0:
             return
@@ -213,5 +214,5 @@ def living_nodes() -> dict[str, dict[str, float]]:
     """
     import ray
 
-    nodes = within(QUESTION_S, ray.nodes)
+    nodes = within(patient(QUESTION_S), ray.nodes)
     return {node["NodeID"]: node["Resources"] for node in nodes if node["Alive"]}

@@ -1,5 +1,6 @@
 """Calls that may never return, made so that the caller does."""
 
+import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,6 +8,16 @@ from typing import TypeVar
 from experiments import interrupts
 
 T = TypeVar("T")
+
+
+#: Times longer that a busy machine is given at most.
+MOST_PATIENCE = 3.0
+
+
+def patient(seconds: float) -> float:
+    """A deadline for this machine as busy as it is: processes share its cores."""
+    share = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return seconds * min(max(share, 1.0), MOST_PATIENCE)
 
 
 class NoAnswerError(Exception):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from experiments.config import plugins
 from experiments.config.errors import ConfigError
 from experiments.fleet import connection, environment
-from experiments.fleet.deadline import NoAnswerError, within
+from experiments.fleet.deadline import NoAnswerError, patient, within
 from experiments.fleet.health import Health
 from experiments.fleet.plan import Shard
 from experiments.fleet.pool import POLL_S, Event, Failure
@@ -150,11 +150,12 @@ class RayPool:
         for _ in range(self.workers):
             self._add()
         began, is_placed = time.monotonic(), self._address is None
+        limit = patient(PLACE_S)
         while not self._idle:
             waited = time.monotonic() - began
-            if not is_placed and waited > PLACE_S:
+            if not is_placed and waited > limit:
                 is_placed = self._free_cpus() < free
-            if waited > (START_S if is_placed else PLACE_S):
+            if waited > (START_S if is_placed else limit):
                 raise ConfigError(f"{self._where}: {self._no_worker()}")
             if not self._starting:
                 raise ConfigError(f"{self._where}: {self._last_problem}")
@@ -170,7 +171,7 @@ class RayPool:
             ConfigError: the cluster does not say.
         """
         try:
-            free = within(connection.QUESTION_S, self._ray.available_resources)
+            free = within(patient(connection.QUESTION_S), self._ray.available_resources)
         except NoAnswerError as error:
             raise ConfigError(f"{self._where}: {error}") from None
         return int(free.get("CPU", 0))

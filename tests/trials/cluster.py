@@ -29,19 +29,23 @@ SLOW = {"TOY_TROUBLE": "slow:0.25@fcfs"}
 class Trial:
     """One cluster, one driver."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, cluster=None):
         from ray.cluster_utils import Cluster
 
         self.folder, self.out, self.log = folder, folder / "out", folder / "log"
         folder.mkdir(parents=True)
         (folder / "toy.yaml").write_text(TOY_CONFIG)
+        if cluster is not None:
+            self.cluster = cluster
+            return
         elsewhere = folder / "elsewhere"
         elsewhere.mkdir()
         before = Path.cwd()
         os.chdir(elsewhere)
         try:
             self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-            self.others = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
+            for _ in range(2):
+                self.cluster.add_node(num_cpus=1)
         finally:
             os.chdir(before)
 
@@ -83,7 +87,8 @@ def a_node_is_lost(trial: Trial) -> None:
     """A node goes, and its worker with it, while shards are under way."""
     process = trial.drive(**SLOW)
     trial.wait_for_parts(process, 6)
-    trial.cluster.remove_node(trial.others[0], allow_graceful=False)
+    lost = next(iter(trial.cluster.worker_nodes))
+    trial.cluster.remove_node(lost, allow_graceful=False)
     trial.is_whole(process)
 
 
@@ -198,19 +203,32 @@ TRIALS: dict[str, Callable[[Trial], None]] = {
 }
 
 
+#: After these the cluster is as it was.
+HARMLESS = {
+    nobody_listens_at_the_address.__name__,
+    there_are_more_workers_than_cpus.__name__,
+    a_worker_is_killed.__name__,
+}
+
+
 def main(folder: Path, chosen: list[str]) -> int:
-    """Runs trials, each on a cluster of its own."""
-    failed = 0
+    """Runs trials; the next has the cluster of the last, where that was kept whole."""
+    failed, cluster = 0, None
     for name in chosen or TRIALS:
         began, problem = time.monotonic(), "fine"
-        trial = Trial(folder / name)
+        trial = Trial(folder / name, cluster)
         try:
             TRIALS[name](trial)
+            cluster = trial.cluster if name in HARMLESS else None
         except Exception as error:
             failed, problem = failed + 1, f"{type(error).__name__}: {error}"
+            cluster = None
         finally:
-            trial.cluster.shutdown()
+            if cluster is None:
+                trial.cluster.shutdown()
         print(f"{name}: {problem} ({time.monotonic() - began:.0f} s)", flush=True)
+    if cluster is not None:
+        cluster.shutdown()
     return 1 if failed else 0
 
 
