@@ -82,7 +82,8 @@ def _no_transactions(state, txs, turn, params, *, spec, auction):
     """Stands where the exchange does while what is around it is traced."""
     markets = jnp.zeros((len(spec.markets),), jnp.int64)
     info = dict.fromkeys(ExchangeInfo.__dataclass_fields__, markets[0])
-    receipts = dict.fromkeys(Receipt.__dataclass_fields__, txs.kind)
+    nothing = jnp.zeros_like(txs.account)
+    receipts = dict.fromkeys(Receipt.__dataclass_fields__, nothing)
     return state, Receipt(**receipts), ExchangeInfo(**info)
 
 
