@@ -48,19 +48,30 @@ def prevent_self_trades(
         columns: its orders.
         filled: lots of each that would trade, [2 C + B].
     """
-    first = columns.side.shape[0] - env.sizes.messages
-    places = jnp.arange(columns.side.shape[0])
-    none = jnp.zeros(first, jnp.int64)
-    stays = jnp.concatenate([none, waiting.liquidator + 1]) > 0
-    trades, mode = filled > 0, SelfTrade(env.sizes.self_trade)
+    mode = SelfTrade(env.sizes.self_trade)
+    lots = lots_left(columns, filled, waiting.liquidator >= 0, mode)
+    lane, waiting = _take_off(lane, env, waiting, market, columns.lots - lots)
+    return lane, waiting, columns._replace(lots=lots)
+
+
+def lots_left(columns: Columns, filled: Array, stays: Array, mode: SelfTrade) -> Array:
+    """The lots [2 C + B] that prevention leaves, one order of the round at a time.
+
+    Args:
+        columns: orders of one market.
+        filled: [2 C + B] lots of each that would trade.
+        stays: [B] bool: liquidations of the round.
+        mode: of the venue.
+    """
+    first = filled.shape[0] - stays.shape[0]
+    places, trades = jnp.arange(filled.shape[0]), filled > 0
+    stays = jnp.concatenate([jnp.zeros(first, bool), stays])
 
     def step(lots, newer):
         own = meets(columns, lots, trades, newer) & (places < newer)
         return prevent(lots, newer, own, (own & stays).any(), mode), None
 
-    lots, _ = lax.scan(step, columns.lots, places[first:])
-    lane, waiting = _take_off(lane, env, waiting, market, columns.lots - lots)
-    return lane, waiting, columns._replace(lots=lots)
+    return lax.scan(step, columns.lots, places[first:])[0]
 
 
 def meets(columns: Columns, lots: Array, trades: Array, newer) -> Array:

@@ -29,7 +29,7 @@ from market.venues.dydx_v4.preset import dydx_v4
 from rollup import chain
 from rollup.faults.windows import draw_windows
 from rollup.sequencing import SCHEMES
-from rollup.types import ChainParams, ChainSpec, Moment, Offered
+from rollup.types import ChainParams, ChainSpec, Executor, Moment, Offered
 from tests.rollup.faults.test_windows import conditions, faults
 from tests.rollup.settlement.test_pipeline import numbers, outage
 from tests.rollup.test_chain import numbers_for
@@ -43,11 +43,11 @@ CHAIN = ChainSpec(scheme=SCHEME, queue=8, block_txs=8, batch_blocks=BLOCKS)
 
 #: What may be sent in a block: the maker's quote before and after the jump, the snipe.
 QUOTE = {"kind": Kind.REPLACE, "account": MAKER, "side": SELL, "lots": 1}
-ROWS = (
+ROWS = [
     {**QUOTE, "ticks": 60_000},
     {**QUOTE, "ticks": 61_000},
     {"account": SNIPER, "side": BUY, "lots": 1, "ticks": 60_500, "flags": Flag.IOC},
-)
+]
 
 
 def offered(block, sent_us, late_us):
@@ -80,15 +80,17 @@ def is_sniped(sent_us, late_us):
         return execute(exchange, records, turn, PARAMS, spec=SPEC, auction=True)
 
     def step(carry, block):
+        state, exchange = carry
         moment = Moment(block, BLOCK_US, conditions(windows, block * BLOCK_US))
         state, exchange, _ = chain.step(
             block_key(run_key(0, 0), block),
-            *carry,
+            state,
+            exchange,
             Offered(offered(block, sent_us[block], late_us), as_int([0, 1])),
             moment,
             params,
             spec=CHAIN,
-            execute=execute_block,
+            executor=Executor(execute_block, lambda exchange: exchange.collateral),
         )
         return (state, exchange), None
 

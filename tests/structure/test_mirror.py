@@ -137,6 +137,7 @@ DIFFERENCES = [
         ARRAYS,
         "whether to look at all is one question to all lanes",
     ),
+    Difference("prevention", "lots_left", ARRAYS, "what is left, then what that frees"),
     Difference("rounds", "cancel_in_round", LOOPS, "masked, it is a whole reduction"),
     Difference(
         "rounds",

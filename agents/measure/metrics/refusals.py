@@ -17,7 +17,7 @@ _REFUSED: dict[str, str] = {
     "PRICE_BAND": "limits too far from the oracle price",
     "HALTED": "orders in a halted market, liquidations that are held back",
     "EXPIRED": "transactions whose expiry block is past",
-    "SLOT_BUSY": "orders into a slot in which one rests",
+    "SLOT_BUSY": "orders into a slot that is in use",
     "WOULD_TAKE": "post-only orders that would have taken",
     "WOULD_INCREASE": "reduce-only orders that would have increased",
     "CANNOT_FILL": "fill-or-kill orders without the volume",
