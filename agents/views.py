@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from agents.family import GroupSpec, Pending, View
-from market.numbers.units import PPM, ppm_ceil
+from market.numbers.units import PPM
+from market.rules.margin import initial_requirement, maintenance_requirement
 from market.rules.risk_steps import Steps, add_up, factor_ppm, requirement
 from market.types.specs import Margin, VenueParams, VenueSpec
 from market.types.state import ExchangeState
@@ -93,13 +94,15 @@ def account_risk(state: ExchangeState, params: VenueParams, spec: VenueSpec) -> 
     """
     multiplier = jnp.asarray(spec.multipliers, jnp.int64)
     notional = state.position * (margin_prices(state, spec) * multiplier)
-    base = ppm_ceil(jnp.abs(notional), params.initial_margin_ppm)
-    maintenance = jnp.sum(ppm_ceil(base, params.maintenance_fraction_ppm), axis=1)
+    size, share = jnp.abs(notional), params.maintenance_fraction_ppm
+    base = initial_requirement(size, params.initial_margin_ppm)
+    required = maintenance_requirement(size, params.initial_margin_ppm, share)
+    maintenance = jnp.sum(required, axis=1)
     if spec.margin == Margin.RISK_STEPS:
         steps = Steps(params.risk_upper, params.risk_factor_ppm, params.risk_by_balance)
         factor = factor_ppm(state.position, notional, steps)
         maintenance = add_up(*requirement(notional, factor)).quanta
-        base = jnp.maximum(base, ppm_ceil(jnp.abs(notional), factor))
+        base = jnp.maximum(base, initial_requirement(size, factor))
     return Risk(
         equity=state.collateral + jnp.sum(notional, axis=1),
         maintenance=maintenance,

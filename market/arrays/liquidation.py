@@ -127,10 +127,9 @@ def apply_insurance(lane: Lane, env: Env, on, request: Request, quote, bankruptc
     """Bills a fill that brought ``quote``: the fund pays the loss or takes the fee."""
     target, market = request.target, request.market
     fund = env.fund[market]
-    delta = jnp.maximum(quote - bankruptcy, -lane.insurance[fund])
-    most = ppm_floor(abs(quote), env.param("liquidation_max_fee_ppm", market))
-    fee = jnp.minimum(delta, most)
-    change = jnp.where(on, jnp.where(delta <= 0, delta, fee), 0)
+    most = env.param("liquidation_max_fee_ppm", market)
+    change = liquidation.insurance_delta(quote, bankruptcy, most)
+    change = jnp.where(on, jnp.maximum(change, -lane.insurance[fund]), 0)
     fee, paid = jnp.maximum(change, 0), jnp.maximum(-change, 0)
     reward = ppm_floor(fee, env.param("liquidator_reward_ppm", market))
     collateral = lane.collateral.at[target].add(-change)

@@ -4,7 +4,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from market.arrays.lane import Env, Index, Lane
-from market.numbers.units import ppm_ceil
 from market.rules import margin, risk_steps
 from market.rules.risk_steps import Required, Standing
 from market.types.limits import MAX_OPEN_INTEREST
@@ -41,9 +40,9 @@ def position_required(env: Env, lots, market: Index = slice(None)) -> Required:
     notional = abs(lots) * env.unit[market]
     if env.sizes.margin == Margin.RISK_STEPS:
         return risk_steps.requirement(notional, risk_factor(env, lots, market))
-    initial = ppm_ceil(notional, env.row("initial_margin_ppm")[market])
-    share = env.row("maintenance_fraction_ppm")[market]
-    return Required(ppm_ceil(initial, share), notional * 0)
+    shares = ("initial_margin_ppm", "maintenance_fraction_ppm")
+    base, part = (env.row(name)[market] for name in shares)
+    return Required(margin.maintenance_requirement(notional, base, part), notional * 0)
 
 
 def position_maintenance(env: Env, lots, market):
@@ -53,8 +52,7 @@ def position_maintenance(env: Env, lots, market):
 
 def account_equity(lane: Lane, env: Env, account: Index = slice(None)):
     """Net collateral of an account, or of all."""
-    held = (lane.position[account] * env.unit).sum(axis=-1)
-    return lane.collateral[account] + held
+    return margin.equity(lane.collateral[account], lane.position[account] * env.unit)
 
 
 def account_risk(lane: Lane, env: Env, account: Index = slice(None)) -> Standing:
@@ -81,8 +79,13 @@ def initial_fraction(env: Env, lots):
 
 def initial_requirement(lane: Lane, env: Env, account):
     """Initial requirement of the positions alone."""
-    held = lane.position[account]
-    return ppm_ceil(abs(held) * env.unit, initial_fraction(env, held)).sum(axis=-1)
+    return _initially_required(env, lane.position[account])
+
+
+def _initially_required(env: Env, held):
+    """Initial requirement of positions [..., M], each rounded up."""
+    fraction = initial_fraction(env, held)
+    return margin.initial_requirement(abs(held) * env.unit, fraction).sum(axis=-1)
 
 
 def worst_exposure(
@@ -102,7 +105,7 @@ def worst_exposure(
 
 def worst_case_slack(lane: Lane, env: Env, account, exposure):
     """Equity over initial requirement at those exposures, reservations taken off."""
-    required = ppm_ceil(exposure * env.unit, initial_fraction(env, exposure)).sum()
+    required = _initially_required(env, exposure)
     reserved = lane.open_loss[account].sum()
     return account_equity(lane, env, account) - reserved - required
 

@@ -82,7 +82,7 @@ RULES = pytest.mark.parametrize(
 
 
 @RULES
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_inside_its_domain_a_rule_answers(rule, data):
     rule(*data.draw(DOMAINS[rule]))
@@ -128,7 +128,7 @@ def spoiled(arguments):
 
 
 @RULES
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(data=st.data())
 def test_outside_of_it_a_rule_answers_or_refuses_in_a_sentence(rule, data):
     for arguments in spoiled(data.draw(DOMAINS[rule])):
