@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from market.arrays.lane import Env, Index, Lane
+from market.numbers.units import ppm_ceil
 from market.rules import margin, risk_steps
 from market.rules.risk_steps import Required, Standing
 from market.types.limits import MAX_OPEN_INTEREST
