@@ -24,7 +24,7 @@ from market.twin import liquidation as twin_liquidation
 from market.twin import margin as twin_margin
 from market.twin import staged as twin_staged
 from market.types.layout import PARAM_FIELDS
-from market.types.specs import Deleveraging
+from market.types.specs import Deleveraging, VenueParams, VenueSpec
 from tests.market.forms import exchange_cases as cases
 
 #: What is asked of every account and market.
@@ -41,8 +41,8 @@ HALF_EQUITY = 2
 class Case(NamedTuple):
     """An exchange with positions in both markets."""
 
-    spec: object
-    params: object
+    spec: VenueSpec
+    params: VenueParams
     position: np.ndarray  # [A, M]
     cost: np.ndarray
     collateral: np.ndarray  # [A]
