@@ -34,8 +34,9 @@ FORMULAS = (
     *("maintenance_slack", "bankruptcy_quote", "fillable_ticks", "liquidation_lots"),
     *("lots_to_send", "score_of", "may_move", "may_move_for_less"),
 )
-NOW_US, USED, CAP = 1_000_000_000, 700 * QUANTA_PER_USD, 40
-HALF_EQUITY = 2
+#: Lots at most of a liquidation in the second market; in the first there is no cap.
+CAP = 40
+NOW_US, USED = 1_000_000_000, 700 * QUANTA_PER_USD
 
 
 class Case(NamedTuple):
@@ -119,7 +120,7 @@ def _twin_row(lane, account: int, market: int) -> list[int]:
         *row,
         quote,
         twin_liquidation.fillable_ticks(lane, account, market),
-        twin_liquidation.liquidation_lots(lane, market, abs(held), USED, CAP),
+        twin_liquidation.liquidation_lots(lane, market, abs(held), USED, CAP * market),
         twin_staged.lots_to_send(lane, account, market),
         twin_allocation.score_of(lane, account, market),
         *moved,
@@ -210,7 +211,7 @@ def _fill_row(lane, account, market, row):
     quote = liquidation.bankruptcy_quote(lane, market, held, delta, risk)
     row[9] = quote
     row[10] = liquidation.fillable_ticks(lane, market, held, risk.equity, risk.required)
-    row[11] = liquidation.liquidation_lots(lane, market, abs(held), USED, CAP)
+    row[11] = liquidation.liquidation_lots(lane, market, abs(held), USED, CAP * market)
     row[12] = staged.lots_to_send(lane, account, market, abs(held))[0]
     row[13] = allocation.score_of(lane, account, market)
     for less in range(2):
@@ -281,7 +282,7 @@ def _arrays_liquidation(lane, env, market, risk):
     size = abs(held)
     yield quote
     yield arrays_liquidation.fillable_ticks(env, market, held, risk)
-    yield arrays_liquidation.liquidation_lots(env, market, held, USED, CAP)
+    yield arrays_liquidation.liquidation_lots(env, market, held, USED, CAP * market)
     yield arrays_lots_to_send(lane, env, everyone, market, size)[0]
     yield arrays_score_of(lane, env, market)
     position = lane.position.at[:, market].add(delta)
