@@ -54,11 +54,13 @@ class Axis:
     name: str
     values: tuple[Any, ...]
     titles: dict[str, str] = field(default_factory=dict)  # of kinds of faults
+    alone: bool = True  # no other axis ends in the same word
 
     @property
     def label(self) -> str:
-        """The axis in words."""
-        return vocabulary.humanise(self.name)
+        """The axis in words: the last of its key, or all where another ends alike."""
+        words = vocabulary.humanise(self.name)
+        return words if self.alone else self.name.replace("_", " ").replace(".", " ")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -242,7 +244,16 @@ def _sweep(manifest: dict[str, Any]) -> tuple[tuple[Axis, ...], tuple[Point, ...
         for fault in entry.get("faults") or []
         if fault.get("title")
     }
-    axes = tuple(Axis(name, tuple(values[name]), titles) for name in names)
+    words = [vocabulary.humanise(name) for name in names]
+    axes = tuple(
+        Axis(
+            name,
+            tuple(values[name]),
+            titles,
+            words.count(vocabulary.humanise(name)) < 2,
+        )
+        for name in names
+    )
     points = []
     for entry in entries:
         place = tuple(

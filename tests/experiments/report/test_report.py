@@ -451,3 +451,16 @@ def test_the_page_says_how_densely_series_were_sampled_and_are_drawn(tmp_path):
     assert "Sampled every 4 blocks, drawn at 300 of 450 times" in (
         write_report(folder).read_text()
     )
+
+
+def test_axes_that_end_in_one_word_are_called_by_their_whole_keys(tmp_path):
+    write_run_directory(tmp_path, runs=1, samples=12, leverages=(2, 3))
+    change_manifest(
+        tmp_path, lambda text: text.replace("sequencer.policy", "liquidators.leverage")
+    )
+    axes = json.loads(packed(write_report(tmp_path).read_text(), "data"))["axes"]
+    assert [axis["label"] for axis in axes] == [
+        "fault",
+        "liquidators leverage",
+        "leveraged traders leverage",
+    ]
