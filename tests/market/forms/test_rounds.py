@@ -50,7 +50,7 @@ class Venue:
         """Runs a round; returns the statuses."""
         self.block += 1
         numbers = {name: jnp.asarray(n) for name, n in numbers.items()}
-        params, txs = replace(self.params, **numbers), cases.columns(rows)
+        params, txs = replace(self.params, **numbers), cases.columns([*rows])
         ticks, self.twin.params = [oracle, 15_000], cases.plain(params)
         state, self.twin.price = replace(self.state, oracle=jnp.asarray(ticks)), ticks
         self.state, self.receipt, info = self.run(
