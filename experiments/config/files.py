@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from experiments.config.errors import ConfigError
 #: Bytes of a megabyte, as messages count them.
 MB = 1_000_000
 
+#: ``.manifest.json.4711.tmp``, the file that process 4711 is writing.
+_BESIDE = re.compile(r"\.([^/]+)\.\d+\.tmp\b")
 #: What to do about a file or folder, by the number of the system's error.
 _ADVICE = {
     errno.ENOSPC: "free some space, or write elsewhere",
@@ -45,6 +48,9 @@ def told(error: OSError, path: Path | str | None = None) -> str:
     name = path if path is not None else error.filename
     if isinstance(name, bytes):
         name = os.fsdecode(name)
+    if name is not None:
+        # What is written beside its place is known by its place.
+        name = _BESIDE.sub(r"\1", str(name))
     place = f"{name}: " if name is not None else ""
     said = error.strerror or str(error) or type(error).__name__
     if name is not None and _is_dangling(str(name)):

@@ -128,7 +128,7 @@ def _provenance(directory: RunDirectory) -> list[tuple[str, str]]:
 def _command(manifest: dict[str, Any]) -> str:
     """The command line that made the run, quoted for a shell."""
     command = manifest.get("command") or ""
-    return command if isinstance(command, str) else shlex.join(command)
+    return command if isinstance(command, str) else shlex.join(map(str, command))
 
 
 def _compared(directory: RunDirectory, metrics: list[Metric]) -> list[Comparison]:

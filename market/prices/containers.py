@@ -7,6 +7,7 @@ as a small one may hold terabytes.
 
 import gzip
 import io
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,6 +17,7 @@ from market.prices.ticks import PriceError
 #: Bytes of a price file, packed or not: about four years of one-minute bars.
 MAX_BYTES = 256_000_000
 
+_ASTRAY = (ValueError, KeyError, IndexError, OverflowError, struct.error)
 _ADVICE = {
     b"PAR1": "a Parquet file; save it as CSV",
     b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it, or pack it as zip or gzip",
@@ -92,10 +94,13 @@ def _unzipped(data: bytes, name: str) -> bytes:
                 )
             with archive.open(members[0]) as file:
                 return _bounded(file.read(MAX_BYTES + 1), name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise KlineError(f"{name}: is a damaged zip ({error})") from None
+    except KlineError:
+        raise
     except (RuntimeError, NotImplementedError) as error:  # encrypted, or another method
         raise KlineError(f"{name}: cannot be unzipped here ({error})") from None
+    # A damaged directory leads the library to places that are none.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, *_ASTRAY) as error:
+        raise KlineError(f"{name}: is a damaged zip ({error})") from None
 
 
 def _gunzipped(data: bytes, name: str) -> bytes:

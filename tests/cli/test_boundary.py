@@ -34,6 +34,7 @@ def nested():
         (ConfigError(["one", "two"]), 2, "shakeout: one\nshakeout: two\n"),
         (OSError(errno.ENOSPC, "No space left on device", "a/b"), 2, "a/b: no space"),
         (OSError(errno.EROFS, "Read-only file system", "a/b"), 2, "not read-only"),
+        (OSError(errno.ENOSPC, "No space", "a/.b.json.47.tmp"), 2, "a/b.json: no"),
         (PermissionError(errno.EACCES, "Permission denied", "p"), 2, "p: permission"),
         (MemoryError(), 2, "runs/x: out of memory"),
         (RecursionError(), 2, "runs/x: something in it is nested too deeply"),

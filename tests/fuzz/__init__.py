@@ -1,0 +1,1 @@
+"""Damaged inputs for every command, by the thousand: `python -m tests.fuzz`."""
