@@ -1,5 +1,6 @@
 """`shakeout verify` and `shakeout prove` as typed: one sentence and an exit code."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -84,6 +85,26 @@ def test_proofs_must_follow_each_other(shakeout, proof, tmp_path, accepting):
     result = shakeout("verify", proof, again)
     assert result.exit_code == 1
     assert f"{again}: does not start from the root" in result.output
+
+
+def test_a_proof_of_another_run_is_refused(
+    shakeout, proof, honest, toy_run, accepting, tmp_path
+):
+    """Beside the results of another experiment, and among proofs of another run."""
+    place = toy_run / "proofs" / "0-0-7.proof"
+    place.parent.mkdir()
+    place.write_bytes(proof.read_bytes())
+    result = shakeout("verify", place)
+    assert result.exit_code == 1
+    assert "is of the experiment 000000000000, and the run directory" in result.output
+    manifest = json.loads((toy_run / "manifest.json").read_text())
+    own = files.Origin(manifest["config_hash"], 0, 0)
+    place.write_bytes(files.pack(honest.proof, honest.public, own))
+    assert shakeout("verify", place).exit_code == 0
+    other = tmp_path / "other.proof"
+    other.write_bytes(files.pack(honest.proof, honest.public, own._replace(run=1)))
+    result = shakeout("verify", place, other)
+    assert result.exit_code == 1 and "is of another run than" in result.output
 
 
 def test_a_run_directory_that_is_none_is_a_wrong_argument(shakeout, tmp_path, proof):
