@@ -100,7 +100,7 @@ def admit(waiting: Waiting, new: Waiting, full: Array, group_of: Array) -> Admit
     """
     capacity = waiting.tx.kind.shape[0]
     everyone = joined(waiting, new)
-    fits, full = _that_fit(everyone.tx, capacity, full, group_of)
+    fits, full = _that_fit(waiting.tx, new.tx, full, group_of)
     rank = jnp.cumsum(fits.astype(jnp.int32))
     places = jnp.arange(1, capacity + 1, dtype=jnp.int32)
     source = jnp.searchsorted(rank, places)
@@ -116,22 +116,23 @@ def admit(waiting: Waiting, new: Waiting, full: Array, group_of: Array) -> Admit
     )
 
 
-def _that_fit(
-    tx: Tx, capacity: int, full: Array, group_of: Array
-) -> tuple[Array, Array]:
+def _that_fit(old: Tx, new: Tx, full: Array, group_of: Array) -> tuple[Array, Array]:
     """Which transactions [Q + N] keep or find a place, and the counts of the others.
 
     The loop has one turn or none, and none where no lane of a shard overflows: ranking
     everyone costs nothing while there is room.
     """
-    live = tx.kind != Kind.NONE
+    capacity = old.kind.shape[0]
+    live = jnp.concatenate([old.kind, new.kind]) != Kind.NONE
 
     def overflows(carry) -> Array:
         fits, _ = carry
         return jnp.sum(fits) > capacity
 
     def drop_the_last(carry) -> tuple[Array, Array]:
-        _, full = carry
+        # XLA would take what hangs on no turn out of the loop and do it in every block.
+        (live, full), *parts = lax.optimization_barrier((carry, old, new))
+        tx = concatenate(*parts)
         key = time_key(tx.arrival_us, tx, live)
         last = jnp.sort(key)[capacity - 1]
         earlier = key < last
