@@ -11,10 +11,16 @@ arrival.
 
 from jax import Array
 
-from market.types.orders import Tx
+from market.types.orders import Kind, Tx
 from rollup.sequencing.contract import Clock, SenderOrder, SequencerParams, Waiting
-from rollup.sequencing.fcfs import by_arrival
-from rollup.sequencing.ranking import MAX_BID, arrived, bid_of, by_key, hidden_but
+from rollup.sequencing.ranking import (
+    MAX_BID,
+    arrived,
+    bid_of,
+    by_key,
+    by_time,
+    hidden_but,
+)
 from rollup.sequencing.stateless import stateless
 
 
@@ -22,7 +28,8 @@ def by_bid(
     key: Array, waiting: Waiting, ready: Array, params: SequencerParams
 ) -> Array:
     """The highest bid first; equal bids by arrival."""
-    arrival = by_arrival(key, waiting, ready, params)
+    # Of all that wait: `in_sequence` ranks by the same key, which is then sorted once.
+    arrival = by_time(waiting.tx.arrival_us, waiting.tx, waiting.tx.kind != Kind.NONE)
     return by_key(MAX_BID - bid_of(waiting.tx, params), ready, arrival)
 
 
