@@ -5,6 +5,7 @@ are named by their place in `rollup.replay.Record`. It says which run it is of.
 """
 
 import contextlib
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -111,10 +112,12 @@ def _words(origin: Origin) -> str:
 @contextlib.contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """Names a file that is no archive, or lacks what a record has."""
-    broken = (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError)
+    broken = (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError)
+    # A damaged directory of the archive calls its files encrypted, or elsewhere.
+    astray = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, MemoryError)
     try:
         yield
-    except (*broken, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (*broken, *astray) as error:
         raise ConfigError(f"{path}: is no record of a run ({error})") from None
 
 
