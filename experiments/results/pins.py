@@ -122,7 +122,8 @@ def _is_number(value: Any) -> bool:
     """Whether a value of JSON is a number that figures can be compared with."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return abs(value) <= sys.float_info.max or math.isnan(value)
+    # NaN is unlike itself; an integer may be larger than any float.
+    return abs(value) <= sys.float_info.max or value != value
 
 
 def compare_with_pin(

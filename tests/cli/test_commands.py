@@ -151,6 +151,12 @@ def test_figures_may_move_within_the_bounds_of_the_pin(
         ('{"pin": 1, "rots": 1}', "did you mean 'roots'"),
         ('{"pin": 1, "roots": "some"}', "equal or ignore"),
         ('{"pin": 1, "roots": "equal", "bounds": {"*": {"abs": 1}}}', "bounds"),
+        (
+            '{"pin": 1, "roots": "equal", "bounds": {"*": {"absolute": 1'
+            + "0" * 400
+            + "}}}",
+            "bounds",
+        ),
     ],
 )
 def test_a_file_that_is_no_pin_is_refused(shakeout, toy_run, tmp_path, text, problem):
