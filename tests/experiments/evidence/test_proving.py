@@ -7,6 +7,7 @@ import pytest
 from experiments.config import proving_time as law
 from experiments.engine import World
 from experiments.evidence import proving
+from rollup.stark.rules.statement import PublicInputs, Segment
 from rollup.stark.verify import files
 from rollup.stark.verify.verifier import verify
 from tests.worlds import SEED, small
@@ -65,6 +66,16 @@ def test_the_proof_of_a_batch_is_no_proof_of_another(results):
     assert not verify(proof, replace(public, net_deposit=public.net_deposit + 1)).ok
 
 
+def _labelled(origin):
+    """A file that says which run it is of, and proves nothing."""
+    public = PublicInputs(
+        *(tuple(range(8)), tuple(range(8)), (Segment(0, (1,), (0,)),), (1,), (1,)),
+        **{"net_deposit": 0, "funding_flow": 0, "allowance": 0},
+        **{"batch": 0, "height": 1},
+    )
+    return files.pack(b"proof", public, origin)
+
+
 def test_proofs_are_kept_beside_the_results_and_not_made_twice(tmp_path, monkeypatch):
     made = []
 
@@ -74,7 +85,7 @@ def test_proofs_are_kept_beside_the_results_and_not_made_twice(tmp_path, monkeyp
             failed = batch == 2
             yield proving.BatchProof(
                 *(batch, 5, 3, 40, 0.25),
-                None if failed else b"proof",
+                None if failed else _labelled(origin),
                 "why" if failed else "",
             )
 
@@ -97,6 +108,9 @@ def test_proofs_are_kept_beside_the_results_and_not_made_twice(tmp_path, monkeyp
     made.clear()
     proving.keep_proofs(tmp_path, [world], SEED, EXPERIMENT, runs=[0], every=2)
     assert made == [(0, 2)]
+    made.clear()
+    proving.keep_proofs(tmp_path, [world], SEED, "cd" * 32, runs=[0], every=2)
+    assert made == [(0, 0), (0, 2), (0, 4), (0, 6)]
 
 
 def test_the_measured_law_becomes_a_line(tmp_path):
