@@ -20,17 +20,49 @@ _DIGEST = "digest"
 MOST_BYTES = 1 << 30
 
 
-class _Point(BaseModel):
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Fault(_Record):
+    kind: str
+    title: str = ""
+    start_s: float | None = None
+    end_s: float | None = None
+    random: bool = False
+
+
+class _Point(_Record):
     point: int
     label: str
     axes: dict[str, Any]
-    faults: list[dict[str, Any]] = []
+    faults: list[_Fault] = []
 
 
-class _Manifest(BaseModel):
-    """What every reader relies on; the rest is told as it stands."""
+class _Column(_Record):
+    unit: str = ""
+    meaning: str = ""
+    better: str | None = None
+    label: str = ""
 
-    model_config = ConfigDict(strict=True)
+
+class _Series(_Record):
+    unit: str = ""
+    meaning: str = ""
+    per_market: bool = False
+    cumulative: bool = False
+
+
+class _Git(_Record):
+    revision: str
+    dirty: bool
+
+
+class _Manifest(_Record):
+    """What the readers rely on; the rest is told as it stands."""
 
     name: str
     config_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -43,6 +75,20 @@ class _Manifest(BaseModel):
     series_every: Annotated[int, Field(ge=1)]
     status: str
     tables: dict[str, str] = {}
+    markets: list[str] = []
+    block_s: Amount = 0
+    agents: Annotated[int, Field(ge=0)] = 0
+    columns: dict[str, _Column] = {}
+    series: dict[str, _Series] = {}
+    plugin_folders: list[str] = []
+    git: _Git | None = None
+    versions: dict[str, str] = {}
+    command: list[str] | str = ""
+    wall_s: Amount = 0
+    compile_s: Amount = 0
+    run_s: Amount = 0
+    peak_bytes: Annotated[int, Field(ge=0)] = 0
+    failures: list[Any] = []
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:

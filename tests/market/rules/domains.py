@@ -267,6 +267,7 @@ HYPERLIQUID = {
     hyperliquid.premium: args(AMOUNT, AMOUNT, POSITIVE, POSITIVE),
     hyperliquid.rate_8h: args(MONEY, POSITIVE),
     hyperliquid.tiered_maintenance: args(AMOUNT, TIERS),
+    hyperliquid.transfer_margin: args(AMOUNT, AMOUNT),
     hyperliquid.updated_ema: args(
         st.builds(hyperliquid.Ema, MONEY, AMOUNT), MONEY, AMOUNT, AMOUNT
     ),
