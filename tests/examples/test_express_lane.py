@@ -22,6 +22,7 @@ from tests.rollup.sequencing.queues import (
     BLOCK,
     BLOCK_US,
     GAS,
+    lot,
     order,
     places,
     waiting_of,
@@ -68,8 +69,8 @@ class Twin:
             is_held = self.holder >= 0 and row["account"] != self.holder
             release = row["arrival_us"] + HELD_US * is_held
             if row["kind"] != Kind.NONE and not row["censored"] and release < end:
-                ranked.append((release, place))
-        chosen = [place for _, place in sorted(ranked)][: min(room, BLOCK)]
+                ranked.append((release, lot(row), place))
+        chosen = [place for *_, place in sorted(ranked)][: min(room, BLOCK)]
         for place in chosen:
             charge[queue[place]["account"]] += GAS
             if queue[place]["fee_bid"] > self.bid:

@@ -32,13 +32,9 @@ CASES = {
     "venues": ["venues", "--set", "runs=1", "--set", "world.duration=300s"],
     "deleveraging_rules": [
         *("deleveraging_rules", "--set", "runs=1"),
-        *("--set", "world.duration=300s"),
+        *("--set", "world.duration=300s", "--set", "faults=[]"),
     ],
-    "halt_and_stale_oracle": [
-        *("halt_and_stale_oracle", "--set", "runs=1"),
-        *("--set", "world.duration=300s"),
-    ],
-    "halt_in_full": ["halt_and_stale_oracle", "--set", "runs=1"],
+    "halt_and_stale_oracle": ["halt_and_stale_oracle", "--set", "runs=1"],
 }
 
 Roots = dict[str, str]

@@ -124,9 +124,16 @@ def test_the_measured_law_becomes_a_line(tmp_path):
     assert law.read_law(path) == law.AffineLaw(1_000_000, 12_000_000 * 2 // 4096)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"parameters": {}, "points": 3}'])
+@pytest.mark.parametrize("content", ["[]", "{}", '{"parameters": {}, "points": 3}'])
 def test_a_file_without_a_law_is_refused(tmp_path, content):
     path = tmp_path / "law.json"
     path.write_text(content)
     with pytest.raises(ValueError, match="holds no proving law"):
+        law.read_law(path)
+
+
+def test_a_law_that_is_no_json_is_refused(tmp_path):
+    path = tmp_path / "law.json"
+    path.touch()
+    with pytest.raises(ValueError, match="is not JSON"):
         law.read_law(path)

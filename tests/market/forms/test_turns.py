@@ -35,7 +35,7 @@ MOST = 30
 BTC, ETH, SOL = range(3)
 SHORT_ETH, LONG_SOL, SHORT_SOL = range(2 * MOST, 2 * MOST + 3)
 ACCOUNTS = 2 * MOST + 3
-FORMS = ("twin", "native", "array")
+FORMS = ("twin", "native", pytest.param("array", marks=pytest.mark.slow))
 
 
 @cache

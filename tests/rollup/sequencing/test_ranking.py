@@ -17,6 +17,7 @@ from rollup.sequencing.ranking import (
     lot_of,
     sorted_positions,
 )
+from tests.rollup.sequencing.queues import lot
 from tests.rollup.transactions import txs
 
 SIZE = 6
@@ -69,6 +70,9 @@ def test_the_earliest_comes_first_and_a_lot_decides_between_equals():
 def test_lots_are_even_over_accounts():
     tx = txs({"account": a, "sent_us": 5_000_000} for a in range(4_000))
     lots = lot_of(tx)
+    assert lots.tolist() == [
+        lot({"account": account, "sent_us": 5_000_000}) for account in range(4_000)
+    ]
     assert int(lots.min()) >= 0 and int(lots.max()) < 1_024
     assert float(lots[:2_000].mean()) == pytest.approx(511.5, rel=0.05)
     assert float(lots[2_000:].mean()) == pytest.approx(511.5, rel=0.05)
