@@ -128,5 +128,5 @@ def _slow_but_quick(number):
 @pytest.mark.parametrize("row", [_slow_but_quick(n) for n in ARRAYS])
 def test_array_blocks_equal_the_native_ones(row):
     kind, auction = venue(row)
-    seen = rule_cases.assert_lowerings_equal(range(12), kind, auction)
+    seen = rule_cases.assert_lowerings_equal(range(24), kind, auction)
     assert seen["liquidations"] > 0 and seen["deleveraged"] > 0, seen
