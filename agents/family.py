@@ -79,6 +79,7 @@ class View:
     liquidated, which an open ledger shows to all.
     """
 
+    accounts: Array  # [N] numbers of the members' accounts
     block: Array  # [] number of the block in time
     height: Array  # [] blocks made: expiry counts in it
     now_us: Array  # [] start of the block
@@ -105,6 +106,11 @@ class View:
     danger_market: Array  # [D] market of their largest position; sometimes of another
     danger_lots: Array  # [D] that position, signed
     pending: Pending | None  # only for families that watch the mempool
+
+    @property
+    def members(self) -> int:
+        """N, the members that decide."""
+        return self.accounts.shape[0]
 
     def reference(self) -> Array:
         """Mid price where both sides quote, else the outside price; [M]."""

@@ -214,6 +214,7 @@ def view_of(
     """The view of one group; ``price`` [M] and ``trend`` are as old as its data."""
     rows, clock, state = group.rows, public.clock, public.state
     return View(
+        accounts=group.accounts,
         block=clock.block,
         height=clock.height,
         now_us=clock.now_us,

@@ -58,7 +58,7 @@ def init(
 
 def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, spec):
     """Backs and sends one liquidation each, or unwinds; transactions [N, 2]."""
-    words = words_of(key, (spec.count, 2))
+    words = words_of(key, (view.members, 2))
     alert, unwinds = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
     choice, luck = split_word(words[:, 1], _FIELD_BITS, _FIELD_BITS)
     alert = bernoulli_ppm(alert, params.alert_ppm, bits=_FIELD_BITS)
@@ -72,11 +72,11 @@ def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, 
     room = _room(view, params, place)
     hunts = alert & (target >= 0) & ((room > 0) if takes_over else True)
     bid = uniform_int(luck, params.fee_bid + 1, bits=_FIELD_BITS)
-    backing = _backing(view, params, place, room, bid, spec)
+    backing = _backing(view, params, place, room, bid)
     liquidation = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.LIQUIDATE,
-        account=spec.accounts,
+        account=view.accounts,
         market=view.danger_market[place],
         side=1,
         lots=room if takes_over else 0,
@@ -84,7 +84,7 @@ def act(key: Array, memory: tuple[()], view: View, params: LiquidatorParams, *, 
         fee_bid=bid,
         expiry_block=view.height + 3,
     )
-    unwind, holds = _unwind(view, spec)
+    unwind, holds = _unwind(view)
     first = chosen(
         hunts,
         only(backing, jnp.asarray(not takes_over)),
@@ -102,16 +102,16 @@ def _room(view: View, params: LiquidatorParams, place: Array) -> Array:
     return jnp.minimum(jnp.abs(lots), free)
 
 
-def _backing(view: View, params: LiquidatorParams, place, wanted, bid, spec):
+def _backing(view: View, params: LiquidatorParams, place, wanted, bid):
     """A bid (or offer) for the endangered position, within the liquidator's capital."""
     market, lots = view.danger_market[place], view.danger_lots[place]
     side, oracle = jnp.where(lots > 0, 1, -1), view.oracle[market]
     ticks = oracle - side * (oracle * params.discount_ppm // PPM)
     return only(
         transactions(
-            (spec.count,),
+            (view.members,),
             kind=Kind.REPLACE,
-            account=spec.accounts,
+            account=view.accounts,
             market=market,
             side=side,
             ticks=jnp.maximum(ticks, 1),
@@ -124,14 +124,14 @@ def _backing(view: View, params: LiquidatorParams, place, wanted, bid, spec):
     )
 
 
-def _unwind(view: View, spec: GroupSpec):
+def _unwind(view: View):
     """Closes half of the largest position at the market."""
     market = jnp.argmax(jnp.abs(view.position) * view.worth(), axis=1)
     held = pick(view.position, market)
     intent = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.ORDER,
-        account=spec.accounts,
+        account=view.accounts,
         market=market,
         side=-jnp.sign(held),
         lots=(jnp.abs(held) + 1) // 2,

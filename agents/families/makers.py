@@ -73,7 +73,7 @@ def init(
 
 def act(key: Array, memory: MakerMemory, view: View, params: MakerParams, *, spec):
     """Requotes the most outdated market of each maker; transactions [N, 2]."""
-    luck = bernoulli_ppm(words_of(key, (spec.count,)), params.act_ppm)
+    luck = bernoulli_ppm(words_of(key, (view.members,)), params.act_ppm)
     market = _most_outdated(memory, view, params)
     fair = view.price[market]
     move = jnp.abs(fair - pick(memory.quoted, market)) * PPM // fair
@@ -81,7 +81,7 @@ def act(key: Array, memory: MakerMemory, view: View, params: MakerParams, *, spe
     due = (move >= params.requote_ppm) | (age >= params.refresh_blocks)
     quits = view.equity < ppm_floor(memory.start, params.quit_ppm)
     acts = luck & due
-    intents = _quotes(memory, view, params, market, fair, quits, spec)
+    intents = _quotes(memory, view, params, market, fair, quits)
     chosen = jnp.arange(view.price.shape[0]) == market[:, None]
     done = chosen & acts[:, None]
     memory = MakerMemory(
@@ -121,7 +121,7 @@ class _Plan(NamedTuple):
     asks: Array
 
 
-def _quotes(memory, view: View, params: MakerParams, market, fair, quits, spec):
+def _quotes(memory, view: View, params: MakerParams, market, fair, quits):
     multiplier = view.multiplier[market]
     equity = jnp.maximum(view.equity, 0)
     limit = jnp.maximum(ppm_floor(equity, params.inventory_ppm), 1)
@@ -145,19 +145,19 @@ def _quotes(memory, view: View, params: MakerParams, market, fair, quits, spec):
         bids=stays & (held < limit),
         asks=stays & (held > -limit),
     )
-    return stacked(*(_quote(plan, side, spec) for side in (BUY, SELL)))
+    return stacked(*(_quote(plan, side, view.accounts) for side in (BUY, SELL)))
 
 
-def _quote(plan: _Plan, side: int, spec: GroupSpec):
+def _quote(plan: _Plan, side: int, accounts: Array):
     """One side's quote, or its cancel where the maker does not want to quote it."""
     raw = plan.fair * (PPM + plan.shift_ppm - side * plan.half_ppm)
     # Bids round down and asks up, so a quote is never closer than meant.
     ticks = raw // PPM if side == BUY else -(-raw // PPM)
     wanted = plan.bids if side == BUY else plan.asks
     return transactions(
-        (spec.count,),
+        accounts.shape,
         kind=jnp.where(wanted, Kind.REPLACE, Kind.CANCEL),
-        account=spec.accounts,
+        account=accounts,
         market=plan.market,
         side=side,
         ticks=jnp.maximum(ticks, 1),

@@ -71,17 +71,17 @@ def act(
     key: Array, memory: SearcherMemory, view: View, params: SearcherParams, *, spec
 ):
     """One opportunity a block, or the unwinding of the last; transactions [N, 2]."""
-    words = words_of(key, (spec.count, 2))
+    words = words_of(key, (view.members, 2))
     alert, unwinds = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
     tries, taste = split_word(words[:, 1], _FIELD_BITS, _FIELD_BITS)
     alert = bernoulli_ppm(alert, params.alert_ppm, bits=_FIELD_BITS)
     unwinds = bernoulli_ppm(unwinds, params.unwind_ppm, bits=_FIELD_BITS)
-    snipe, found = _snipe(memory, view, params, spec)
-    unwind, holds = _unwind(view, spec)
-    nothing = transactions((spec.count,))
+    snipe, found = _snipe(memory, view, params)
+    unwind, holds = _unwind(view)
+    nothing = transactions((view.members,))
     plans = [(found & alert, snipe, nothing), (holds & unwinds, unwind, nothing)]
     if view.pending is not None:
-        front, offer, seen = _sandwich(view, view.pending, params, taste, spec)
+        front, offer, seen = _sandwich(view, view.pending, params, taste)
         tries = bernoulli_ppm(tries, params.sandwich_ppm, bits=_FIELD_BITS)
         plans.insert(0, (seen & tries, front, offer))
     first, second = nothing, nothing
@@ -91,7 +91,7 @@ def act(
     return memory, stacked(first, second)
 
 
-def _snipe(memory: SearcherMemory, view: View, params: SearcherParams, spec):
+def _snipe(memory: SearcherMemory, view: View, params: SearcherParams):
     """Takes the quote that is furthest on the wrong side of the outside price."""
     cheap = jnp.where(view.ask > 0, view.price - view.ask, -view.price)
     dear = jnp.where(view.bid > 0, view.bid - view.price, -view.price)
@@ -107,9 +107,9 @@ def _snipe(memory: SearcherMemory, view: View, params: SearcherParams, spec):
     # The other searchers see it too: what is bid is a share of what it may bring.
     gain = ppm_floor(budget * price * multiplier, edge[market])
     intent = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.ORDER,
-        account=spec.accounts,
+        account=view.accounts,
         market=market,
         side=jnp.where(buys, 1, -1),
         ticks=jnp.maximum(limit, 1),
@@ -121,15 +121,15 @@ def _snipe(memory: SearcherMemory, view: View, params: SearcherParams, spec):
     return intent, (edge[market] >= memory.edge_ppm) & (budget > 0)
 
 
-def _unwind(view: View, spec: GroupSpec):
+def _unwind(view: View):
     """Sells or buys back the largest position at the touch."""
     value = jnp.abs(view.position) * view.worth()
     market = jnp.argmax(value, axis=1)
     held = pick(view.position, market)
     intent = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.ORDER,
-        account=spec.accounts,
+        account=view.accounts,
         market=market,
         side=-jnp.sign(held),
         lots=jnp.abs(held),
@@ -143,7 +143,6 @@ def _sandwich(
     pending: Pending,
     params: SearcherParams,
     taste: Array,
-    spec: GroupSpec,
 ):
     """Buys in front of a large visible taker and offers to it what was bought.
 
@@ -159,7 +158,7 @@ def _sandwich(
     worthy = places & takes & (notional >= params.victim_notional)
     appeal = jnp.where(worthy, (notional >> 16) + 1, 0)
     weight = appeal * (1 + (taste[:, None] * (1 + jnp.arange(appeal.shape[0])) & 7))
-    weight = jnp.where(waiting.account == spec.accounts[:, None], 0, weight)
+    weight = jnp.where(waiting.account == view.accounts[:, None], 0, weight)
     victim = jnp.argmax(weight, axis=1)
     seen = jnp.max(weight, axis=1) > 0
     market, side = market[victim], waiting.side[victim]
@@ -173,14 +172,14 @@ def _sandwich(
     step = jnp.maximum(touch // 1_000, 2)
     bid = waiting.fee_bid[victim]
     shared = {
-        "account": spec.accounts,
+        "account": view.accounts,
         "market": market,
         "lots": lots,
         "arrival_us": jnp.maximum(waiting.arrival_us[victim] - view.now_us, 0),
         "expiry_block": view.height,
     }
     front = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.ORDER,
         side=side,
         ticks=jnp.maximum(touch + side * (step // 2), 1),
@@ -189,7 +188,7 @@ def _sandwich(
         **shared,
     )
     offer = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.REPLACE,
         side=-side,
         ticks=jnp.maximum(touch + side * step, 1),

@@ -95,7 +95,7 @@ def init(
 
 def act(key: Array, memory: TraderMemory, view: View, params: TraderParams, *, spec):
     """Minds risk first, trades second; transactions [N, 1]."""
-    words = words_of(key, (spec.count, 3))
+    words = words_of(key, (view.members, 3))
     wakes, reacts = split_word(words[:, 0], _FIELD_BITS, _FIELD_BITS)
     which, whim = split_word(words[:, 1], _FIELD_BITS, _FIELD_BITS)
     patience, bid = split_word(words[:, 2], _FIELD_BITS, _FIELD_BITS)
@@ -105,12 +105,12 @@ def act(key: Array, memory: TraderMemory, view: View, params: TraderParams, *, s
     alarm = _is_alarmed(memory, view, params) & reacts
     stop, stopped = _triggered_stop(memory, view)
     stopped &= reacts
-    trade = _trade(memory, view, params, market, whim, patience, wakes, spec)
-    close = _close(view, stop, spec)
-    home, goes_home = _withdrawal(view, params, patience, spec)
+    trade = _trade(memory, view, params, market, whim, patience, wakes)
+    close = _close(view, stop)
+    home, goes_home = _withdrawal(view, params, patience)
     top_up = jnp.minimum(memory.top_up, memory.outside)
     deposit = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.DEPOSIT,
         lots=top_up,
         arrival_us=params.top_up_delay_us,
@@ -128,7 +128,7 @@ def act(key: Array, memory: TraderMemory, view: View, params: TraderParams, *, s
     )
     intent = replace(
         intent,
-        account=spec.accounts,
+        account=view.accounts,
         fee_bid=uniform_int(bid, params.fee_bid + 1, bits=_FIELD_BITS),
     )
     return memory, stacked(intent)
@@ -157,7 +157,7 @@ def _triggered_stop(memory: TraderMemory, view: View) -> tuple[Array, Array]:
     return worst, pick(loss, worst) > ppm_floor(cost, memory.stop_ppm)
 
 
-def _close(view: View, market: Array, spec: GroupSpec):
+def _close(view: View, market: Array):
     """A reduce-only order for the whole position, as cheap as the account can afford.
 
     The venue lets an account in need reduce only at prices that do not worsen its
@@ -171,7 +171,7 @@ def _close(view: View, market: Array, spec: GroupSpec):
     give = jnp.minimum(bearable, _FURTHEST_CLOSE_PPM)
     return only(
         transactions(
-            (spec.count,),
+            (view.members,),
             kind=Kind.ORDER,
             market=market,
             side=side,
@@ -185,17 +185,17 @@ def _close(view: View, market: Array, spec: GroupSpec):
     )
 
 
-def _withdrawal(view: View, params: TraderParams, patience, spec: GroupSpec):
+def _withdrawal(view: View, params: TraderParams, patience):
     flat = jnp.all(view.position == 0, axis=1) & jnp.all(
         view.open_lots == 0, axis=(1, 2)
     )
     leaves = bernoulli_ppm(patience, params.go_home_ppm, bits=_FIELD_BITS)
     half = view.equity // 2
-    intent = transactions((spec.count,), kind=Kind.WITHDRAW, lots=half)
+    intent = transactions((view.members,), kind=Kind.WITHDRAW, lots=half)
     return intent, flat & leaves & (half > 0)
 
 
-def _trade(memory, view: View, params, market, whim, patience, wakes, spec):
+def _trade(memory, view: View, params, market, whim, patience, wakes):
     """An order towards the position that view and leverage ask for."""
     multiplier = view.multiplier[market]
     own = (whim << 1) * PPM // (1 << _FIELD_BITS) - PPM + params.long_bias_ppm
@@ -217,7 +217,7 @@ def _trade(memory, view: View, params, market, whim, patience, wakes, spec):
     near = reference - side * (reference * params.slippage_ppm // (8 * PPM))
     return only(
         transactions(
-            (spec.count,),
+            (view.members,),
             # Whatever rests of an earlier plan goes: the new one counts from scratch.
             kind=Kind.REPLACE,
             market=market,

@@ -43,13 +43,13 @@ def init(
 
 def act(key: Array, memory: tuple[()], view: View, params: VaultParams, *, spec):
     """Closes a share of the largest position, or waits; transactions [N, 1]."""
-    words = words_of(key, (spec.count,))
+    words = words_of(key, (view.members,))
     market = jnp.argmax(jnp.abs(view.position) * view.worth(), axis=1)
     held = pick(view.position, market)
     intent = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.ORDER,
-        account=spec.accounts,
+        account=view.accounts,
         market=market,
         side=-jnp.sign(held),
         lots=ppm_ceil(jnp.abs(held), params.portion_ppm),

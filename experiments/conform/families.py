@@ -49,6 +49,7 @@ def _views(family: Family, seed: int) -> View:
     oracle = some(900, 1100, _MARKETS)
     equity = some(-1_000, 100_000, members) * QUANTA_PER_USD
     return View(
+        accounts=jnp.broadcast_to(_spec(family).accounts, (_BLOCKS, members)),
         block=as_int(block),
         height=as_int(block),
         now_us=as_int(block * _BLOCK_US),

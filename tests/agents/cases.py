@@ -37,6 +37,7 @@ def view(members: int = 1, **changes) -> View:
         "now_us": 100 * USD,
         "block_us": USD,
         "price": PRICE,
+        "accounts": FIRST + np.arange(members),
         "change_ppm": (0, 0),
         "swing_ppm": (0, 0),
         "oracle": PRICE,

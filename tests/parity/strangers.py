@@ -36,11 +36,11 @@ def init(key, params, collateral, *, spec, markets):
 
 
 def act(key, memory, view, params, *, spec):
-    awake = bernoulli_ppm(words_of(key, (spec.count,)), params.activity_ppm)
+    awake = bernoulli_ppm(words_of(key, (view.members,)), params.activity_ppm)
     order = transactions(
-        (spec.count,),
+        (view.members,),
         kind=jnp.where(awake, Kind.ORDER, Kind.NONE),
-        account=spec.accounts,
+        account=view.accounts,
         side=1,
         lots=lots_for(params.order, view.oracle[0], view.multiplier[0]),
         flags=Flag.MARKET,

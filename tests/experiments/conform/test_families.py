@@ -34,9 +34,9 @@ def init(key, params, collateral, *, spec, markets):
 
 def act(key, memory, view, params, *, spec):
     intent = transactions(
-        (spec.count,),
+        (view.members,),
         kind=Kind.ORDER,
-        account=spec.accounts,
+        account=view.accounts,
         side=1,
         lots=params.lots,
         ticks=view.price[0],
