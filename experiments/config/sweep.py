@@ -78,7 +78,8 @@ def _variant(axis: str, value: dict) -> Setting:
 def label_of(value: Any) -> Any:
     """Numbers and text stand for themselves in a table; the rest as short JSON."""
     if isinstance(value, bool) or value is None or isinstance(value, list | dict):
-        return json.dumps(value, sort_keys=True)
+        # JSON's keys are texts: numbers among the keys could not be sorted beside them.
+        return json.dumps(json.loads(json.dumps(value)), sort_keys=True)
     return value
 
 

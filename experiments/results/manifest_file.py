@@ -61,12 +61,18 @@ class _Git(_Record):
     dirty: bool
 
 
+class _Config(_Record):
+    checks: list[str] = []
+    report: dict[str, Any] | None = None
+    populations: dict[str, Any] | None = None
+
+
 class _Manifest(_Record):
     """What the readers rely on; the rest is told as it stands."""
 
     name: str
     config_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    config: dict[str, Any]
+    config: _Config
     axes: list[str]
     points: Annotated[list[_Point], Field(min_length=1)]
     runs: Annotated[int, Field(ge=1)]

@@ -7,7 +7,7 @@ rest of the file only the times are read.
 
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -164,15 +164,21 @@ def _filled(
     for (step, bar), later in zip(held, following, strict=True):
         end, after = later or (count, None)
         yield bar
-        yield from _between(bar, after, end - step - 1, gaps)
+        # The next row may be years away; the run ends long before.
+        missing = range(end - step - 1)[: max(count - step - 1, 0)]
+        yield from _between(bar, after, end - step, missing, gaps)
 
 
-def _between(before: Bar, after: Bar | None, missing: int, gaps: Gaps) -> Iterator[Bar]:
-    """The bars of missing minutes between two bars."""
+def _between(
+    before: Bar, after: Bar | None, minutes: int, missing: range, gaps: Gaps
+) -> Iterator[Bar]:
+    """The bars of the ``missing`` ones of the ``minutes`` from one bar to the next."""
     close = before[3]
     end = after[0] if after is not None and gaps == "interpolate" else close
-    at = [close + (end - close) * step / (missing + 1) for step in range(missing + 2)]
-    for opening, closing in pairwise(at[:-1]):
+    for step in missing:
+        opening, closing = (
+            close + (end - close) * each / minutes for each in (step, step + 1)
+        )
         yield opening, max(opening, closing), min(opening, closing), closing
 
 

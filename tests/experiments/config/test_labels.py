@@ -4,6 +4,7 @@ import pytest
 
 from experiments import config
 from experiments.config.errors import ConfigError
+from experiments.config.sweep import label_of
 
 HALT = {"kind": "sequencer_halt", "start": "1m", "duration": "10s"}
 FEES = [0.001, 0.002]
@@ -139,3 +140,7 @@ def test_an_override_may_change_an_axis_or_drop_the_sweep():
     assert plain.configs[0].venue.taker_fee == 3000
     kept = config.load(document, ["venue.preset=starkex"])
     assert [each.venue.preset for each in kept.configs] == ["starkex"] * 2
+
+
+def test_a_value_with_numbers_among_its_keys_has_a_label():
+    assert label_of({1_000: "b", "set": {}}) == '{"1000": "b", "set": {}}'

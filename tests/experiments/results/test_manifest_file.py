@@ -49,3 +49,10 @@ def test_a_description_of_another_kind_is_named(tmp_path):
     manifest_file.write(tmp_path, {**SOUND, "columns": {"bad_debt": {"label": [7]}}})
     with pytest.raises(ConfigError, match=r"columns\.bad_debt\.label"):
         manifest_file.read(tmp_path)
+
+
+@pytest.mark.parametrize("checks", [[["a == 0"]], [7], {"a": 1}])
+def test_checks_of_another_kind_are_named(checks, tmp_path):
+    manifest_file.write(tmp_path, {**SOUND, "config": {"checks": checks}})
+    with pytest.raises(ConfigError, match=r"config\.checks"):
+        manifest_file.read(tmp_path)

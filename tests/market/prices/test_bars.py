@@ -121,6 +121,13 @@ def test_a_line_over_the_end_of_the_window_leads_to_the_row_after_it():
     np.testing.assert_array_equal(cut, whole[:3])
 
 
+@pytest.mark.parametrize("gaps", ["hold", "interpolate"])
+def test_a_row_of_another_century_costs_no_more_than_the_window(gaps):
+    far = file_of([0, 1, 3e7])
+    ticks = bars_in_ticks(far, "0.01", minutes=30, gaps=gaps)
+    assert ticks.shape == (30, 4)
+
+
 def test_a_window_that_begins_in_a_gap_has_no_price_to_begin_with():
     with pytest.raises(KlineError, match="first minute that the run uses is missing"):
         bars_in_ticks(file_of([0, 1, 4, 5]), 1, start_minute=2, gaps="hold")
