@@ -164,20 +164,19 @@ def _filled(
     for (step, bar), later in zip(held, following, strict=True):
         end, after = later or (count, None)
         yield bar
-        # The next row may be years away; the run ends long before.
-        missing = range(end - step - 1)[: max(count - step - 1, 0)]
-        yield from _between(bar, after, end - step, missing, gaps)
+        yield from _between(bar, after, end - step - 1, gaps)
 
 
-def _between(
-    before: Bar, after: Bar | None, minutes: int, missing: range, gaps: Gaps
-) -> Iterator[Bar]:
-    """The bars of the ``missing`` ones of the ``minutes`` from one bar to the next."""
+def _between(before: Bar, after: Bar | None, missing: int, gaps: Gaps) -> Iterator[Bar]:
+    """The bars of missing minutes between two bars, as many as somebody asks for.
+
+    The next row may be years away and the run end long before, so none is made ahead.
+    """
     close = before[3]
     end = after[0] if after is not None and gaps == "interpolate" else close
-    for step in missing:
+    for step in range(missing):
         opening, closing = (
-            close + (end - close) * each / minutes for each in (step, step + 1)
+            close + (end - close) * each / (missing + 1) for each in (step, step + 1)
         )
         yield opening, max(opening, closing), min(opening, closing), closing
 
