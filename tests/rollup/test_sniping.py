@@ -31,8 +31,8 @@ from rollup.faults.windows import draw_windows
 from rollup.sequencing import SCHEMES
 from rollup.types import ChainParams, ChainSpec, Executor, Moment, Offered
 from tests.rollup.faults.test_windows import conditions, faults
+from tests.rollup.rollups import numbers_for
 from tests.rollup.settlement.test_pipeline import numbers, outage
-from tests.rollup.test_chain import numbers_for
 from tests.rollup.transactions import txs
 
 BLOCK_US, BLOCKS, JUMP_BLOCK, LANES = 1_000_000, 4, 2, 3_000
